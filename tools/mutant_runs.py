@@ -1,9 +1,10 @@
-"""Runs pytest in copies of the tree, for `tools/mutants.py`: in forks of one process that has imported the
-libraries already, which is most of what a run of a few tests takes.
+"""Runs pytest in copies of the tree, for `tools/mutants.py`: in forks of two processes that have done most of
+the work already.
 
-As a program it is that process. Each line of standard input is a JSON object: ``arguments`` of pytest, the
-file that takes its ``output``, and a ``limit`` in seconds. Each is answered by a line with pytest's exit
-status, or ``null`` at the limit.
+`tools.collected_tests` has collected the tests, and replaces the code of functions. This module, as a
+program, has imported the libraries only: it judges what runs at import, and what passed there. Each line of
+standard input is a JSON object: ``arguments`` of pytest, the file that takes its ``output``, and a ``limit``
+in seconds. Each is answered by a line with pytest's exit status, or ``null`` at the limit.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 START = 60.0
 """Seconds that pytest may take to import and collect, on a busy machine."""
+FIRST = 20.0
+"""Seconds that any test may take that is collected already."""
 SLOWER = 5.0
 """How many times longer than when they were traced the tests of a mutant may take."""
 _LOOK = 0.02  # seconds between two looks at a run
@@ -95,19 +99,40 @@ def _stop_servers(folder: Path) -> None:
             continue
 
 
-class Runner:
-    """A copy of the tree, and a process that has imported the libraries and runs pytest there in forks."""
+class Server:
+    """A process in a copy of the tree that answers each line of JSON by one, and runs tests in its forks."""
 
-    def __init__(self, tree: Path) -> None:
-        self.tree = tree
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tools.mutant_runs"], cwd=tree, env=environment_of(tree), text=True,
+    def __init__(self, tree: Path, module: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module], cwd=tree, env=environment_of(tree), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 
+    def ask(self, request: Mapping[str, object]) -> Any:
+        """Send one request and wait for its answer."""
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("the server has no pipes")
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
     def close(self) -> None:
         """End the process."""
-        self._server.communicate()
+        self._process.communicate()
+
+
+class Runner:
+    """A copy of the tree, and the two processes that run pytest there in forks."""
+
+    def __init__(self, tree: Path) -> None:
+        self.tree = tree
+        self._collected = Server(tree, "tools.collected_tests")
+        self._imported = Server(tree, "tools.mutant_runs")
+
+    def close(self) -> None:
+        """End the processes."""
+        self._collected.close()
+        self._imported.close()
 
     def judge(
         self, file: str, mutated: str, tests: Sequence[str], seconds: Mapping[str, float]
@@ -119,6 +144,12 @@ class Runner:
         """
         if not tests:
             return None
+        noticed = self._run_collected(tests, seconds, file, mutated)
+        if noticed is not None:
+            again = self._run_collected([noticed] if noticed in tests else tests, seconds)
+            if again is not None:
+                raise SystemExit(f"without any change: {again}")
+            return noticed
         limit = START + SLOWER * sum(seconds.get(test, 0.0) for test in tests)
         (self.tree / file).write_text(mutated, "utf-8")
         try:
@@ -131,6 +162,13 @@ class Runner:
                 raise SystemExit(f"without any change: {again}")
         return noticed
 
+    def _run_collected(
+        self, tests: Sequence[str], seconds: Mapping[str, float], file: str = "", mutated: str = ""
+    ) -> str | None:
+        """The first test that fails or takes too long; None: all pass, or the change is none of functions."""
+        limits = [(test, FIRST + SLOWER * seconds.get(test, 0.0)) for test in tests]
+        return self._collected.ask({"tests": limits, "file": file, "source": mutated})  # type: ignore[no-any-return]
+
     def _run(self, tests: Sequence[str], limit: float) -> str | None:
         """The first test that fails, or that there was no end in ``limit`` seconds; None: all pass."""
         names = self.tree.parent / "tests.txt"  # a command line has a limit of its own
@@ -140,14 +178,9 @@ class Runner:
         quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
         arguments = ["-q", "-x", "--tb=no", "-p", "no:cacheprovider", *quiet, f"@{names}"]
         request = {"arguments": arguments, "output": str(output), "limit": limit}
-        if self._server.stdin is None or self._server.stdout is None:
-            raise RuntimeError("the server has no pipes")
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        status: int | None = json.loads(self._server.stdout.readline())
+        status: int | None = self._imported.ask(request)
         text = output.read_text("utf-8", errors="replace")
         if status is None:
-            _stop_servers(self.tree.parent)
             return f"no end in {limit:.0f} s"
         if status == pytest.ExitCode.OK:
             return None

@@ -8,7 +8,8 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
 from itertools import accumulate
 from pathlib import Path
 
@@ -130,41 +131,79 @@ def _statement(source: str, line: int) -> range:
 
 
 def load_map(files: Sequence[str]) -> LineMap:
-    """The map of the tests of `ROOMS`, stored in `KEPT`. Test files that have changed are traced again,
-    and all if a mutated module or a fixture changed.
+    """The map of the tests of `ROOMS`, stored in `KEPT` after each room.
+
+    Test files that have changed are traced again; all of a room if one of its helpers changed, and all if
+    another helper did. In a module that changed, lines that stayed keep their tests, and new ones have the
+    tests of the lines around them.
     """
     hashes = {
         name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest()
         for name in files
-        if name.endswith(".py") and name.startswith((*(f"{folder}/" for folder in FOLDERS), "tests/"))
+        if name.endswith(".py") and name.startswith("tests/")
     }
-    stored = json.loads(KEPT.read_text("utf-8")) if KEPT.is_file() else None
-    old: dict[str, str] = stored["hashes"] if stored else {}
-    others = {name for name in hashes.keys() | old.keys() if not _is_test(name)}
-    if any(hashes.get(name) != old.get(name) for name in others):
-        stored, old = None, {}
-    lines: Lines = stored["lines"] if stored else {}
-    seconds: dict[str, float] = stored["seconds"] if stored else {}
-    near = [name for name in hashes if name.startswith(TESTS) and _is_test(name)]
-    missing = sorted(name for name in near if hashes[name] != old.get(name))
-    if missing:
-        print(f"tracing {len(missing)} test files", flush=True)
+    stored = json.loads(KEPT.read_text("utf-8")) if KEPT.is_file() else {}
+    old: dict[str, str] = stored.get("hashes", {})
+    lines: Lines = stored.get("lines", {})
+    seconds: dict[str, float] = stored.get("seconds", {})
+    sources = {
+        name: (ROOT / name).read_text("utf-8")
+        for name in files
+        if name.endswith(".py") and name.startswith(tuple(f"{folder}/" for folder in FOLDERS))
+    }
+    for name, before in stored.get("sources", {}).items():
+        lines[name] = move_lines(lines.get(name, {}), before, sources.get(name, ""))
+    missing = find_missing(hashes, old)
+    helpers = {name: made for name, made in hashes.items() if not _is_test(name)}
+    old = {name: made for name, made in old.items() if name in hashes and name not in missing} | helpers
+    for room in TESTS:
+        chosen = [name for name in missing if name.startswith(room)]
+        if not chosen:
+            continue
+        print(f"tracing {len(chosen)} test files of {room}", flush=True)
         for known in lines.values():
             for number, names in known.items():
-                known[number] = [test for test in names if test.partition("::")[0] not in missing]
-        seconds = {test: taken for test, taken in seconds.items() if test.partition("::")[0] not in missing}
+                known[number] = [test for test in names if test.partition("::")[0] not in chosen]
+        seconds = {test: taken for test, taken in seconds.items() if test.partition("::")[0] not in chosen}
         with temporary_folder() as folder:
             copy_tree(folder / "main", files)
-            made_lines, made_seconds = trace(folder / "main", missing)
+            made_lines, made_seconds = trace(folder / "main", chosen)
         for file, made in made_lines.items():
             known = lines.setdefault(file, {})
             for number, names in made.items():
                 known[number] = sorted({*known.get(number, ()), *names})
         seconds |= made_seconds
-        kept = {name: hashes[name] for name in hashes if name in others or name in missing}
+        old |= {name: hashes[name] for name in chosen}
         KEPT.parent.mkdir(exist_ok=True)
-        KEPT.write_text(json.dumps({"hashes": old | kept, "lines": lines, "seconds": seconds}), "utf-8")
+        kept = {"hashes": old, "sources": sources, "lines": lines, "seconds": seconds}
+        KEPT.write_text(json.dumps(kept), "utf-8")
     return LineMap(lines, seconds)
+
+
+def find_missing(hashes: Mapping[str, str], old: Mapping[str, str]) -> list[str]:
+    """The test files of `ROOMS` that must be traced, from the hashes of all files below ``tests`` now and
+    when the map was stored.
+    """
+    changed = {name for name in hashes.keys() | old.keys() if hashes.get(name) != old.get(name)}
+    helpers = {name for name in changed if not _is_test(name)}
+    if any(not name.startswith(TESTS) for name in helpers):
+        helpers |= set(TESTS)
+    rooms = tuple(room for room in TESTS if any(name.startswith(room) for name in helpers))
+    near = [name for name in hashes if name.startswith(TESTS) and _is_test(name)]
+    return sorted(name for name in near if name in changed or (rooms and name.startswith(rooms)))
+
+
+def move_lines(known: Mapping[str, list[str]], before: str, now: str) -> dict[str, list[str]]:
+    """The tests of each line of a module's new source, from those of its old one."""
+    moved: dict[str, list[str]] = {}
+    match = SequenceMatcher(None, before.splitlines(), now.splitlines(), autojunk=False)
+    for kind, old_start, old_end, new_start, new_end in match.get_opcodes():
+        around = sorted({test for line in range(old_start, old_end + 2) for test in known.get(str(line), ())})
+        for offset in range(new_end - new_start):
+            tests = known.get(str(old_start + offset + 1), []) if kind == "equal" else around
+            if tests:
+                moved[str(new_start + offset + 1)] = tests
+    return moved
 
 
 def _is_test(name: str) -> bool:

@@ -71,12 +71,7 @@ def continue_reading(
             blank = blank or bool(was.state and not listing.state)
             restored.append(listing.name)
             listings[at] = structs.replace(now, key=was.key)
-    listings = _join_spellings(
-        known,
-        [listing for listing in lost if listing.key not in taken],
-        listings,
-        [at for at in strangers if at not in recognized],
-    )
+    listings = _join_spellings(known, listings, [at for at in strangers if at not in recognized])
     problems = publication.problems
     if restored:
         names = ", ".join(restored[:3])
@@ -268,7 +263,7 @@ def _same_rows(was: Listing, now: Listing) -> bool:
 
 
 def _join_spellings(
-    known: Mapping[str, Listing], lost: Iterable[Listing], listings: list[Listing], strangers: list[int]
+    known: Mapping[str, Listing], listings: list[Listing], strangers: list[int]
 ) -> list[Listing]:
     """Put rows of an agency that is there under another spelling into its listing.
 
@@ -283,7 +278,6 @@ def _join_spellings(
     for listing in known.values():
         for mark in spellings(listing) & wanted if listing.state in states else ():
             by_spelling[mark].append(listing)
-    gone = {listing.key for listing in lost}
     positions = {listing.key: at for at, listing in enumerate(listings)}
     dropped: set[int] = set()
     for at in strangers:
@@ -297,20 +291,19 @@ def _join_spellings(
         if len(alike) != 1:
             continue
         (key,) = alike
-        if key in gone or key not in positions or positions[key] in dropped:
-            continue
-        listings[positions[key]] = _join(listings[positions[key]], row)
-        dropped.add(at)
+        if key in positions:
+            listings[positions[key]] = _join(listings[positions[key]], row)
+            dropped.add(at)
     return [listing for at, listing in enumerate(listings) if at not in dropped]
 
 
 def _may_be_spelled(was: Listing, row: Listing) -> bool:
-    """Whether nothing says that a row is another agency than one that is spelled alike.
+    """Whether nothing says that a row is another agency than one that is spelled alike in the same state.
 
     Namesakes of other counties, cities, ids or points are others; so is a row with the very name, which
     `identity.assign_keys` keeps apart on purpose.
     """
-    if was.state != row.state or was.name == row.name or row.key.split("~")[0] == was.key.split("~")[0]:
+    if was.name == row.name or row.key.split("~")[0] == was.key.split("~")[0]:
         return False
     for one, other in ((was.city, row.city), (was.county, row.county)):
         if one and other and normalise(one) != normalise(other):
