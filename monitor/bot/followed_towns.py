@@ -94,7 +94,7 @@ def _ask_which(result: FinderResult, suffix: str, translate: Translator) -> Repl
     states = list(dict.fromkeys(each.state for each in result.towns))
     if result.typo:
         text = translate("Did you mean one of these?")
-    elif result.states:
+    elif result.states or len({each.name.partition(" (")[0] for each in result.towns}) > 1:
         text = translate("Which place do you mean?")
     else:
         town = result.towns[0]

@@ -26,13 +26,22 @@ _ZIP = re.compile(r"([0-9]{5})(?:[-\s]?[0-9]{4})?")
 _COUNTY = re.compile(r"(?:county|fips)[-\s]?(\d{5})", re.IGNORECASE | re.ASCII)
 _TOWN = re.compile(r"town-([A-Z]{2})-([A-Za-z0-9]+(?:--?[A-Za-z0-9]+)*)", re.ASCII)
 _RADIUS_KEY = re.compile(r"radius-(\d{5})-(\d{1,3})", re.IGNORECASE | re.ASCII)
-_RADIUS = re.compile(
-    r"(?:within |a menos de |en un radio de |a )?(\d{1,4})[- ]?(?:miles?|mi|millas?)\.? ?"
-    r"(?:radius )?(?:of|from|around|about|de|del|alrededor de|a la redonda de)? ?"
-    r"(?:the |el )?(?:zip code |zip |código postal )?(\d{5})(?:-\d{4})?",
+_WORDS_FOR = {"ten": 10, "diez": 10, "twentyfive": 25, "veinticinco": 25}
+_RADIUS_OF = re.compile(
+    r"(?:within |in |a menos de |en un radio de |a )?(?P<miles>\d{1,4}|ten|diez|twenty[- ]?five|veinticinco)"
+    r"[- ]?(?:miles?|mi|millas?)\b\.? ?(?:radius )?"
+    r"(?:of|from|around|about|near|del|de|alrededor de|a la redonda de)? ?(?:the |el )?"
+    r"(?:zip code |zip |código postal )?(?P<middle>\S.*)",
     re.IGNORECASE | re.ASCII,
 )
-_MILES = re.compile(r"\b\d{1,4}[- ]?(?:miles?|mi|millas?)\b", re.IGNORECASE | re.ASCII)
+_MIDDLE = re.compile(r"(\d{5})(?:-\d{4})?(?: \(.*\))?", re.ASCII)  # "60602 (Chicago, IL)"
+_DISTANCE = re.compile(
+    r"\b\d{1,4}[- ]?(?:miles|mi|millas?|km|kms|kilomet(?:er|re)s?|kil[oó]metros?)\b"
+    r"|\b\d{1,4}[- ]?mile (?=radius|of|from|around|about|near)"
+    r"|\b[a-z]+[- ](?:miles|millas|kilomet(?:er|re)s|kil[oó]metros)"
+    r" (?:of|from|around|about|near|del?|a|alrededor)\b",
+    re.IGNORECASE,
+)
 _PREFIXES = (
     "005:NY 006-007:PR 008:VI 009:PR 010-027:MA 028-029:RI 030-038:NH 039-049:ME 050-054:VT 055:MA "
     "056-059:VT 060-069:CT "
@@ -108,8 +117,23 @@ def place_path(place: str) -> str:
 
 
 def names_radius(text: str) -> bool:
-    """Whether a text speaks of miles, right or wrong: "10 miles of 60601", "5 mi around Chicago"."""
-    return _MILES.search(text) is not None
+    """Whether a text speaks of a distance, right or wrong: "10 miles of 60601", "5 km around Chicago".
+
+    "8 Mile Rd" is a street.
+    """
+    return _DISTANCE.search(text) is not None
+
+
+def split_radius(text: str) -> tuple[int, str]:
+    """The miles of a radius and what stands for its middle: (25, "Chicago"); 0 for a radius that cannot be
+    followed and for any other text.
+    """
+    found = _RADIUS_OF.fullmatch(text)
+    if found is None:
+        return 0, ""
+    said = re.sub(r"[- ]", "", found["miles"]).lower()
+    miles = _WORDS_FOR.get(said) or int(said)
+    return (miles, found["middle"]) if miles in RADII else (0, "")
 
 
 def state_of_place(place: str) -> str | None:
@@ -165,18 +189,16 @@ def parse_place(text: str) -> str:
 
 def _parse_area_words(typed: str) -> str | None:
     """The key of a county by its code, a radius in words, or a key as it is; None for anything else."""
-    around = _RADIUS.fullmatch(typed)
-    miles, middle = (around[1], around[2]) if around is not None else ("", "")
     match parse_area(typed):
         case ("county", fips, _):
             return f"county-{fips}"
         case ("town", state, name):
             return f"town-{state}-{name}"
         case (_, middle, miles):
-            pass
-    if not middle:
-        return None
-    return f"radius-{middle}-{int(miles)}" if int(miles) in RADII else None
+            return f"radius-{middle}-{int(miles)}" if int(miles) in RADII else None
+    miles_around, said = split_radius(typed)
+    around = _MIDDLE.fullmatch(said)
+    return f"radius-{around[1]}-{miles_around}" if around is not None else None
 
 
 def _digits_refused(typed: str) -> str:

@@ -1,392 +1,87 @@
-"""From what somebody types to places: ZIPs, towns, addresses, counties, agencies, nicknames, boroughs, typos.
+"""From what somebody types to places, one or several.
 
-The site, the bot, the preferences and `monitor find` use `find`. Offline; nothing of the text is kept.
+The site, the bot, the preferences, configured places and `monitor find` use `find`. Offline; nothing of the
+text is kept.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from monitor.errors import UsageError
-from monitor.places.areas import PEOPLE_PER_ZIP
-from monitor.places.codes import names_radius, parse_area, parse_place, state_of_place
-from monitor.places.finder_names import known_areas, known_states, near_areas, near_states
-from monitor.places.finder_offices import (
-    agency_areas,
-    campus_areas,
-    county_areas,
-    fold_agency_name,
-    is_agency,
-    put_in_english,
-    strip_office,
-)
+from monitor.places.codes import state_of_zip
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.names import key
-from monitor.places.radius import zips_around
-from monitor.states import STATES, read_state
+from monitor.places.one_place import CHOICES, LONGEST, find_place
+from monitor.places.typed_list import split_places
 
 __all__ = ["LONGEST", "PROBLEMS", "FinderResult", "find", "label_area"]
 
-LONGEST = 200
-"""Characters of the field that are looked at."""
+MOST_NAMED = 20
+"""Places of one text that are looked up, the first of it."""
 
-CHOICES = 60
-"""Towns that a chooser shows, the largest first."""
-
-_ZIP_AT_THE_END = re.compile(r"(?<![\d-])(\d{5})(?:-\d{4})?\W*$", re.ASCII)
-_ZIP_ALONE = re.compile(r"(\d{5})(?:[-\s]?\d{4})?", re.ASCII)
-_COUNTRY = re.compile(
-    r"[\s,]*\b(?:USA|U\.S\.A\.|US|U\.S\.|United States(?: of America)?|Estados Unidos|EE\. ?UU\.)\W*$",
-    re.IGNORECASE,
+_SEVERAL = re.compile(
+    r"[,;/&+]|\s(?:and|y|or|o)\s|\d{5}\D+\d{5}|(?:^|\s)[a-z]{2}\s(?:\S.*\s)?[a-z]{2}$",
+    re.IGNORECASE | re.ASCII,
 )
-_EVERYWHERE = re.compile(
-    r"(?:the )?(?:whole|entire|all of the) country|everywhere|nation ?wide|all (?:50 )?states|america"
-    r"|todo el pais|todos los estados|en todas partes",
-    re.IGNORECASE,
-)
-_ALL_OF = re.compile(
-    r"^(?:all of|(?:the )?(?:whole|entire)(?: of)?|tod[oa](?: el| la)?) (?=\S)", re.IGNORECASE
-)
-_AREA = re.compile(r"(?: metro(?:politan)?)? (?:area|region)$|^(?:near|cerca de) (?=\w{4})", re.IGNORECASE)
-_ZIPS = re.compile(r"\d{5}(?:-\d{4})?(?:[\s,;+]+\d{5}(?:-\d{4})?)+", re.ASCII)
-_UNIT = re.compile(r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm)\b", re.IGNORECASE)
-_IN_SPANISH = {
-    "nueva york": "New York", "nueva jersey": "New Jersey", "nuevo mexico": "New Mexico",
-    "nuevo hampshire": "New Hampshire", "nueva hampshire": "New Hampshire",
-    "carolina del norte": "North Carolina", "carolina del sur": "South Carolina",
-    "dakota del norte": "North Dakota", "dakota del sur": "South Dakota",
-    "virginia occidental": "West Virginia", "luisiana": "Louisiana", "misisipi": "Mississippi",
-    "misuri": "Missouri", "pensilvania": "Pennsylvania", "tejas": "Texas",
-    "distrito de columbia": "District of Columbia", "islas virgenes": "Virgin Islands",
-    "nueva orleans": "New Orleans", "filadelfia": "Philadelphia",
-}  # fmt: skip
-_SPANISH_NAME = re.compile(rf"\b(?:{'|'.join(_IN_SPANISH)})\b", re.IGNORECASE)
-_STREET = re.compile(
-    r"^(?:st|street|ave|avenue|rd|road|dr|drive|blvd|boulevard|ln|lane|ct|court|way|pl|place|hwy|highway|pkwy"
-    r"|cir|circle|ter|terrace|calle|avenida)\.?$",
-    re.IGNORECASE,
-)
-_WITH_COUNTY = re.compile(r"(?P<name>[^()]+) \((?P<county>[^()]+)\),? (?P<state>[^,()]+)")
-_GOVERNMENT = re.compile(
-    r"^(?:the )?(?:city|town|village|township|ciudad|pueblo) (?:of|de) (?=\S)", re.IGNORECASE
-)
-_SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | state$", re.IGNORECASE)
-CITY = 250_000
-"""The population from which a city with a state's name may be meant: Washington, not Louisiana, MO."""
-MUCH = 10
-"""Times as many people (or ZIPs of a county) as the next of its name make a place the one that is meant."""
-
-LARGE_COUNTY, LARGE_TOWN = 20, 50_000
-"""ZIPs from which a county is offered beside towns of its name, as long as none is so large: Westchester
-County, NY.
-"""
-
-MANY_ZIPS = 5
-"""From so many ZIPs on a town of unknown population is estimated by them."""
-
-_LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
+"""What stands between places that are named one after the other; most single names have nothing of it."""
+_LISTED = re.compile(r"[;/&+]|\s(?:and|y|or|o)\s", re.IGNORECASE)
+_SURELY_WRONG = ("digits", "unknown_zip", "radius")
 
 
 def find(text: str, gazetteer: Gazetteer) -> FinderResult:
-    """The places that a text names; a ZIP wins over a town, a house number is never taken for a ZIP."""
+    """The places that a text names.
+
+    Several places ("Hammond and Gary, IN") are a question that offers each of them; several ZIPs are all
+    meant. Where a part of the text means nothing, the text is one name or address.
+    """
     typed = " ".join(text[:LONGEST].split())
-    if not typed:
-        return FinderResult(problem="empty")
-    alone = _ZIP_ALONE.fullmatch(typed)
-    if alone:
-        return _zips([alone[1]], gazetteer)
-    if _ZIPS.fullmatch(typed):
-        return _zips(re.findall(r"\d{5}(?=-|\D|$)", typed, re.ASCII), gazetteer)
-    if re.fullmatch(r"[\d\s-]+", typed):
-        return FinderResult(problem="digits")
-    typed = _COUNTRY.sub("", typed)
-    if not typed or _EVERYWHERE.fullmatch(_without_accents(typed)):
+    whole = find_place(typed, gazetteer)
+    if len(whole.zips) > 1 or not _SEVERAL.search(typed):
+        return whole
+    named = split_places(text[:LONGEST], gazetteer)
+    looked_up = named[: min(MOST_NAMED, len(named) - (len(text) > LONGEST))]  # the last one may be cut
+    if len(looked_up) < 2:
+        return whole
+    results = [find_place(name, gazetteer) for name in looked_up]
+    wrong = next((each for each in results if each.problem in _SURELY_WRONG), None)
+    if wrong is not None:
+        return wrong
+    if any(each.problem for each in results):
+        return whole
+    joined = _join_results(results, whole, listed=_LISTED.search(typed) is not None)
+    return replace(joined, more=joined.more or len(looked_up) < len(named))
+
+
+def _join_results(results: list[FinderResult], whole: FinderResult, *, listed: bool) -> FinderResult:
+    """One result for several places, each once.
+
+    Unless they are ``listed`` with "and" or the like, one that holds another only says where that is.
+    """
+    if any(each.country for each in results):
         return FinderResult(country=True)
-    if names_radius(typed):
-        return _within_radius(typed, gazetteer)
-    typed = _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], _without_accents(typed))
-    typed = put_in_english(typed)
-    typed = _ALL_OF.sub("", typed)
-    at_the_end = _ZIP_AT_THE_END.search(typed)
-    if at_the_end:
-        result = _zips([at_the_end[1]], gazetteer)
-        typed = typed[: at_the_end.start()].strip(" ,")
-        if result.zips or not typed:
-            return result
-    result = _zip_in_front(typed, gazetteer) or _in_county(typed, gazetteer) or _named(typed, gazetteer)
-    return _with_listed(result, typed, gazetteer)
-
-
-def _with_listed(result: FinderResult, typed: str, gazetteer: Gazetteer) -> FinderResult:
-    """A result with the agencies of that name on the lists; where nothing else was found, their places."""
-    unknown = result.typo or result.problem == "nothing"
-    if not unknown and not is_agency(typed):
-        return result
-    rest, state = _state_at_the_end(typed)
-    names = {fold_agency_name(typed), fold_agency_name(rest)}
-    names.update(fold_agency_name(town.name) for town in result.towns if town.kind == "agency")
-    found = gazetteer.find_listed(names)
-    if state is not None and state != _state(typed):
-        found = tuple(each for each in found if each.state == state)
-    if not found:
-        return result
-    if unknown:
-        areas = {
-            (each.name, each.state): TownZips(each.name, each.state, each.places, 0, "agency")
-            for each in found
-            if each.places[0].isdigit()
-        }
-        whole = dict.fromkeys(each.places[0] for each in found if each.places[0] in STATES)
-        if areas or whole:
-            result = _chosen(tuple(areas.values()), tuple(whole), gazetteer)
-    if result.sure:
-        found = tuple(each for each in found if each.state in (*result.states[:1], *_own_state(result)))
-    return replace(result, agencies=found)
-
-
-def _own_state(result: FinderResult) -> tuple[str, ...]:
-    return () if result.states else (result.towns[0].state,)
-
-
-def _within_radius(typed: str, gazetteer: Gazetteer) -> FinderResult:
-    """ "10 miles of 60601"."""
-    try:
-        place = parse_place(typed)
-    except UsageError:
-        return FinderResult(problem="radius")
-    found = parse_area(place)
-    zips = zips_around(gazetteer.table, found[1], int(found[2])) if found and found[0] == "radius" else {}
-    if found is None or not zips:
-        return FinderResult(problem="unknown_zip")
-    name, state = f"{found[2]} miles around {found[1]}", state_of_place(place) or ""
-    return FinderResult(
-        towns=(TownZips(name, state, tuple(sorted(zips)), 0, "radius", key=place),), sure=True
+    if all(each.zips for each in results):
+        return FinderResult(zips=tuple(sorted({code for each in results for code in each.zips})))
+    towns = tuple(dict.fromkeys(area for each in results for area in _areas(each)))
+    if not listed:  # "Harlem, Manhattan"
+        towns = tuple(area for area in towns if not any(set(each.zips) < set(area.zips) for each in towns))
+    states = dict.fromkeys(
+        state for each in results for state in (each.states[:1] if each.sure else each.states)
     )
+    inside = set() if listed else {area.state for area in towns}
+    others = tuple(state for state in states if state not in inside)
+    if len(towns) == 1 and not others:
+        return next((each for each in results if each.sure and towns[0] in _areas(each)), whole)
+    if not towns and len(others) == 1:
+        return whole
+    agencies = tuple(dict.fromkeys(agency for each in results for agency in each.agencies))
+    return FinderResult(towns=towns[:CHOICES], states=others, agencies=agencies, more=len(towns) > CHOICES)
 
 
-def _without_accents(text: str) -> str:
-    """No name of a place here is told from another by an accent alone."""
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-
-
-def _zips(codes: list[str], gazetteer: Gazetteer) -> FinderResult:
-    known = all(gazetteer.zip(code) is not None or gazetteer.state_of_zip(code) is not None for code in codes)
-    return FinderResult(zips=tuple(sorted(set(codes)))) if known else FinderResult(problem="unknown_zip")
-
-
-def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """A ZIP before its own town or state ("90210 Beverly Hills").
-
-    Before anything else five digits are a house number.
-    """
-    code, _, rest = typed.partition(" ")
-    area = gazetteer.zip(code) if _ZIP_ALONE.fullmatch(code) else None
-    if area is None:
-        return None
-    town, state = _state_at_the_end(rest)
-    if state in (None, area.state) and (_state(rest) == area.state or key(town) in map(key, area.towns)):
-        return FinderResult(zips=(area.zip,))
-    return None
-
-
-def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
-    """A state, an agency, a county, a town or an address without a usable ZIP; else names that are near."""
-    whole = _state(_SAYS_STATE.sub("", typed))
-    if whole and _SAYS_STATE.search(typed):
-        return FinderResult(states=(whole,), sure=True)
-    rest, state = _state_at_the_end(typed)
-    if rest == typed:
-        state = None
-    elif _state(rest) == state and state is not None:
-        rest = STATES[state]  # "NY, NY"
-    if found := _by_hand(rest, typed, state, gazetteer):
-        return found
-    # Trooper is a town of Pennsylvania, and "Trooper, PA" nobody's office
-    named_so = state is not None and " " not in rest and bool(gazetteer.towns(rest, state))
-    if is_agency(typed) and not named_so:
-        return _agency(rest, state, gazetteer)
-    counties = county_areas(rest, state, gazetteer, explicit=True)
-    if counties:
-        return _chosen(counties, (), gazetteer)
-    towns = _towns(rest, state, gazetteer)
-    # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like
-    # a state
-    has_state = "," in typed and _state(typed.rpartition(",")[2])  # "Cook, IL" is in Illinois
-    if state is not None and not has_state and (not towns or not re.search(r"[\d,]", typed)):
-        towns = _distinct(towns + _towns(typed, None, gazetteer))
-    if not towns and not whole:
-        towns = county_areas(rest, state, gazetteer, explicit=False) or campus_areas(rest, state, gazetteer)
-    if whole == "DC" and towns:
-        whole = None  # Washington and its District are one place
-    if towns or whole:
-        result = _chosen(towns, (whole,) if whole else (), gazetteer)
-        return result if result.sure or whole else _with_namesakes(result, rest, state, gazetteer)
-    if typed[:1].isdigit():
-        return FinderResult(problem="no_town")
-    prefix = _GOVERNMENT.match(typed)
-    if prefix:
-        return _named(typed[prefix.end() :], gazetteer)
-    if _AREA.search(typed):
-        return _named(_AREA.sub("", typed), gazetteer)
-    if not strip_office(typed):
-        return FinderResult(problem="which_agency")
-    near = near_areas(rest, state, gazetteer)
-    states = near_states(typed) if state is None else ()
-    return (
-        FinderResult(towns=near, states=states, typo=True)
-        if near or states
-        else FinderResult(problem="nothing")
-    )
-
-
-def _by_hand(rest: str, typed: str, state: str | None, gazetteer: Gazetteer) -> FinderResult | None:
-    """What the hand-kept names of agencies and of regions over several states say; None for other texts."""
-    states = known_states(typed)
-    agencies = tuple(area for area in known_areas(rest, state, gazetteer) if area.kind == "agency")
-    if not states and not agencies:
-        return None
-    others = _towns(rest, state, gazetteer) if states else ()
-    return _chosen((*agencies, *others), states, gazetteer)
-
-
-def _agency(rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
-    """What an agency's name means: its own area, else that of the place in its name."""
-    place = strip_office(rest)
-    nation = tuple(area for area in known_areas(place, state, gazetteer) if area.kind == "tribal")
-    towns, statewide = (nation, ()) if nation else agency_areas(rest, state, gazetteer)
-    if not towns and not statewide:
-        towns = campus_areas(rest, state, gazetteer)
-    if towns or statewide:
-        return _chosen(towns, statewide, gazetteer)
-    if not place and state:
-        return _named(STATES[state], gazetteer)  # "policia de New York"
-    if not place:
-        return FinderResult(problem="which_agency")
-    return _named(f"{place}, {state}" if state else place, gazetteer)
-
-
-def _with_namesakes(result: FinderResult, rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
-    """A question with the large counties and the universities of the name behind its towns."""
-    if _people(result.towns[0]) >= LARGE_TOWN:
-        return result
-    counties = county_areas(rest, state, gazetteer, explicit=False)
-    others = (
-        *(county for county in counties if len(county.zips) >= LARGE_COUNTY),
-        *campus_areas(rest, state, gazetteer),
-    )
-    return replace(result, towns=_distinct((*result.towns, *others))[:CHOICES])
-
-
-def _chosen(towns: tuple[TownZips, ...], states: tuple[str, ...], gazetteer: Gazetteer) -> FinderResult:
-    """The result with these choices, and whether the first one is meant."""
-    towns = _with_counties(towns[:CHOICES], gazetteer) + towns[CHOICES:]
-    if len(towns) + len(states) == 1:
-        sure = True
-    elif states or not towns:
-        sure = len(states) == 1 and not any(area.meant or area.population >= CITY for area in towns)
-    else:
-        first, second = towns[:2]
-        alike = all(area.kind == first.kind for area in towns)  # not Hollywood, Florida, and the neighborhood
-        larger = _people(first) >= MUCH * max(_people(second), 1)
-        sure = (first.meant and not second.meant) or (alike and larger)
-    return FinderResult(towns=towns[:CHOICES], states=states, more=len(towns) > CHOICES, sure=sure)
-
-
-def _people(area: TownZips) -> int:
-    """How many people live there; where nobody says so (San Juan, PR), as many as its many ZIPs suggest."""
-    many = area.kind == "town" and len(area.zips) >= MANY_ZIPS
-    return area.population or (PEOPLE_PER_ZIP * len(area.zips) if many else 0)
-
-
-def _with_counties(towns: tuple[TownZips, ...], gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """Towns of one name and state told apart by county: "Springfield (Delaware County)"."""
-    count = Counter(map(label_area, towns))
-    return tuple(
-        replace(town, name=f"{town.name} ({county})")
-        if count[label_area(town)] > 1 and (county := _county(town, gazetteer))
-        else town
-        for town in towns
-    )
-
-
-def _county(town: TownZips, gazetteer: Gazetteer) -> str:
-    """The county with the largest share of most of a town's ZIPs; "" if no share is known."""
-    table = gazetteer.table.state(town.state)
-    within = (table.shares.counties(table.row[zip_code]) for zip_code in town.zips)
-    count = Counter(counties[0] for counties in within if counties)
-    return table.counties[count.most_common(1)[0][0]].title if count else ""
-
-
-def _in_county(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """ "Springfield (Delaware County), PA", as suggestions tell namesakes apart."""
-    match = _WITH_COUNTY.fullmatch(typed)
-    state = _state(match["state"]) if match else None
-    if match is None or state is None:
-        return None
-    towns = gazetteer.towns(match["name"], state)
-    named = tuple(town for town in towns if key(_county(town, gazetteer)) == key(match["county"]))
-    if not named:
-        return None
-    label = f"{named[0].name} ({_county(named[0], gazetteer)})"
-    return FinderResult(towns=(replace(named[0], name=label),), sure=True)
-
-
-def _state(text: str) -> str | None:
-    reading = read_state(text)
-    return reading.code if reading and reading.exact else None
-
-
-def _state_at_the_end(typed: str) -> tuple[str, str | None]:
-    """The text before a state's name or code at its end, and that state."""
-    words = typed.replace(",", " , ").split()
-    for count in (4, 3, 2, 1):  # "District of Columbia", "N. Mariana Islands"
-        tail = words[-count:]
-        if len(words) > count and "," not in tail and (code := _state(" ".join(tail))):
-            return " ".join(words[:-count]).replace(" , ", ", ").strip(" ,"), code
-    return typed, _state(typed)
-
-
-def _towns(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """The towns of the longest name that ends the text, or that ends one of its parts between commas, the
-    last part first.
-    """
-    for name in _names(text, within=state is not None):
-        known = known_areas(name, state, gazetteer)
-        own = {area.state for area in known}
-        towns = tuple(town for town in gazetteer.towns(name, state) if town.state not in own)
-        if known or towns:
-            meant = tuple(area for area in known if area.meant)
-            by_size = sorted(
-                (*(area for area in known if not area.meant), *towns), key=lambda area: -_people(area)
-            )
-            return _distinct((*meant, *by_size))
-    return ()
-
-
-def _names(text: str, *, within: bool) -> Iterator[str]:
-    parts = [part for part in map(str.strip, text.split(",")) if part and not _UNIT.match(part)]
-    for part in reversed(parts[-3:]):
-        words = part.split()
-        # an address ends in a town; without a number in it and no state behind it a part is a name as a
-        # whole, or none
-        shortest = 1 if within or any(c.isdigit() for c in part) else len(words)
-        for count in range(min(len(words), _LONGEST_NAME), min(shortest, len(words)) - 1, -1):
-            name = " ".join(words[-count:])
-            if not any(c.isdigit() for c in name) and not (
-                any(c.isdigit() for c in part) and _STREET.match(words[-1])
-            ):
-                yield name
-
-
-def _distinct(towns: tuple[TownZips, ...]) -> tuple[TownZips, ...]:
-    """Each set of ZIPs in a state once: small places of one name often share their post office."""
-    seen: dict[tuple[str, tuple[str, ...]], TownZips] = {}
-    for town in towns:
-        if town.zips:
-            seen.setdefault((town.state, town.zips), town)
-    return tuple(seen.values())
+def _areas(result: FinderResult) -> Iterator[TownZips]:
+    """The areas that a result means, or asks about; a ZIP is one too."""
+    for code in result.zips:
+        yield TownZips(code, state_of_zip(code) or "", (code,), 0, "zip")
+    if not (result.sure and result.states):
+        yield from result.towns[:1] if result.sure else result.towns

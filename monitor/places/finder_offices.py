@@ -10,7 +10,7 @@ from monitor.places.finder_names import area_of_county, known_areas
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.known import campuses_named, consolidated, mailing
 from monitor.places.names import key, squeeze, word_set, words
-from monitor.places.query import county_named
+from monitor.places.query import counties_by_keys, county_keys
 from monitor.places.statewide import ACRONYMS
 from monitor.states import STATES
 
@@ -22,8 +22,32 @@ _OFFICE_WORDS = _AGENCY_WORDS | word_set(
     "university state highway cops cop force mi my local"
 )
 """Words of an office that say nothing of where it is."""
-_COUNTY_WORDS = ("county", "parish", "municipio")
-_SPANISH_COUNTY = re.compile(r"^(?:el )?condado (?:de (?:l )?)?(.+)$", re.IGNORECASE)
+_TITLES_OF_KIND = {
+    "county": (" County", " Borough", " Census Area", " Municipality", " Municipio"),
+    "parish": (" Parish",),
+    "municipio": (" Municipio", " Municipality"),
+    "city and boro": (" City and Borough",),
+    "boro": (" Borough", " Municipality", " Census Area"),
+    "census area": (" Census Area", " Borough"),
+    "municipality": (" Municipality", " Municipio", " Borough"),
+    "city": (),
+}
+"""How the titles of counties end, by the word for their kind as `words` spells it."""
+_STATES_OF_CITIES = ("MD", "MO", "NV", "VA")  # with cities outside of every county
+_SPANISH_COUNTIES = tuple(
+    (re.compile(rf"^(?:el |la )?{spanish} (?:de (?:l )?)?(.+)$", re.IGNORECASE), english)
+    for spanish, english in (
+        ("condado", r"\1 County"),
+        ("parroquia", r"\1 Parish"),
+        ("municipio(?: autonomo)? de", r"\1 Municipio"),
+        ("municipalidad de", r"\1 Municipality"),
+        ("borough de", r"\1 Borough"),
+        ("area censal de", r"\1 Census Area"),
+        ("ciudad y borough de", r"\1 City and Borough"),
+        ("ciudad de", r"city of \1"),
+    )
+)
+"""How kinds of counties are called in Spanish, and in the order of English."""
 _SPANISH_OFFICES = (
     (
         re.compile(
@@ -40,7 +64,6 @@ _SPANISH_OFFICES = (
     ),
 )
 """How offices are called in Spanish, and in the order of English."""
-_SPANISH_PARISH = re.compile(r"^(?:la )?parroquia de (.+)$", re.IGNORECASE)
 _WORDS_OF_FORM = word_set("the of dept office division bureau")
 _PUBLIC_SAFETY = ("dept", "of", "public", "safety")
 MOST_STATES = 12  # states in which an agency of a name is looked for
@@ -51,25 +74,41 @@ def county_areas(
 ) -> tuple[TownZips, ...]:
     """The counties of a name, the one with the most ZIPs first.
 
-    ``explicit``: only if the text says that it means one ("Cook County", "condado de Cook").
+    ``explicit``: only if the text says that it means one ("Cook County", "condado de Cook", "Juneau City and
+    Borough"). An independent city is one only where its state is named: "the city of Richmond, VA".
     """
-    name = _SPANISH_COUNTY.sub(r"\1 County", text.strip())
-    name = _SPANISH_PARISH.sub(r"\1 Parish", name)
-    parts = words(name)
-    has_kind = (parts[-1:] and parts[-1] in _COUNTY_WORDS) or parts[:2] == ("county", "of")
-    if bool(has_kind) != explicit or any(c.isdigit() for c in name):
+    name = text.strip()
+    for spanish, english in _SPANISH_COUNTIES:
+        name = spanish.sub(english, name)
+    titles = _titles_meant(words(name), state)
+    if bool(titles) != explicit or any(c.isdigit() for c in name):
         return ()
-    areas = []
+    areas, keys, city = [], county_keys(name), "city" in words(name)
     for code in (state,) if state else STATES:
         table = gazetteer.table.state(code)
-        for county in county_named(table, name):
-            title = table.counties[county].title
-            if explicit and (
-                table.counties[county].independent or ("parish" in parts) != title.endswith(" Parish")
-            ):
-                continue
-            areas.append(area_of_county(table, county))
+        for number in counties_by_keys(table, keys, city=city):
+            county = table.counties[number]
+            if not explicit or county.title.endswith(titles) or (county.independent and "city" in titles):
+                areas.append(area_of_county(table, number))
     return tuple(sorted(areas, key=lambda area: (-len(area.zips), area.state)))
+
+
+def _titles_meant(parts: tuple[str, ...], state: str | None) -> tuple[str, ...]:
+    """How the titles of the counties end that a name means by its word for their kind; none without one.
+
+    In Louisiana "county" is a parish, and the census area of Petersburg calls itself a borough.
+    """
+    parts = parts[1:] if parts[:1] == ("the",) else parts
+    for kind, endings in _TITLES_OF_KIND.items():
+        words_of_kind = tuple(kind.split())
+        if parts[-len(words_of_kind) :] == words_of_kind or parts[: len(words_of_kind) + 1] == (
+            *words_of_kind,
+            "of",
+        ):
+            if kind == "city":
+                return ("city",) if state in _STATES_OF_CITIES else ()
+            return (*endings, " Parish") if kind == "county" and state == "LA" else endings
+    return ()
 
 
 def put_in_english(text: str) -> str:
@@ -153,7 +192,8 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple
     if known or own:
         return [(code, 0) for code in (known or own)]
     if any(word in ("county", "parish") or word in COUNTY_OFFICES for word in parts):
-        named = f"{spoken(name.core)} County"
+        named = spoken(name.core)
+        named = named if _titles_meant(words(named), None) else f"{named} County"
         counties = county_areas(named, None, gazetteer, explicit=True)
         if counties:
             return [(area.state, area.population) for area in counties[:MOST_STATES]]

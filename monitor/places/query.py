@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,6 +15,33 @@ from monitor.places.packaged_table import Point, StateTable, distance
 STRAY_KM = 100.0  # a point so far from every ZIP of its state is a slip
 _NO_COUNTY = frozenset(("", "na", "none", "unknown", "notavailable", "null", "statewide"))
 _COUNTY_WORDS = frozenset(("county", "parish", "boro", "municipio", "municipality", "area"))
+_KINDS_BEHIND = tuple(
+    tuple(kind.split())
+    for kind in (
+        "city and boro",
+        "census area",
+        "county",
+        "parish",
+        "municipio",
+        "boro",
+        "municipality",
+        "city",
+    )
+)
+_KINDS_BEFORE = tuple(
+    tuple(kind.split())
+    for kind in (
+        "city and boro of",
+        "county of",
+        "parish of",
+        "boro of",
+        "municipality of",
+        "city of",
+        "municipio de",
+        "municipio autonomo de",
+    )
+)
+"""The words for kinds of counties as `words` spells them."""
 _OLD_COUNTIES = {
     ("AK", "wadehampton"): ("kusilvak",),
     ("AK", "valdezcordova"): ("chugach", "copperriver"),
@@ -100,16 +127,38 @@ class Query:
 
 
 def county_named(table: StateTable, text: str) -> list[int]:
-    """The counties that a text names, with or without the word "county"; independent cities by "city"."""
+    """The counties that a text names, with or without the word for their kind ("Cook", "County of Cook",
+    "Kenai Peninsula Borough"); independent cities by "city".
+    """
+    return counties_by_keys(table, county_keys(text), city="city" in words(text))
+
+
+def county_keys(text: str) -> tuple[str, ...]:
+    """The keys under which a text may name a county, for any state; the first that is one is meant."""
     said = words(text)
-    stem = tuple(w for w in said if w not in ("county", "parish", "municipio", "of", "census", "area"))
-    found = counties_by_key(table, squeeze(stem))
-    if not found and stem and stem[-1] in ("city", "boro", "municipality"):
-        found = counties_by_key(table, squeeze(stem[:-1]))
-    if len(found) > 1:
-        city = "city" in said
-        found = [c for c in found if table.counties[c].independent == city] or found
-    return found
+    return tuple(map(squeeze, _county_stems(said[1:] if said[:1] == ("the",) else said)))
+
+
+def counties_by_keys(table: StateTable, keys: Iterable[str], *, city: bool) -> list[int]:
+    """The counties of the first key that is one; of a county and a city of one name that which is said."""
+    for each in keys:
+        found = counties_by_key(table, each)
+        if len(found) > 1:
+            found = [c for c in found if table.counties[c].independent == city] or found
+        if found:
+            return found
+    return []
+
+
+def _county_stems(said: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """A county's name as it was said, and without the word for its kind behind it, before it, and both.
+
+    Whole first: the Isle of Wight and James City County have such words in their names.
+    """
+    fronts = [said, *(said[len(kind) :] for kind in _KINDS_BEFORE if said[: len(kind)] == kind)]
+    for front in fronts:
+        yield front
+        yield from (front[: -len(kind)] for kind in _KINDS_BEHIND if front[-len(kind) :] == kind)
 
 
 def counties_by_key(table: StateTable, stem: str) -> list[int]:

@@ -21,10 +21,12 @@ from monitor.errors import UsageError
 from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
 from monitor.messages.placements import drop_article
-from monitor.places.codes import EVERYWHERE, is_area, parse_place, state_of_zip
-from monitor.places.finder import PROBLEMS, FinderResult, find
+from monitor.places.codes import is_area, parse_place, state_of_zip
+from monitor.places.finder_result import PROBLEMS, FinderResult
 from monitor.places.followed_areas import choose_followed, load_area
 from monitor.places.gazetteer import Gazetteer, load
+from monitor.places.one_place import find_place
+from monitor.places.typed_list import split_places
 from monitor.storage import meta
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow, Subscriber
@@ -39,14 +41,6 @@ LONGEST_TEXT = 12_000
 """Characters that the places field takes: as many places as can be followed, with long names."""
 SUGGESTIONS = 8
 """Places that are offered for a text that means several, or none."""
-_REMARK = re.compile(r"((?<!\d)\d{5}(?:-\d{4})?)\s*\([^()\n]*\)", re.ASCII)  # "60601 (home)"
-_BOX_OR_UNIT = re.compile(
-    r"(?:p\.?\s*o\.?\s*box|apartado(?: postal)?|apt\.?|apartment|suite|ste\.?|unit|#)\s*\S*\d\S*$",
-    re.IGNORECASE,
-)
-_COUNTRY = re.compile(r"USA?|U\.S\.(?:A\.)?|United States(?: of America)?|Estados Unidos|EE\. ?UU\.")
-_AND = re.compile(r"\s+(?:and|And|AND|y|Y|or|o)\s+(?=\S)")  # "OR" and "Or" may be Oregon
-_AND_AFTER_CODE = re.compile(r"(?:(?<=\d{5})|,)\s*\b(?:and|y|or|o)\s+")
 _LONGEST_QUERY = 1000
 _LONGEST_START = 64  # characters that a deep link may carry (Bot API, deep linking)
 
@@ -155,7 +149,7 @@ def write_places(places: Iterable[str], language: str) -> str:
 
 def _name_to_type(place: str, language: str) -> str:
     for name in (drop_article(name_place(place, language)), name_place(place, "en")):
-        if _split(name) == [name] and choose_followed(find(name, load())) == (place,):
+        if split_places(name, load()) == [name] and choose_followed(find_place(name, load())) == (place,):
             return name
     return place
 
@@ -256,14 +250,14 @@ def read_places(text: str, gazetteer: Gazetteer) -> Iterator[tuple[str, tuple[st
     """The entries of the places field: what was written, the places that it means (none if that is not sure),
     and what was found.
     """
-    for entry in _split(text):
+    for entry in split_places(text, gazetteer):
         yield (entry, *_read_followed(entry, gazetteer))
 
 
 def _read_followed(text: str, gazetteer: Gazetteer) -> tuple[tuple[str, ...], FinderResult]:
     """The places that one entry of the places field means, none if that is not sure, and what was found."""
     name = place(text)
-    result = find(text, gazetteer)
+    result = find_place(text, gazetteer)
     if name is not None and (is_area(name) or result.kind != "question"):  # "LA": Louisiana or Los Angeles
         return (name,), result
     return choose_followed(result), result
@@ -280,136 +274,6 @@ def _explain_unknown(request: Request, text: str, result: FinderResult) -> str:
         )
     problem = result.problem or "nothing"
     return f"“{clean(text, 40)}”: {translate(request, PROBLEMS[problem])}"
-
-
-def _split(text: str) -> list[str]:
-    """Split places at lines, commas and "and", ZIP codes also at spaces.
-
-    "IL 60601" is one ZIP code, as on an envelope.
-    """
-    found: list[str] = []
-    for part in _parts(text):
-        words = part.split()
-        if len(words) == 2 and _ends_address(part):
-            del words[0]
-        if len(words) > 1 and all(
-            re.fullmatch(r"\d{5}(-\d{4})?|[A-Za-z]{2}", word, re.ASCII) for word in words
-        ):
-            found += words
-        elif words:
-            found += _split_at_and(" ".join(words))
-    return found
-
-
-def _parts(text: str) -> Iterator[str]:
-    """The parts between lines and commas; what is one place stays whole ("Hammond, IN", "Queens, NY").
-
-    A street before its town is left out, and so is the country after it.
-    """
-    text = _AND_AFTER_CODE.sub("\n", _REMARK.sub(r"\1", text))
-    lines = [line for each in re.split(r"[;/&+\n]+", text) if (line := each.strip())]
-    for number, line in enumerate(lines):
-        if _is_address(line):
-            yield line
-            continue
-        parts = [part for each in line.split(",") for part in _split_after_place(each.strip()) if part]
-        while parts:
-            part = parts.pop(0)
-            if _is_street(part) and _names_town(parts or lines[number + 1 :]):
-                continue
-            length = _count_parts(part, parts)
-            if length:
-                yield _ends_address(parts[length - 1]) or f"{part}, {parts[length - 1]}"
-                del parts[:length]
-                if parts and _COUNTRY.fullmatch(parts[0]):
-                    del parts[0]
-            else:
-                yield part
-
-
-def _is_address(line: str) -> bool:
-    """Whether a line is a whole address that ends in its ZIP code: "1600 Main St, Springfield, IL 62701"."""
-    number = re.match(r"\s*(\d{1,4}|\d{6})[a-z]?\s+\S*[a-z]", line, re.IGNORECASE | re.ASCII)
-    return number is not None and find(line, load()).kind == "zip"
-
-
-def _is_street(part: str) -> bool:
-    """Whether a part is a house number with its street, a post office box or an apartment."""
-    if _BOX_OR_UNIT.match(part):
-        return True
-    number = re.match(r"(\d{1,4}|\d{6})[a-z]?\s+\S*[a-z]", part, re.IGNORECASE | re.ASCII)
-    return number is not None and find(part, load()).problem == "no_town"
-
-
-def _names_town(parts: list[str]) -> bool:
-    """Whether the parts after a street go on with its town or its ZIP code, and not with a state alone."""
-    rest = [part for part in parts if not _BOX_OR_UNIT.match(part)]
-    known = place(rest[0]) if rest else EVERYWHERE
-    return bool(rest) and (known is None or not known.isalpha())
-
-
-def _count_parts(name: str, following: list[str]) -> int:
-    """How many of the following parts are one place with a name: "Hammond", then "IN", "IN 46320" or
-    "Lake County", "IN".
-    """
-    if not following or not any(map(str.isalpha, name)):
-        return 0
-    if _is_name_with_state(name, following[0]):
-        return 1
-    if _ends_address(following[0]) and place(name) is None and not re.search(r"\d{5}", name):
-        return 1
-    if len(following) > 1 and place(name) is None and _is_name_with_state(following[0], following[1]):
-        county = find(f"{following[0]}, {following[1]}", load())
-        town = find(f"{name}, {following[1]}", load())
-        if county.kind == "county" and town.kind == "town":
-            return 2 * (not set(county.towns[0].zips).isdisjoint(town.towns[0].zips))
-    return 0
-
-
-def _ends_address(part: str) -> str | None:
-    """The ZIP code of a part that is a ZIP code after its state: "IL 60601"; None for any other."""
-    state, _, code = part.partition(" ")
-    code = code.strip()[:5] if re.fullmatch(r"\s*\d{5}(-\d{4})?", code, re.ASCII) else ""
-    return code if code and state.upper() == state_of_zip(code) else None
-
-
-def _is_name_with_state(name: str, following: str) -> bool:
-    """Whether two parts are one place: "Hammond, IN", and "Washington, DC" although both are states."""
-    if not any(map(str.isalpha, name)) or not (place(following) or "").isalpha():
-        return False
-    known = place(name)
-    short = len(name) > 2 and len(following.replace(".", "")) == 2
-    return known is None or (known.isalpha() and short and find(f"{name}, {following}", load()).sure)
-
-
-def _split_after_place(part: str) -> list[str]:
-    """Split the "IL and Gary" of "Chicago, IL and Gary, IN"; a name without a state stays whole here."""
-    first, *others = _AND.split(part, maxsplit=1)
-    return [first, *others] if others and place(first) is not None else [part]
-
-
-def _split_at_and(text: str) -> list[str]:
-    """Split "Hammond and Gary, IN" into two places of one state; "King and Queen County, VA" is one."""
-    pieces = _AND.split(text)
-    if len(pieces) == 1:
-        return [text]
-    result = find(text, load())
-    if any(map(_AND.search, _labels(result))):
-        return [text]
-    whole = result.kind in ("agency", "state", "none")  # "Texas Parks and Wildlife Department"
-    state = pieces[-1].rpartition(",")[2].strip() if "," in pieces[-1] else ""
-    found = [
-        f"{piece}, {state}"
-        if state and "," not in piece and place(piece) is None and find(f"{piece}, {state}", load()).sure
-        else piece
-        for piece in pieces
-    ]
-    return [text] if whole and not all(_labels(find(piece, load())) for piece in found) else found
-
-
-def _labels(result: FinderResult) -> list[str]:
-    """The names that were found, or that are asked about."""
-    return [label for label in (result.label, *result.suggestions) if label]
 
 
 def place(text: str) -> str | None:

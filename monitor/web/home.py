@@ -8,11 +8,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
+from monitor.messages.place_names import name_place
+from monitor.messages.placements import label_name
 from monitor.pictures.outlines import SmallOutline, load_small_outline
 from monitor.places import Gazetteer, TownZips, ZipKind
 from monitor.places.codes import place_path
 from monitor.places.finder import LONGEST, PROBLEMS, FinderResult, find
 from monitor.places.followed_areas import find_area_key
+from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import timeline as store
 from monitor.storage.lists.timeline import ChangesetSummary
@@ -79,7 +82,7 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
     agencies = _offer_agencies(site, found, language_of(request))
     if len(agencies) == 1 and found.sure:
         return redirect(request, agencies[0].path)
-    towns = [_Choice.of(town, site.gazetteer) for town in found.towns]
+    towns = [_Choice.of(town, site.gazetteer, language_of(request)) for town in found.towns]
     if len(found.states) == 1 and not (towns or agencies or found.typo):
         return redirect(request, f"/state/{found.states[0]}")
     if len(towns) == 1 and not found.states and len(towns[0].zips) == 1 and not agencies:
@@ -104,20 +107,27 @@ def redirect_home(request: Request) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """An area to choose: its residential ZIPs, one by one, and the page of all of it with so many ZIPs."""
+    """An area to choose: its name, its residential ZIPs, one by one, and the page of all of it with so many
+    ZIPs.
+    """
 
+    name: str
     town: TownZips
     zips: tuple[str, ...]
     page: str
     count: int
 
     @classmethod
-    def of(cls, town: TownZips, gazetteer: Gazetteer) -> _Choice:
+    def of(cls, town: TownZips, gazetteer: Gazetteer, language: str) -> _Choice:
         """The choice of an area that the finder found."""
+        if town.kind == "radius":  # "25 miles around 60602 (Chicago, IL)"
+            name = name_place(town.key, language) + "".join(town.name.partition(" (")[1:])
+        else:
+            name = f"{label_name(town.name, language)}, {STATES.get(town.state, town.state)}"
         zips = residential_zips(town, gazetteer)
         key = find_area_key(town)
         page, count = (place_path(key), len(town.zips)) if key else (zip_path(zips), len(zips))
-        return cls(town, zips, page, count)
+        return cls(name, town, zips, page, count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ def test_what_is_typed_is_one_place(text: str, place: str) -> None:
     ("text", "says"),
     [
         ("5 miles of 60601", "10 or 25 miles"),
-        ("10 miles of Chicago", "10 or 25 miles"),
+        ("10 km of 60601", "10 or 25 miles"),
+        ("five miles of 60601", "10 or 25 miles"),
+        ("10 miles of Chicago", r"10 miles around 60607 \(Chicago, IL\)"),
         ("Orange County", "Orange County, CA; Orange County, FL"),
         ("Detriot", "Detroit, MI"),
         ("county-17999", "no place that we know"),
@@ -150,5 +152,26 @@ def test_the_finder_takes_a_radius() -> None:
     result = find("within 10 miles of 60601", load())
     assert (result.kind, result.label) == ("radius", "10 miles around 60601")
     assert result.places == load_area("radius-60601-10").zips  # type: ignore[union-attr]
-    assert find("10 miles of Chicago", load()).problem == "radius"
     assert find(result.label, load()).kind == "radius"
+    assert find("ten miles around 60601", load()) == result
+    assert find("a menos de diez millas de 60601", load()) == result
+
+
+@pytest.mark.parametrize(
+    "text", ["10 km of 60601", "16 kilometers from 60601", "diez kilómetros de 60601", "five miles of 60601"]
+)
+def test_a_distance_that_cannot_be_followed_is_never_a_zip(text: str) -> None:
+    assert find(text, load()).problem == "radius"
+
+
+def test_a_street_called_mile_is_no_radius() -> None:
+    assert find("20000 W 8 Mile Rd, Southfield, MI 48075", load()).zips == ("48075",)
+
+
+def test_a_radius_around_a_name_is_asked_with_the_zips_in_the_middle() -> None:
+    assert find("25 miles around Chicago", load()).suggestions == ("25 miles around 60607 (Chicago, IL)",)
+    offered = find("25 millas de Springfield", load()).suggestions
+    assert {text.partition("(")[2] for text in offered} >= {"Springfield, MO)", "Springfield, IL)"}
+    for text in offered:
+        assert find(text, load()).kind == "radius"
+    assert find("25 miles around Xyzzyville", load()).problem == "radius"

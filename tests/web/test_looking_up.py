@@ -139,6 +139,9 @@ def test_a_state_leads_to_its_page(web: Running) -> None:
     ("text", "path"),
     [
         ("60602, 60601-1234", "/zip/60601+60602"),
+        ("60601 and 60602", "/zip/60601+60602"),
+        ("ten miles of 60601", "/radius/60601-10"),
+        ("municipio de Ponce, PR", "/county/72113"),
         ("USA", "/changes"),
         ("Nueva York 10001", "/zip/10001"),
         ("Nuevo México", "/state/NM"),
@@ -148,6 +151,19 @@ def test_several_zips_the_country_and_spanish_names_lead_somewhere(
     web: Running, text: str, path: str
 ) -> None:
     assert web.find(text).headers["location"] == path
+
+
+def test_several_towns_are_each_one_tap(web: Running) -> None:
+    page = web.find("Hammond and Gary, IN").text
+    assert 'href="/town/IN-Hammond"' in page
+    assert 'href="/town/IN-Gary"' in page
+    assert "Hammond, Indiana" in page
+
+
+def test_a_radius_around_a_town_is_offered_in_the_language_of_the_reader(web: Running) -> None:
+    page = web.find("25 millas alrededor de Chicago").text
+    assert 'href="/radius/60607-25"' in page
+    assert "25 miles around 60607 (Chicago, IL)" in page
 
 
 def test_every_zip_of_the_largest_city_is_offered() -> None:

@@ -1,0 +1,452 @@
+"""From one name or address to its place: ZIPs, towns, addresses, counties, agencies, nicknames, typos."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from monitor.errors import UsageError
+from monitor.places.areas import BUILDING, PEOPLE_PER_ZIP, centre
+from monitor.places.codes import names_radius, parse_area, parse_place, split_radius
+from monitor.places.finder_names import known_areas, known_states, near_areas, near_states
+from monitor.places.finder_offices import (
+    agency_areas,
+    campus_areas,
+    county_areas,
+    fold_agency_name,
+    is_agency,
+    put_in_english,
+    strip_office,
+)
+from monitor.places.finder_result import FinderResult, label_area
+from monitor.places.gazetteer import Gazetteer, TownZips
+from monitor.places.names import key
+from monitor.places.packaged_table import distance
+from monitor.places.radius import zips_around
+from monitor.states import STATES, read_state
+
+LONGEST = 200
+"""Characters of the field that are looked at."""
+
+CHOICES = 60
+"""Towns that a chooser shows, the largest first."""
+
+_ZIP_AT_THE_END = re.compile(r"(?<![\d-])(\d{5})(?:-\d{4})?\W*$", re.ASCII)
+_ZIP_ALONE = re.compile(r"(\d{5})(?:[-\s]?\d{4})?", re.ASCII)
+_COUNTRY = re.compile(
+    r"[\s,]*\b(?:USA|U\.S\.A\.|US|U\.S\.|United States(?: of America)?|Estados Unidos|EE\. ?UU\.)\W*$",
+    re.IGNORECASE,
+)
+_EVERYWHERE = re.compile(
+    r"(?:the )?(?:whole|entire|all of the) country|everywhere|nation ?wide|all (?:50 )?states|america"
+    r"|todo el pais|todos los estados|en todas partes",
+    re.IGNORECASE,
+)
+_ALL_OF = re.compile(
+    r"^(?:all of|(?:the )?(?:whole|entire)(?: of)?|tod[oa](?: el| la)?) (?=\S)", re.IGNORECASE
+)
+_AREA = re.compile(r"(?: metro(?:politan)?)? (?:area|region)$|^(?:near|cerca de) (?=\w{4})", re.IGNORECASE)
+_ZIPS = re.compile(r"\d{5}(?:-\d{4})?(?:(?:[\s,;&+/]|\b(?:and|or|y|o)\b)+\d{5}(?:-\d{4})?)+", re.ASCII | re.I)
+_UNIT = re.compile(r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm)\b", re.IGNORECASE)
+_IN_SPANISH = {
+    "nueva york": "New York", "nueva jersey": "New Jersey", "nuevo mexico": "New Mexico",
+    "nuevo hampshire": "New Hampshire", "nueva hampshire": "New Hampshire",
+    "carolina del norte": "North Carolina", "carolina del sur": "South Carolina",
+    "dakota del norte": "North Dakota", "dakota del sur": "South Dakota",
+    "virginia occidental": "West Virginia", "luisiana": "Louisiana", "misisipi": "Mississippi",
+    "misuri": "Missouri", "pensilvania": "Pennsylvania", "tejas": "Texas",
+    "distrito de columbia": "District of Columbia", "islas virgenes": "Virgin Islands",
+    "nueva orleans": "New Orleans", "filadelfia": "Philadelphia",
+}  # fmt: skip
+_SPANISH_NAME = re.compile(rf"\b(?:{'|'.join(_IN_SPANISH)})\b", re.IGNORECASE)
+_STREET = re.compile(
+    r"^(?:st|street|ave|avenue|rd|road|dr|drive|blvd|boulevard|ln|lane|ct|court|way|pl|place|hwy|highway|pkwy"
+    r"|cir|circle|ter|terrace|calle|avenida)\.?$",
+    re.IGNORECASE,
+)
+_WITH_COUNTY = re.compile(r"(?P<name>[^()]+) \((?P<county>[^()]+)\),? (?P<state>[^,()]+)")
+_GOVERNMENT = re.compile(
+    r"^(?:the )?(?:city|town|village|township|borough|ciudad|pueblo|municipio) (?:of|de) (?=\S)",
+    re.IGNORECASE,
+)
+_GOVERNMENT_BEHIND = re.compile(r"(?<=\S) (?:city|town|village|township|twp|borough|boro)$", re.IGNORECASE)
+_SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | state$", re.IGNORECASE)
+CITY = 250_000
+"""The population from which a city with a state's name may be meant: Washington, not Louisiana, MO."""
+MUCH = 10
+"""Times as many people (or ZIPs of a county) as the next of its name make a place the one that is meant."""
+
+MORE = 3
+"""Times as many people in a county as in the town of its name make a question of the name."""
+
+LARGE_COUNTY, LARGE_TOWN = 20, 50_000
+"""ZIPs from which a county is offered beside towns of its name, as long as none is so large: Westchester
+County, NY.
+"""
+
+AROUND = 3
+"""Middles of places of one name that a radius without a ZIP is offered around."""
+
+MANY_ZIPS = 5
+"""From so many ZIPs on a town of unknown population is estimated by them."""
+
+_LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
+
+
+def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
+    """The place that a text names, or all of several ZIPs.
+
+    A ZIP wins over a town, and a house number is never taken for a ZIP.
+    """
+    typed = " ".join(text[:LONGEST].split())
+    if not typed:
+        return FinderResult(problem="empty")
+    alone = _ZIP_ALONE.fullmatch(typed)
+    if alone:
+        return _zips([alone[1]], gazetteer)
+    if _ZIPS.fullmatch(typed):
+        return _zips(re.findall(r"\d{5}(?=-|\D|$)", typed, re.ASCII), gazetteer)
+    if re.fullmatch(r"[\d\s-]+", typed):
+        return FinderResult(problem="digits")
+    typed = _COUNTRY.sub("", typed)
+    if not typed or _EVERYWHERE.fullmatch(_without_accents(typed)):
+        return FinderResult(country=True)
+    if names_radius(typed):
+        return _within_radius(typed, gazetteer)
+    typed = _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], _without_accents(typed))
+    typed = put_in_english(typed)
+    typed = _ALL_OF.sub("", typed)
+    at_the_end = _ZIP_AT_THE_END.search(typed)
+    if at_the_end:
+        result = _zips([at_the_end[1]], gazetteer)
+        typed = typed[: at_the_end.start()].strip(" ,")
+        if result.zips or not typed:
+            return result
+    result = _zip_in_front(typed, gazetteer) or _in_county(typed, gazetteer) or _named(typed, gazetteer)
+    return _with_listed(result, typed, gazetteer)
+
+
+def _with_listed(result: FinderResult, typed: str, gazetteer: Gazetteer) -> FinderResult:
+    """A result with the agencies of that name on the lists; where nothing else was found, their places."""
+    unknown = result.typo or result.problem == "nothing"
+    if not unknown and not is_agency(typed):
+        return result
+    rest, state = _state_at_the_end(typed)
+    names = {fold_agency_name(typed), fold_agency_name(rest)}
+    names.update(fold_agency_name(town.name) for town in result.towns if town.kind == "agency")
+    found = gazetteer.find_listed(names)
+    if state is not None and state != _state(typed):
+        found = tuple(each for each in found if each.state == state)
+    if not found:
+        return result
+    if unknown:
+        areas = {
+            (each.name, each.state): TownZips(each.name, each.state, each.places, 0, "agency")
+            for each in found
+            if each.places[0].isdigit()
+        }
+        whole = dict.fromkeys(each.places[0] for each in found if each.places[0] in STATES)
+        if areas or whole:
+            result = _chosen(tuple(areas.values()), tuple(whole), gazetteer)
+    if result.sure:
+        found = tuple(each for each in found if each.state in (*result.states[:1], *_own_state(result)))
+    return replace(result, agencies=found)
+
+
+def _own_state(result: FinderResult) -> tuple[str, ...]:
+    return () if result.states else (result.towns[0].state,)
+
+
+def _within_radius(typed: str, gazetteer: Gazetteer) -> FinderResult:
+    """ "10 miles of 60601"; "25 miles of Chicago" is asked with the ZIPs in the middle of Chicago."""
+    try:
+        place = parse_place(typed)
+    except UsageError:
+        return _around_name(typed, gazetteer)
+    found = parse_area(place)
+    area = _radius_area(found[1], int(found[2]), "", gazetteer) if found and found[0] == "radius" else None
+    return FinderResult(problem="unknown_zip") if area is None else FinderResult(towns=(area,), sure=True)
+
+
+def _around_name(typed: str, gazetteer: Gazetteer) -> FinderResult:
+    """The radiuses around the middles of the places that a name means, to choose from."""
+    miles, name = split_radius(typed)
+    result = find_place(name, gazetteer) if miles and not names_radius(name) else FinderResult()
+    areas = [
+        area
+        for town in result.towns[: 1 if result.sure else AROUND]
+        if (code := _middle_zip(town, gazetteer)) is not None
+        and (area := _radius_area(code, miles, f" ({label_area(town)})", gazetteer)) is not None
+    ]
+    return FinderResult(towns=tuple(areas)) if areas else FinderResult(problem="radius")
+
+
+def _radius_area(code: str, miles: int, remark: str, gazetteer: Gazetteer) -> TownZips | None:
+    zips = zips_around(gazetteer.table, code, miles)
+    if not zips:
+        return None
+    name, key = f"{miles} miles around {code}{remark}", f"radius-{code}-{miles}"
+    return TownZips(name, zips[code], tuple(sorted(zips)), 0, "radius", key=key)
+
+
+def _middle_zip(town: TownZips, gazetteer: Gazetteer) -> str | None:
+    """The ZIP nearest to the middle of an area's ZIPs; None if nothing is known of where they are."""
+    table = gazetteer.table.state(town.state)
+    rows = tuple(table.row[code] for code in town.zips)
+    middle = centre(table, rows)
+    points = {row: point for row in rows if (point := table.point(row)) is not None}
+    if middle is None or not points:
+        return None
+    areal = [row for row in points if table.radius[row] >= BUILDING] or list(points)
+    return table.zips[min(areal, key=lambda row: distance(points[row], middle))]
+
+
+def _without_accents(text: str) -> str:
+    """No name of a place here is told from another by an accent alone."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
+def _zips(codes: list[str], gazetteer: Gazetteer) -> FinderResult:
+    known = all(gazetteer.zip(code) is not None or gazetteer.state_of_zip(code) is not None for code in codes)
+    return FinderResult(zips=tuple(sorted(set(codes)))) if known else FinderResult(problem="unknown_zip")
+
+
+def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
+    """A ZIP before its own town or state ("90210 Beverly Hills").
+
+    Before anything else five digits are a house number.
+    """
+    code, _, rest = typed.partition(" ")
+    code = code.rstrip(",")
+    area = gazetteer.zip(code) if _ZIP_ALONE.fullmatch(code) else None
+    if area is None:
+        return None
+    town, state = _state_at_the_end(rest)
+    if state in (None, area.state) and (_state(rest) == area.state or key(town) in map(key, area.towns)):
+        return FinderResult(zips=(area.zip,))
+    return None
+
+
+def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
+    """A state, an agency, a county, a town or an address without a usable ZIP; else names that are near."""
+    whole = _state(_SAYS_STATE.sub("", typed))
+    if whole and _SAYS_STATE.search(typed):
+        return FinderResult(states=(whole,), sure=True)
+    rest, state = _state_at_the_end(typed)
+    if rest == typed:
+        state = None
+    elif state is not None and _state(rest) == state and not gazetteer.towns(rest, state):
+        rest = STATES[state]  # "NY, NY"
+    if found := _by_hand(rest, typed, state, gazetteer):
+        return found
+    # Trooper is a town of Pennsylvania, and "Trooper, PA" nobody's office
+    named_so = state is not None and " " not in rest and bool(gazetteer.towns(rest, state))
+    if is_agency(typed) and not named_so:
+        return _agency(rest, state, gazetteer)
+    counties = county_areas(rest, state, gazetteer, explicit=True)
+    if counties:
+        return _chosen(counties, (), gazetteer)
+    towns = _towns(rest, state, gazetteer)
+    # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like
+    # a state
+    has_state = "," in typed and _state(typed.rpartition(",")[2])  # "Cook, IL" is in Illinois
+    if state is not None and not has_state and (not towns or not re.search(r"[\d,]", typed)):
+        towns = _distinct(towns + _towns(typed, None, gazetteer))
+    if not towns and not whole:
+        towns = county_areas(rest, state, gazetteer, explicit=False) or campus_areas(rest, state, gazetteer)
+    if whole == "DC" and towns:
+        whole = None  # Washington and its District are one place
+    if towns or whole:
+        result = _chosen(towns, (whole,) if whole else (), gazetteer)
+        if result.sure and not whole and state is None:
+            return _or_county(result, rest, gazetteer)
+        return result if result.sure or whole else _with_namesakes(result, rest, state, gazetteer)
+    if typed[:1].isdigit():
+        return FinderResult(problem="no_town")
+    prefix = _GOVERNMENT.match(typed)
+    if prefix:
+        return _named(typed[prefix.end() :], gazetteer)
+    behind = _GOVERNMENT_BEHIND.search(rest)
+    if behind:  # "Wilkinsburg Borough, PA"
+        return _named(rest[: behind.start()] + (f", {state}" if state else ""), gazetteer)
+    if _AREA.search(typed):
+        return _named(_AREA.sub("", typed), gazetteer)
+    if not strip_office(typed):
+        return FinderResult(problem="which_agency")
+    near = near_areas(rest, state, gazetteer)
+    states = near_states(typed) if state is None else ()
+    return (
+        FinderResult(towns=near, states=states, typo=True)
+        if near or states
+        else FinderResult(problem="nothing")
+    )
+
+
+def _by_hand(rest: str, typed: str, state: str | None, gazetteer: Gazetteer) -> FinderResult | None:
+    """What the hand-kept names of agencies and of regions over several states say; None for other texts."""
+    states = known_states(typed)
+    agencies = tuple(area for area in known_areas(rest, state, gazetteer) if area.kind == "agency")
+    if not states and not agencies:
+        return None
+    others = _towns(rest, state, gazetteer) if states else ()
+    return _chosen((*agencies, *others), states, gazetteer)
+
+
+def _agency(rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
+    """What an agency's name means: its own area, else that of the place in its name."""
+    place = strip_office(rest)
+    nation = tuple(area for area in known_areas(place, state, gazetteer) if area.kind == "tribal")
+    towns, statewide = (nation, ()) if nation else agency_areas(rest, state, gazetteer)
+    if not towns and not statewide:
+        towns = campus_areas(rest, state, gazetteer)
+    if towns or statewide:
+        return _chosen(towns, statewide, gazetteer)
+    if not place and state:
+        return _named(STATES[state], gazetteer)  # "policia de New York"
+    if not place:
+        return FinderResult(problem="which_agency")
+    return _named(f"{place}, {state}" if state else place, gazetteer)
+
+
+def _with_namesakes(result: FinderResult, rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
+    """A question with the large counties and the universities of the name behind its towns."""
+    if _people(result.towns[0]) >= LARGE_TOWN:
+        return result
+    counties = county_areas(rest, state, gazetteer, explicit=False)
+    others = (
+        *(county for county in counties if len(county.zips) >= LARGE_COUNTY),
+        *campus_areas(rest, state, gazetteer),
+    )
+    return replace(result, towns=_distinct((*result.towns, *others))[:CHOICES])
+
+
+def _or_county(result: FinderResult, name: str, gazetteer: Gazetteer) -> FinderResult:
+    """A question where many more people live in a county of the name than in the town: "Cook" is a town in
+    Minnesota. A city within its own county is meant before it.
+    """
+    town = result.towns[0]
+    if town.kind != "town" or town.meant:
+        return result
+    large = tuple(
+        county
+        for county in county_areas(name, None, gazetteer, explicit=False)
+        if len(county.zips) >= LARGE_COUNTY
+        and PEOPLE_PER_ZIP * len(county.zips) >= MORE * _people(town)
+        and (_people(town) < LARGE_TOWN or set(county.zips).isdisjoint(town.zips))
+    )
+    if not large:
+        return result
+    return replace(result, towns=_distinct((*result.towns, *large))[:CHOICES], sure=False)
+
+
+def _chosen(towns: tuple[TownZips, ...], states: tuple[str, ...], gazetteer: Gazetteer) -> FinderResult:
+    """The result with these choices, and whether the first one is meant."""
+    towns = _with_counties(towns[:CHOICES], gazetteer) + towns[CHOICES:]
+    if len(towns) + len(states) == 1:
+        sure = True
+    elif states or not towns:
+        sure = len(states) == 1 and not any(area.meant or area.population >= CITY for area in towns)
+    else:
+        first, second = towns[:2]
+        alike = all(area.kind == first.kind for area in towns)  # not Hollywood, Florida, and the neighborhood
+        larger = _people(first) >= MUCH * max(_people(second), 1)
+        sure = (first.meant and not second.meant) or (alike and larger)
+    return FinderResult(towns=towns[:CHOICES], states=states, more=len(towns) > CHOICES, sure=sure)
+
+
+def _people(area: TownZips) -> int:
+    """How many people live there; where nobody says so (San Juan, PR), as many as its many ZIPs suggest."""
+    many = area.kind == "town" and len(area.zips) >= MANY_ZIPS
+    return area.population or (PEOPLE_PER_ZIP * len(area.zips) if many else 0)
+
+
+def _with_counties(towns: tuple[TownZips, ...], gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+    """Towns of one name and state told apart by county: "Springfield (Delaware County)"."""
+    count = Counter(map(label_area, towns))
+    return tuple(
+        replace(town, name=f"{town.name} ({county})")
+        if count[label_area(town)] > 1 and (county := _county(town, gazetteer))
+        else town
+        for town in towns
+    )
+
+
+def _county(town: TownZips, gazetteer: Gazetteer) -> str:
+    """The county with the largest share of most of a town's ZIPs; "" if no share is known."""
+    table = gazetteer.table.state(town.state)
+    within = (table.shares.counties(table.row[zip_code]) for zip_code in town.zips)
+    count = Counter(counties[0] for counties in within if counties)
+    return table.counties[count.most_common(1)[0][0]].title if count else ""
+
+
+def _in_county(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
+    """ "Springfield (Delaware County), PA", as suggestions tell namesakes apart."""
+    match = _WITH_COUNTY.fullmatch(typed)
+    state = _state(match["state"]) if match else None
+    if match is None or state is None:
+        return None
+    towns = gazetteer.towns(match["name"], state)
+    named = tuple(town for town in towns if key(_county(town, gazetteer)) == key(match["county"]))
+    if not named:
+        return None
+    label = f"{named[0].name} ({_county(named[0], gazetteer)})"
+    return FinderResult(towns=(replace(named[0], name=label),), sure=True)
+
+
+def _state(text: str) -> str | None:
+    reading = read_state(text)
+    return reading.code if reading and reading.exact else None
+
+
+def _state_at_the_end(typed: str) -> tuple[str, str | None]:
+    """The text before a state's name or code at its end, and that state."""
+    words = typed.replace(",", " , ").split()
+    for count in (4, 3, 2, 1):  # "District of Columbia", "N. Mariana Islands"
+        tail = words[-count:]
+        if len(words) > count and "," not in tail and (code := _state(" ".join(tail))):
+            return " ".join(words[:-count]).replace(" , ", ", ").strip(" ,"), code
+    return typed, _state(typed)
+
+
+def _towns(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+    """The towns of the longest name that ends the text, or that ends one of its parts between commas, the
+    last part first.
+    """
+    for name in _names(text, within=state is not None):
+        known = known_areas(name, state, gazetteer)
+        own = {area.state for area in known}
+        towns = tuple(town for town in gazetteer.towns(name, state) if town.state not in own)
+        if known or towns:
+            meant = tuple(area for area in known if area.meant)
+            by_size = sorted(
+                (*(area for area in known if not area.meant), *towns), key=lambda area: -_people(area)
+            )
+            return _distinct((*meant, *by_size))
+    return ()
+
+
+def _names(text: str, *, within: bool) -> Iterator[str]:
+    parts = [part for part in map(str.strip, text.split(",")) if part and not _UNIT.match(part)]
+    for part in reversed(parts[-3:]):
+        words = part.split()
+        # an address ends in a town; without a number in it and no state behind it a part is a name as a
+        # whole, or none
+        shortest = 1 if within or any(c.isdigit() for c in part) else len(words)
+        for count in range(min(len(words), _LONGEST_NAME), min(shortest, len(words)) - 1, -1):
+            name = " ".join(words[-count:])
+            if not any(c.isdigit() for c in name) and not (
+                any(c.isdigit() for c in part) and _STREET.match(words[-1])
+            ):
+                yield name
+
+
+def _distinct(towns: tuple[TownZips, ...]) -> tuple[TownZips, ...]:
+    """Each set of ZIPs in a state once: small places of one name often share their post office."""
+    seen: dict[tuple[str, tuple[str, ...]], TownZips] = {}
+    for town in towns:
+        if town.zips:
+            seen.setdefault((town.state, town.zips), town)
+    return tuple(seen.values())

@@ -1,0 +1,210 @@
+"""Several places in one text, apart: "60601 and 60602", "Hammond and Gary, IN", "Gary IN Hammond IN"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from monitor.errors import UsageError
+from monitor.places.codes import EVERYWHERE, parse_place, state_of_zip
+from monitor.places.finder_result import FinderResult
+from monitor.places.gazetteer import Gazetteer
+from monitor.places.one_place import find_place
+from monitor.states import STATES
+
+_REMARK = re.compile(r"((?<!\d)\d{5}(?:-\d{4})?)\s*\([^()\n]*\)", re.ASCII)  # "60601 (home)"
+_BOX_OR_UNIT = re.compile(
+    r"(?:p\.?\s*o\.?\s*box|apartado(?: postal)?|apt\.?|apartment|suite|ste\.?|unit|#)\s*\S*\d\S*$",
+    re.IGNORECASE,
+)
+_COUNTRY = re.compile(r"USA?|U\.S\.(?:A\.)?|United States(?: of America)?|Estados Unidos|EE\. ?UU\.")
+_AND = re.compile(r"\s+(?:and|And|AND|y|Y|or|o)\s+(?=\S)")  # "OR" and "Or" may be Oregon
+_AND_AFTER_CODE = re.compile(r"(?:(?<=\d{5})|,)\s*\b(?:and|y|or|o)\s+")
+
+_CODE = re.compile(r"\d{5}(-\d{4})?|[A-Za-z]{2}", re.ASCII)
+_ONE_OF = {"count": "County", "parish": "Parish"}
+_COUNTIES = re.compile(r" (count(?=ies$)|parish(?=es$))(?:ies|es)$", re.IGNORECASE)
+
+
+def split_places(text: str, gazetteer: Gazetteer) -> list[str]:
+    """Split places at lines, commas and "and", ZIP codes also at spaces.
+
+    "IL 60601" is one ZIP code, as on an envelope.
+    """
+    found: list[str] = []
+    for part in _parts(text, gazetteer):
+        words = part.split()
+        if len(words) == 2 and _ends_address(part):
+            del words[0]
+        if len(words) > 1 and all(map(_CODE.fullmatch, words)) and not find_place(part, gazetteer).sure:
+            found += words  # "LA CA" is Los Angeles
+        elif words:
+            found += (
+                name
+                for each in _split_at_and(" ".join(words), gazetteer)
+                for name in _split_after_states(each, gazetteer)
+            )
+    return found
+
+
+def _parts(text: str, gazetteer: Gazetteer) -> Iterator[str]:
+    """The parts between lines and commas; what is one place stays whole ("Hammond, IN", "Queens, NY").
+
+    A street before its town is left out, and so is the country after it.
+    """
+    text = _AND_AFTER_CODE.sub("\n", _REMARK.sub(r"\1", text))
+    lines = [line for each in re.split(r"[;/&+\n]+", text) if (line := each.strip())]
+    for number, line in enumerate(lines):
+        if _is_address(line, gazetteer):
+            yield line
+            continue
+        parts = [part for each in line.split(",") for part in _split_after_place(each.strip()) if part]
+        while parts:
+            part = parts.pop(0)
+            if _is_street(part, gazetteer) and _names_town(parts or lines[number + 1 :]):
+                continue
+            length = _count_parts(part, parts, gazetteer)
+            if length:
+                yield _ends_address(parts[length - 1]) or f"{part}, {parts[length - 1]}"
+                del parts[:length]
+                if parts and _COUNTRY.fullmatch(parts[0]):
+                    del parts[0]
+            else:
+                yield part
+
+
+def _is_address(line: str, gazetteer: Gazetteer) -> bool:
+    """Whether a line is a whole address that ends in its ZIP code: "1600 Main St, Springfield, IL 62701"."""
+    number = re.match(r"\s*(\d{1,4}|\d{6})[a-z]?\s+\S*[a-z]", line, re.IGNORECASE | re.ASCII)
+    return number is not None and find_place(line, gazetteer).kind == "zip"
+
+
+def _is_street(part: str, gazetteer: Gazetteer) -> bool:
+    """Whether a part is a house number with its street, a post office box or an apartment."""
+    if _BOX_OR_UNIT.match(part):
+        return True
+    number = re.match(r"(\d{1,4}|\d{6})[a-z]?\s+\S*[a-z]", part, re.IGNORECASE | re.ASCII)
+    return number is not None and find_place(part, gazetteer).problem == "no_town"
+
+
+def _names_town(parts: list[str]) -> bool:
+    """Whether the parts after a street go on with its town or its ZIP code, and not with a state alone."""
+    rest = [part for part in parts if not _BOX_OR_UNIT.match(part)]
+    known = _parse(rest[0]) if rest else EVERYWHERE
+    return bool(rest) and (known is None or not known.isalpha())
+
+
+def _count_parts(name: str, following: list[str], gazetteer: Gazetteer) -> int:
+    """How many of the following parts are one place with a name: "Hammond", then "IN", "IN 46320" or
+    "Lake County", "IN".
+    """
+    if not following or not any(map(str.isalpha, name)):
+        return 0
+    if _is_name_with_state(name, following[0], gazetteer):
+        return 1
+    if _ends_address(following[0]) and _parse(name) is None and not re.search(r"\d{5}", name):
+        return 1
+    if (
+        len(following) > 1
+        and _parse(name) is None
+        and _is_name_with_state(following[0], following[1], gazetteer)
+    ):
+        county = find_place(f"{following[0]}, {following[1]}", gazetteer)
+        town = find_place(f"{name}, {following[1]}", gazetteer)
+        if county.kind == "county" and town.kind == "town":
+            return 2 * (not set(county.towns[0].zips).isdisjoint(town.towns[0].zips))
+    return 0
+
+
+def _ends_address(part: str) -> str | None:
+    """The ZIP code of a part that is a ZIP code after its state: "IL 60601"; None for any other."""
+    state, _, code = part.partition(" ")
+    code = code.strip()[:5] if re.fullmatch(r"\s*\d{5}(-\d{4})?", code, re.ASCII) else ""
+    return code if code and state.upper() == state_of_zip(code) else None
+
+
+def _is_name_with_state(name: str, following: str, gazetteer: Gazetteer) -> bool:
+    """Whether two parts are one place: "Hammond, IN", and "Washington, DC" although both are states."""
+    if not any(map(str.isalpha, name)) or not (_parse(following) or "").isalpha():
+        return False
+    known = _parse(name)
+    short = len(name) > 2 and len(following.replace(".", "")) == 2
+    return known is None or (known.isalpha() and short and find_place(f"{name}, {following}", gazetteer).sure)
+
+
+def _split_after_place(part: str) -> list[str]:
+    """Split the "IL and Gary" of "Chicago, IL and Gary, IN"; a name without a state stays whole here."""
+    first, *others = _AND.split(part, maxsplit=1)
+    return [first, *others] if others and _parse(first) is not None else [part]
+
+
+def _split_at_and(text: str, gazetteer: Gazetteer) -> list[str]:
+    """Split "Hammond and Gary, IN" into two places of one state; "King and Queen County, VA" is one."""
+    pieces = _AND.split(text)
+    if len(pieces) == 1:
+        return [text]
+    result = find_place(text, gazetteer)
+    if any(map(_AND.search, _labels(result))):
+        return [text]
+    whole = result.kind in ("agency", "state", "none")  # "Texas Parks and Wildlife Department"
+    last, state = _split_state(pieces[-1])
+    kind = _COUNTIES.search(last)
+    if kind is not None:  # "Cook and Lake Counties, IL"
+        pieces[-1] = last[: kind.start()]
+        pieces = [f"{piece} {_ONE_OF[kind[1].lower()]}" for piece in pieces]
+        pieces[-1] += f", {state}" if state else ""
+    found = [
+        f"{piece}, {state}"
+        if state and _is_without_state(piece) and _is_sure(f"{piece}, {state}", gazetteer)
+        else piece
+        for piece in pieces
+    ]
+    return [text] if whole and not all(_labels(find_place(piece, gazetteer)) for piece in found) else found
+
+
+def _split_state(text: str) -> tuple[str, str]:
+    """A name and the state after its comma, or the two letters of a state behind it; "" if there is none."""
+    name, comma, state = text.rpartition(",")
+    if comma:
+        return name, state.strip()
+    name, _, state = text.rpartition(" ")
+    return (name, state) if name and state.isupper() and state in STATES else (text, "")
+
+
+def _split_after_states(text: str, gazetteer: Gazetteer) -> list[str]:
+    """Split "Gary IN Hammond IN" where each part is sure to be a place of its state."""
+    if "," in text:
+        return [text]
+    pieces: list[list[str]] = [[]]
+    for word in text.split():
+        pieces[-1].append(word)
+        if len(pieces[-1]) > 1 and word.upper() in STATES:
+            pieces.append([])
+    names = [" ".join(piece) for piece in pieces if piece]
+    return (
+        names
+        if 1 < len(names) == len(pieces) - 1 and all(_is_sure(name, gazetteer) for name in names)
+        else [text]
+    )
+
+
+def _is_without_state(piece: str) -> bool:
+    return "," not in piece and _parse(piece) is None
+
+
+def _is_sure(text: str, gazetteer: Gazetteer) -> bool:
+    return find_place(text, gazetteer).sure
+
+
+def _labels(result: FinderResult) -> list[str]:
+    """The names that were found, or that are asked about."""
+    return [label for label in (result.label, *result.suggestions) if label]
+
+
+def _parse(text: str) -> str | None:
+    """A place by its code, a state or a radius; None for any other text."""
+    try:
+        name = parse_place(text[:100])
+    except UsageError:
+        return None
+    return None if name.isdigit() and state_of_zip(name) is None else name

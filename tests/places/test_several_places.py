@@ -1,0 +1,119 @@
+"""Several places in one text: none of them is dropped in silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.errors import UsageError
+from monitor.places import load
+from monitor.places.finder import LONGEST, MOST_NAMED, find
+from monitor.places.followed_areas import read_followed
+from monitor.places.given_places import read_given_places
+from monitor.states import STATES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "60601 and 60602", "60601 y 60602", "60601 or 60602", "60601 & 60602", "60601/60602",
+        "60602, and 60601", "Chicago, IL 60601 and Chicago, IL 60602", "60601 (home), 60602 (work)",
+    ],
+)  # fmt: skip
+def test_several_zips_are_all_meant(text: str) -> None:
+    assert find(text, load()).places == ("60601", "60602")
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("Hammond and Gary, IN", {"Hammond, IN", "Gary, IN"}),
+        ("Hammond and Gary IN", {"Hammond, IN", "Gary, IN"}),
+        ("Hammond y Gary, IN", {"Hammond, IN", "Gary, IN"}),
+        ("Gary IN Hammond IN", {"Gary, IN", "Hammond, IN"}),
+        ("gary in hammond in", {"Gary, IN", "Hammond, IN"}),
+        ("Gary, IN, Hammond, IN", {"Gary, IN", "Hammond, IN"}),
+        ("Chicago, Detroit", {"Chicago, IL", "Detroit, MI"}),
+        ("Chicago and Detroit", {"Chicago, IL", "Detroit, MI"}),
+        ("Chicgo and Gary, IN", {"Chicago, IL", "Gary, IN"}),
+        ("Minneapolis/St. Paul", {"Minneapolis, MN", "Saint Paul, MN"}),
+        ("Portland, OR or Portland, ME", {"Portland, OR", "Portland, ME"}),
+        ("Texas, Oklahoma", {"Texas", "Oklahoma"}),
+        ("IL IN", {"Illinois", "Indiana"}),
+        ("Illinois and Gary, IN", {"Illinois", "Gary, IN"}),
+        ("Indiana and Gary, IN", {"Indiana", "Gary, IN"}),
+        ("60601 and Gary, IN", {"60601, IL", "Gary, IN"}),
+        ("Cook and Lake Counties, IL", {"Cook County, IL", "Lake County, IL"}),
+        ("Cook and Lake County, IL", {"Cook County, IL", "Lake County, IL"}),
+        ("Orleans and Jefferson Parishes, LA", {"Orleans Parish, LA", "Jefferson Parish, LA"}),
+        ("Harris County, TX; King County, WA", {"Harris County, TX", "King County, WA"}),
+        ("10 miles of 60601 and 25 miles of 46402", {"10 miles around 60601", "25 miles around 46402"}),
+    ],
+)
+def test_several_names_are_each_offered(text: str, offered: set[str]) -> None:
+    result = find(text, load())
+    assert not result.places
+    assert set(result.suggestions) >= offered
+    for label in result.suggestions:
+        assert find(label, load()).places
+
+
+def test_towns_of_a_name_in_several_states_are_asked_beside_the_other_place() -> None:
+    offered = find("Springfield and Gary, IN", load()).suggestions
+    assert {"Springfield, IL", "Springfield, MO", "Gary, IN"} <= set(offered)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("King and Queen County, VA", "King and Queen County, VA"),
+        ("Lake and Peninsula Borough, AK", "Lake and Peninsula Borough, AK"),
+        ("Truth or Consequences, NM", "Truth or Consequences, NM"),
+        ("LA CA", "Los Angeles, CA"),
+        ("Harlem, Manhattan, New York", "Harlem (Manhattan), NY"),
+        ("Chicago, Cook County", "Chicago, IL"),
+        ("Hammond, Lake County, IN", "Hammond, IN"),
+        ("Illinois, Chicago", "Chicago, IL"),
+        ("Richmond, Virginia, EE. UU.", "Richmond, VA"),
+        ("100 Main St, Springfield, IL", "Springfield, IL"),
+        ("1600 Main St, Springfield, IL 62701", "62701"),
+        ("12 Oak Ave, Apt 3, Gary, IN 46402", "46402"),
+        ("corner of 5th and Main, Springfield, IL", "Springfield, IL"),
+        ("Boys and Girls Club, Chicago IL", "Chicago, IL"),
+        ("Champaign, IL, and Champaign, Illinois", "Champaign, IL"),
+        ("US and IL", "United States"),
+    ],
+)
+def test_one_place_with_such_words_stays_one(text: str, label: str) -> None:
+    assert find(text, load()).label == label
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("6060 and 60601", "digits"),
+        ("10 km of 60601 and Gary, IN", "radius"),
+        ("Hammond and Qwertyuiop, IN", "nothing"),
+    ],
+)
+def test_a_wrong_place_among_them_is_said(text: str, problem: str) -> None:
+    assert find(text, load()).problem == problem
+
+
+def test_places_beyond_the_most_are_told() -> None:
+    few, many = find("; ".join(list(STATES)[:5]), load()), find(";".join(list(STATES)[:30]), load())
+    assert (len(few.states), few.more) == (5, False)
+    assert (len(many.states), many.more) == (MOST_NAMED, True)
+
+
+def test_a_name_that_is_cut_off_is_not_looked_up() -> None:
+    names = ["Los Angeles, CA"] * 11 + ["San Francisco, CA"]
+    assert len("; ".join(names[:11])) < LONGEST < len("; ".join(names))
+    assert find("; ".join(names), load()).label == "Los Angeles, CA"
+
+
+@pytest.mark.parametrize("text", ["Hammond and Gary, IN", "Gary IN Hammond IN"])
+def test_places_of_the_operator_are_one_at_a_time(text: str) -> None:
+    with pytest.raises(UsageError, match="Gary, IN"):
+        read_followed(text)
+    with pytest.raises(UsageError, match="Gary, IN"):
+        read_given_places(text, load())
