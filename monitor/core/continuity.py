@@ -31,7 +31,7 @@ class Continued:
     """
 
     publication: Publication
-    blank_states: bool = False
+    blank_states: bool
 
 
 def continue_reading(
@@ -147,7 +147,7 @@ def _recognize(lost: Iterable[Listing], strangers: Mapping[int, Listing]) -> dic
         if not listing.state or looks_damaged(listing.name) or looks_damaged(listing.city or "")
     }
     lost = list(lost)
-    if lost and any(not x.name.isascii() for x in lost):
+    if any(not x.name.isascii() for x in lost):
         suspects |= {at: x for at, x in strangers.items() if x.name.isascii()}
     if not suspects:
         return {}
@@ -233,7 +233,7 @@ def _restore(was: Listing, now: Listing) -> Listing:
         return was  # rows of several namesakes, which only their states kept apart
     if was.state and not now.state:
         values |= {"state": was.state, "state_text": None}
-    if was.since and (not now.since or set(dates_of(now)) < set(dates_of(was))) and _same_rows(was, now):
+    if was.since and set(dates_of(now)) < set(dates_of(was)) and _same_rows(was, now):
         values |= {"since": was.since, "dates": was.dates}
     for field in ("name", "city", "county"):
         before, after = getattr(was, field), getattr(now, field)
