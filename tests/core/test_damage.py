@@ -19,6 +19,8 @@ from monitor.core.damage import is_worse, looks_damaged, mend
         ("Lee Sheriff\u2019s Office", "Lee Sheriff\x92s Office"),
         ("Joliet Police", "JÃ³liet PÃ³lice"),
         ("Álamo Police", "Ã\ufffdlamo Police"),
+        ("Doña", "Do?a"),
+        ("Alder Police", "Alder\ufffd Police"),
         ("Española Police", "EspaÃƒÂ±ola Police"),
     ],
 )
@@ -35,6 +37,11 @@ def test_text_that_only_became_worse(before: str, after: str) -> None:
         ("Joliet Police", "Joliet Police Department"),
         ("Cañon City Police", "Peñasco Police"),
         ("Who Police", "Who? Police"),
+        ("Peñ", "Pe?"),
+        ("Cañon City", "Ca?on Town"),
+        ("Al Der Marshal", "Alder Marshal"),
+        ("Alder\ufffd Police", "Alder \ufffdPolice"),
+        ("Ca\ufffdon City", "Ca?on City"),
     ],
 )
 def test_another_text_or_no_damage(before: str, after: str) -> None:
@@ -47,3 +54,20 @@ def test_what_was_broken_twice_is_mended_and_good_text_stays() -> None:
     for text in ("Cañon", "São Tomé", "\u201cRed\u201d", "Peñasco \u2013 West", "Police? Yes."):
         assert mend(text) == text
         assert not looks_damaged(text)
+
+
+def test_every_byte_of_a_character_is_read() -> None:
+    for text in ("Àlamo", "Āland", "Ŀ", "\u20ac", "\u2014", "\U0001f6a8"):
+        for encoding in ("latin-1", "cp1252"):
+            broken = text.encode().decode(encoding, errors="ignore")
+            if broken.encode(encoding) == text.encode():
+                assert mend(broken) == text
+                assert looks_damaged(broken)
+
+
+def test_what_was_broken_three_times_is_not_guessed() -> None:
+    broken = "Española"
+    for _ in range(3):
+        once, broken = broken, broken.encode().decode("cp1252")
+    assert mend(broken) == "EspaÃ±ola"
+    assert once != broken

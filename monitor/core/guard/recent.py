@@ -65,19 +65,17 @@ class Memory:
             for x in changes
             if x.kind is Kind.ADDED and x.after and not (x.previous or was.get(x.identity))
         ]
-        if self.gone and open_:
-            was |= {
-                (Kind.ADDED, x.after.key): x.before
-                for x in diff(self.gone.values(), open_)
-                if x.before and x.after
-            }
-            for listing in open_:
-                was.setdefault((Kind.ADDED, listing.key), self.gone.get(listing.key))
-        if self.long_gone and open_:
-            late = [listing for listing in open_ if not was.get((Kind.ADDED, listing.key))]
-            was |= {
-                (Kind.ADDED, now.key): before for before, now in find_respelled(self.long_gone.values(), late)
-            }
+        was |= {
+            (Kind.ADDED, x.after.key): x.before
+            for x in diff(self.gone.values(), open_)
+            if x.before and x.after
+        }
+        for listing in open_:
+            was.setdefault((Kind.ADDED, listing.key), self.gone.get(listing.key))
+        late = [listing for listing in open_ if not was.get((Kind.ADDED, listing.key))]
+        was |= {
+            (Kind.ADDED, now.key): before for before, now in find_respelled(self.long_gone.values(), late)
+        }
         return tuple(
             replace(change, previous=was[change.identity])
             if change.kind is Kind.ADDED and not change.previous and was.get(change.identity)
@@ -103,12 +101,9 @@ class Memory:
             return (Kind.ADDED, change.before.key) in self.published
         done = self.published.get((Kind.CHANGED, change.before.key))
         after, earlier = change.after, done.before if done else None
-        return (
-            after is not None
-            and earlier is not None
-            and done is not None
-            and all(value_of(after, field) == value_of(earlier, field) for field in done.fields)
-        )
+        if done is None or after is None or earlier is None:
+            return False
+        return all(value_of(after, field) == value_of(earlier, field) for field in done.fields)
 
     def flapping(self, change: Change) -> datetime | None:
         """Until when an agency that was announced as listed again is not announced, if this change removes or
