@@ -11,9 +11,9 @@ import re
 from monitor.core.wording import normalise
 
 _CP1252 = {
-    ord(bytes([byte]).decode("cp1252")): byte
+    ord(character): byte
     for byte in range(0x80, 0xA0)
-    if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+    for character in bytes([byte]).decode("cp1252", "ignore")  # five bytes are none
 }
 _NEXT = "[" + "".join(map(chr, [*range(0x80, 0xC0), *_CP1252])) + "]"
 # one character of UTF-8 whose bytes were read as characters: what its first byte says follows

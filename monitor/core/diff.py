@@ -113,7 +113,7 @@ def _order(change: Change) -> tuple[str, str, str, str]:
 def _describe_change(before: Listing, after: Listing, untold: frozenset[str]) -> Change:
     differences = tuple(_differences(before, after))
     told = tuple(field for field, trivial in differences if not trivial and field not in untold)
-    if len(told) > 1 and "name" in told and _is_another_row(before, after):
+    if "name" in told and _is_another_row(before, after):
         # rows of one agency, of which another one is left, spell its name differently: that is not the news
         told = tuple(field for field in told if field not in ("name", "since")) or told
     return Change(
@@ -200,8 +200,6 @@ def _namesakes(removed: list[Listing], added: list[Listing]) -> list[tuple[Listi
     pairs: list[tuple[Listing, Listing]] = []
     for gone, come in groups.values():
         for signature in _SIGNATURES:
-            if not (gone and come):
-                break
             matched = list(_match(signature, gone, come))
             gone, come = _without(matched, gone, come)
             pairs += matched

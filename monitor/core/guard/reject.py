@@ -170,7 +170,7 @@ def _is_shorter(change: Change) -> bool:
     assert change.after is not None
     for field in change.fields:
         before, after = value_of(change.before, field), value_of(change.after, field)
-        if after is None or (str(before).startswith(str(after)) and before != after):
+        if after is None or str(before).startswith(str(after)):
             return True
     return False
 

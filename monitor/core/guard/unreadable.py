@@ -153,7 +153,7 @@ def _explains(row: Listing, gone: Listing, shared: Counter[str]) -> bool:
 def _may_read(row: Listing, gone: Listing) -> bool:
     """Whether a row that cannot be read has nearly the name of the missing listing."""
     return row.state in (None, gone.state) and (
-        fuzz.ratio(skeleton(row.name), skeleton(gone.name), score_cutoff=_ALIKE) > 0
+        fuzz.ratio(skeleton(row.name), skeleton(gone.name), score_cutoff=_ALIKE) >= _ALIKE
     )
 
 
