@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from monitor.places.codes import state_of_zip
+from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.one_place import CHOICES, LONGEST, find_place
 from monitor.places.typed_list import split_places
+from monitor.states import STATES
 
 __all__ = ["LONGEST", "PROBLEMS", "FinderResult", "find", "label_area"]
 
@@ -27,6 +29,7 @@ _SEVERAL = re.compile(
 )
 """What stands between places that are named one after the other; most single names have nothing of it."""
 _LISTED = re.compile(r"[;/&+]|\s(?:and|y|or|o)\s", re.IGNORECASE)
+_PARTS = re.compile(r"[,;/&+]|\s(?:and|y|or|o)\s", re.IGNORECASE)
 _SURELY_WRONG = ("digits", "unknown_zip", "radius")
 
 
@@ -38,7 +41,7 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     """
     typed = " ".join(text[:LONGEST].split())
     whole = find_place(typed, gazetteer)
-    if len(whole.zips) > 1 or not _SEVERAL.search(typed):
+    if len(whole.zips) > 1 or not _SEVERAL.search(typed) or _is_one_agency(typed):
         return whole
     named = split_places(text[:LONGEST], gazetteer)
     looked_up = named[: min(MOST_NAMED, len(named) - (len(text) > LONGEST))]  # the last one may be cut
@@ -52,6 +55,12 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
         return whole
     joined = _join_results(results, whole, listed=_LISTED.search(typed) is not None)
     return replace(joined, more=joined.more or len(looked_up) < len(named))
+
+
+def _is_one_agency(text: str) -> bool:
+    """Whether a text is one agency, though its name has parts: "Lee County Sheriff / Lee County Jail"."""
+    parts = [part for part in _PARTS.split(text) if part.strip().upper() not in STATES]
+    return is_agency(text) and not all(map(is_agency, parts))
 
 
 def _join_results(results: list[FinderResult], whole: FinderResult, *, listed: bool) -> FinderResult:

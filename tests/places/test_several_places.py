@@ -35,6 +35,7 @@ def test_several_zips_are_all_meant(text: str) -> None:
         ("Chicago, Detroit", {"Chicago, IL", "Detroit, MI"}),
         ("Chicago and Detroit", {"Chicago, IL", "Detroit, MI"}),
         ("Chicgo and Gary, IN", {"Chicago, IL", "Gary, IN"}),
+        ("Chicago police and Detroit police, MI", {"Chicago police, IL", "Detroit police, MI"}),
         ("Minneapolis/St. Paul", {"Minneapolis, MN", "Saint Paul, MN"}),
         ("Portland, OR or Portland, ME", {"Portland, OR", "Portland, ME"}),
         ("Texas, Oklahoma", {"Texas", "Oklahoma"}),
@@ -81,6 +82,11 @@ def test_towns_of_a_name_in_several_states_are_asked_beside_the_other_place() ->
         ("Boys and Girls Club, Chicago IL", "Chicago, IL"),
         ("Champaign, IL, and Champaign, Illinois", "Champaign, IL"),
         ("US and IL", "United States"),
+        (
+            "Columbus Division of Police - Precinct 11 and Precinct 12, OH",
+            "Columbus Division of Police - Precinct 11 and Precinct 12, OH",
+        ),
+        ("Allen County Sheriff / Allen County Jail, IN", "Allen County Sheriff / Allen County Jail, IN"),
     ],
 )
 def test_one_place_with_such_words_stays_one(text: str, label: str) -> None:
