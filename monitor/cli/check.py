@@ -201,15 +201,15 @@ def _check_meanings(settings: Settings) -> Iterator[Finding]:
         current = source.meaning(today)
         if current is None:
             yield Finding(
-                f"{name} meaning",
+                name,
                 True,
-                f"warning: no text says what being listed means; write [[sources.{name}.meaning]]",
+                f"warning: no text says what being on this list means; write [[sources.{name}.meaning]]",
             )
         elif current.reviewed is None or today - current.reviewed > REVIEW_AFTER:
             yield Finding(
-                f"{name} meaning",
+                name,
                 True,
-                "warning: the text was not reviewed for a year; check it and set reviewed",
+                "warning: what being on this list means was not reviewed for a year; check its text and set reviewed",
             )
 
 

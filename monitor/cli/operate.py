@@ -135,7 +135,7 @@ def check(session: Session, to: str | None, as_json: bool) -> None:
         )
     else:
         for result in results:
-            click.echo(f"{'ok  ' if result.ok else 'FAIL'} {result.what}: {result.message}")
+            click.echo(_render_finding(result.what, result.ok, result.message))
     sys.exit(0 if all(result.ok for result in results) else 1)
 
 
@@ -179,9 +179,17 @@ def doctor(
         emit({"ok": ok, "findings": rows})
     else:
         for finding in findings:
-            mark = {True: "ok  ", False: "FAIL", None: "?   "}[finding.ok]
-            click.echo(f"{mark} {finding.what}: {finding.message}")
+            click.echo(_render_finding(finding.what, finding.ok, finding.message))
     sys.exit(0 if ok else 1)
+
+
+def _render_finding(what: str, ok: bool | None, message: str) -> str:
+    """A line for what was looked at: ok, warn, FAIL, or ? where it could not be looked at."""
+    text = message.removeprefix("warning: ")
+    if ok and text != message:
+        return f"warn {what}: {text}"
+    mark = {True: "ok  ", False: "FAIL", None: "?   "}[ok]
+    return f"{mark} {what}: {text}"
 
 
 @command(short_help="Show how everything works on real data, without configuration.")

@@ -90,7 +90,7 @@ def add(
     what = "added" if added.new else "exists already"
     click.echo(
         f"subscriber {added.subscriber} ({added.masked}) {what};"
-        f" {format_count(added.follows, 'new place')}, counted per source"
+        f" {format_count(added.follows, 'new subscription')} (one place on one list each)"
     )
 
 

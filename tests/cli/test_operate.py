@@ -57,7 +57,7 @@ def test_a_database_that_does_not_exist_is_an_error_and_is_not_created(here: Pat
             "[data] folder; `monitor init`, `monitor poll` and `monitor run` create it\n"
         )
     checked = run("check")
-    assert "ok   database: warning: the database data/monitr.db does not exist yet" in checked.output
+    assert "warn database: the database data/monitr.db does not exist yet" in checked.output
     assert not (here / "data").exists()
     (here / "data").mkdir()
     (here / "data" / "monitr.db").touch()
@@ -203,7 +203,7 @@ def test_a_list_of_ones_own_without_a_meaning_is_a_warning_of_check(here: Path) 
         )
         result = run("check")
     assert result.exit_code == 0
-    assert "mine meaning: warning: no text says what being listed means" in result.output
+    assert "warn mine: no text says what being on this list means" in result.output
 
 
 def test_a_sample_needs_a_configured_channel(here: Path) -> None:

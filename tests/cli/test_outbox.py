@@ -211,9 +211,9 @@ def test_subscribers_are_added_listed_masked_and_removed(installed: Installation
         "subscribers", "add", "email", "Anna@Example.org", "46320", "il", "--source", "ring"
     )
     assert added.exit_code == 0, added.output
-    assert "subscriber 1 (A…@e….org) added; 2 new places" in added.output
+    assert "subscriber 1 (A…@e….org) added; 2 new subscriptions (one place on one list each)" in added.output
     again = installed.monitor("subscribers", "add", "email", "anna@example.org", "US", "--source", "ring")
-    assert "exists already; 1 new place," in again.output
+    assert "exists already; 1 new subscription (" in again.output
     (line,) = installed.monitor("subscribers", "--json").stdout.splitlines()
     listed = json.loads(line)
     assert list(listed) == [
