@@ -209,7 +209,7 @@ def _check_meanings(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 name,
                 True,
-                "warning: what being on this list means was not reviewed for a year; check its text and set reviewed",
+                "warning: the text of its meaning was not reviewed for a year; check it and set reviewed",
             )
 
 
