@@ -72,8 +72,8 @@ class LineMap:
 
         Of a test that runs on both databases only the one on SQLite counts.
 
-        What runs at import belongs to the functions it is for: a constant to the lines that name it, a
-        default to its function; anything else to the whole module.
+        What runs at import belongs to the functions it is for: a constant to the lines and tests that name
+        it, a default to its function; anything else to the whole module.
         """
         tests = self._in(file, _statement(source, line)) or self._of_import(file, line, source)
         tests -= {
@@ -108,7 +108,20 @@ class LineMap:
             for number, text in enumerate(source.splitlines(), start=1):
                 if word.search(text):
                     tests |= self._in(file, _statement(source, number))
-        return tests
+        return tests | self._that_name(word)
+
+    def _that_name(self, word: re.Pattern[str]) -> set[str]:
+        """The tests that name a constant themselves; they need not run any line of its module."""
+        functions: set[str] = set()
+        for path in (each for room in TESTS for each in (ROOT / room).glob("test_*.py")):
+            source = path.read_text("utf-8")
+            lines = source.splitlines()
+            for node in ast.parse(source).body if word.search(source) else ():
+                if isinstance(node, ast.FunctionDef):
+                    first = min((each.lineno for each in node.decorator_list), default=node.lineno)
+                    if word.search("\n".join(lines[first - 1 : node.end_lineno])):
+                        functions.add(f"{path.relative_to(ROOT)}::{node.name}")
+        return {test for test in self.seconds if test.partition("[")[0] in functions}
 
 
 def _lines_of(node: ast.stmt | ast.ExceptHandler) -> range:
