@@ -195,6 +195,18 @@ def test_a_past_list_costs_no_more_steps_than_that_of_today(sqlite_engine: Engin
         lambda conn: find_moment(conn, "list", moment),
         lambda conn: find_move(conn, "list", moment),
         lambda conn: find_move(conn, "list"),
+        lambda conn: find_move_time(conn, "list", 750),
     ):
         assert count_steps(sqlite_engine, find) < 500
-    assert count_steps(sqlite_engine, lambda conn: find_move_time(conn, "list", 750)) < today * 400
+
+
+def test_the_next_steps_of_a_list_cost_the_same_at_every_place_of_its_history(sqlite_engine: Engine) -> None:
+    tell(sqlite_engine, keys=400, moves=1500, changed=6)
+    for number in (record_rows.BEGINNING[0], 2, 300, 750, 1450):
+
+        def load(conn: Connection, number: int = number) -> tuple[record_rows.ListStep, ...]:
+            return record_rows.load_steps(conn, "list", (number, ""), 100)
+
+        with reading(sqlite_engine) as conn:
+            assert len(load(conn)) == 100
+        assert count_steps(sqlite_engine, load) < 150 * 100, number

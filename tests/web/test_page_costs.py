@@ -98,7 +98,9 @@ PAGES = {
     "/api/v1/lists": (12, 1_500),
     "/api/v1/agencies?source=list0": (12, 110_000),  # a page of a list is cut from the whole
     "/api/v1/agencies/list0": (12, 1_500),
-    "/api/v1/changes?source=list0": (10, 110_000),  # a page of a history is cut from its rest
+    "/api/v1/changes?source=list0": (10, 20_000),  # a hundred steps
+    "/api/v1/changes?source=list0&since=1": (10, 20_000),
+    "/api/v1/changes?source=list0&since=12": (10, 20_000),
     "/api/v1/polls?source=list0": (8, 5_000),
     "/api/v1/zip/75201": (8, 1_500),
     "/api/v1/log": (8, 500),

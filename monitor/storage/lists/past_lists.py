@@ -103,6 +103,13 @@ def find_moment(conn: Connection, source: str, at: datetime) -> ListMoment | Non
     return ListMoment(move.number, max(moments))
 
 
+def _highest(number: Any) -> sa.Function[int]:
+    """The highest number of the rows of a moment. As the maximum of a mere column a planner would look for it
+    in the index of the numbers, from their end, past all that came after that moment.
+    """
+    return sa.func.max(number + 0)
+
+
 def find_move(conn: Connection, source: str, at: datetime | None = None) -> ListMoment | None:
     """The last baseline number that changed the list at a moment or before (None: until now), and its time;
     None before the list was first read.
@@ -115,7 +122,7 @@ def find_move(conn: Connection, source: str, at: datetime | None = None) -> List
         last = sa.select(sa.func.max(time)).where(_VERSION.source == source)
         moment = conn.scalar(last if at is None else last.where(time <= at))
         if moment is not None:
-            of_moment = sa.select(sa.func.max(number)).where(_VERSION.source == source, time == moment)
+            of_moment = sa.select(_highest(number)).where(_VERSION.source == source, time == moment)
             moves.append(ListMoment(conn.execute(of_moment).scalar_one(), moment))
     return max(moves) if moves else None
 
@@ -128,7 +135,7 @@ def _select_last_move(time: Any, number: Any) -> sa.Select[Any]:
         .correlate(SourceRow)
         .scalar_subquery()
     )
-    of_moment = sa.select(sa.func.max(number)).where(_VERSION.source == SourceRow.c.name, time == latest)
+    of_moment = sa.select(_highest(number)).where(_VERSION.source == SourceRow.c.name, time == latest)
     return sa.select(
         SourceRow.c.name,
         sa.type_coerce(latest, UtcDateTime()).label("at"),
@@ -154,11 +161,7 @@ def find_moves(conn: Connection) -> dict[str, ListMoment]:
 
 def find_move_time(conn: Connection, source: str, number: int) -> datetime | None:
     """When a baseline number changed the list; None if it did not."""
-    began = sa.select(_VERSION.from_at).where(
-        _VERSION.source == source, _VERSION.from_number == number, was_current(source, number)
-    )
-    ended = sa.select(_VERSION.to_at).where(
-        _VERSION.source == source, _VERSION.to_number == number, was_current(source, number - 1)
-    )
+    began = sa.select(_VERSION.from_at).where(_VERSION.source == source, _VERSION.from_number == number)
+    ended = sa.select(_VERSION.to_at).where(_VERSION.source == source, _VERSION.to_number == number)
     found: datetime | None = conn.scalar(began.limit(1)) or conn.scalar(ended.limit(1))
     return found

@@ -10,7 +10,6 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -213,28 +212,49 @@ def load_steps(conn: Connection, source: str, after: tuple[int, str], limit: int
 
     From `BEGINNING` on, applied in order to an empty list, they give the list at every number.
     """
-    number, agency = after
-    pairs = sa.union(
-        sa.select(_VERSION.from_number.label("number"), _VERSION.agency.label("agency")).where(
-            _VERSION.source == source, _VERSION.from_number >= number
-        ),
-        sa.select(_VERSION.to_number, _VERSION.agency).where(
-            _VERSION.source == source, _VERSION.to_number >= number
-        ),
-    ).subquery()
-    found = [
-        (row.number, row.agency)
-        for row in conn.execute(
-            sa.select(pairs.c.number, pairs.c.agency)
-            .where(sa.or_(pairs.c.number > number, pairs.c.agency > agency))
-            .order_by(pairs.c.number, pairs.c.agency)
-            .limit(limit)
-        )
-    ]
-    steps: list[ListStep] = []
-    for at_number, members in groupby(found, key=lambda pair: pair[0]):
-        steps += _load_steps_of(conn, source, at_number, [name for _, name in members])
-    return tuple(steps)
+    found = conn.execute(
+        _NEXT_STEPS, {"source": source, "number": after[0], "agency": after[1], "limit": limit}
+    ).all()
+    if not found:
+        return ()
+    last = (found[-1].number, found[-1].agency)
+    began, ended = (
+        {
+            (getattr(row, number.key), row.agency): _version(row)
+            for row in conn.execute(
+                _select_versions(source).where(
+                    sa.tuple_(number, _VERSION.agency) > after, sa.tuple_(number, _VERSION.agency) <= last
+                )
+            )
+        }
+        for number in _STEP_NUMBERS
+    )
+    return tuple(_step(row.number, row.agency, began, ended) for row in found)
+
+
+_STEP_NUMBERS = (_VERSION.from_number, _VERSION.to_number)
+
+
+def _select_next_steps() -> sa.Select[Any]:
+    """The next steps behind a place, from the index of either number: no other row is read."""
+    place = sa.tuple_(
+        sa.bindparam("number", type_=sa.BigInteger()), sa.bindparam("agency", type_=sa.String())
+    )
+    limit: sa.BindParameter[int] = sa.bindparam("limit", type_=sa.Integer())
+    nearest = (
+        sa.select(number.label("number"), _VERSION.agency.label("agency"))
+        .distinct()
+        .where(_VERSION.source == sa.bindparam("source"), sa.tuple_(number, _VERSION.agency) > place)
+        .order_by(number, _VERSION.agency)
+        .limit(limit)
+        .subquery()
+        for number in _STEP_NUMBERS
+    )
+    both = sa.union(*(sa.select(each.c.number, each.c.agency) for each in nearest)).subquery()
+    return sa.select(both.c.number, both.c.agency).order_by(both.c.number, both.c.agency).limit(limit)
+
+
+_NEXT_STEPS = _select_next_steps()
 
 
 def iterate_published(conn: Connection, source: str) -> Iterator[PublishedChange]:
@@ -285,30 +305,16 @@ def iterate_leaves(conn: Connection, size: int) -> Iterator[str]:
     return (row.content for row in stream(conn, query))
 
 
-def _load_steps_of(conn: Connection, source: str, number: int, agencies: list[str]) -> list[ListStep]:
-    rows = conn.execute(
-        _select_versions(source).where(
-            _VERSION.agency.in_(agencies),
-            sa.or_(_VERSION.from_number == number, _VERSION.to_number == number),
-        )
+def _step(
+    number: int,
+    agency: str,
+    began: dict[tuple[int, str], ListingVersion],
+    ended: dict[tuple[int, str], ListingVersion],
+) -> ListStep:
+    new, old = began.get((number, agency)), ended.get((number, agency))
+    return ListStep(
+        number, _moment(new, old), agency, old.listing if old else None, new.listing if new else None
     )
-    before: dict[str, ListingVersion] = {}
-    after: dict[str, ListingVersion] = {}
-    for version in map(_version, rows):
-        if version.to_number == number:
-            before[version.agency] = version
-        if version.from_number == number and version.to_number != number:
-            after[version.agency] = version
-    return [
-        ListStep(
-            number,
-            _moment(after.get(name), before.get(name)),
-            name,
-            old.listing if (old := before.get(name)) else None,
-            new.listing if (new := after.get(name)) else None,
-        )
-        for name in agencies
-    ]
 
 
 def _moment(began: ListingVersion | None, ended: ListingVersion | None) -> datetime:

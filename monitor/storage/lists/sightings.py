@@ -49,7 +49,7 @@ def load_sightings(
     rows = conn.execute(
         sa.select(version.agency, SEEN_FROM, SEEN_TO)
         .where(version.source == source, version.agency.in_(agencies))
-        .order_by(version.from_number, version.id)
+        .order_by(version.agency, version.from_number, version.id)
     )
     found: dict[str, Sighting] = {}
     ended: dict[str, datetime | None] = {}

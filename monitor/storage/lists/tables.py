@@ -191,10 +191,14 @@ class ListingVersionRow(TableRow, table=True):
     span: int | None = None
 
     __table_args__ = (
-        sa.Index("ix_listing_source_agency", "source", "agency"),
+        # with the number, so that no planner sorts one agency by the index of all numbers
+        sa.Index("ix_listing_source_agency_number", "source", "agency", "from_number"),
         sa.Index("ix_listing_source_from_at", "source", "from_at"),
         sa.Index("ix_listing_source_to_at", "source", "to_at"),
         sa.Index("ix_listing_source_span", "source", "span", "from_number"),
+        # the steps of a list, in the order in which a copy takes them
+        sa.Index("ix_listing_source_from_number", "source", "from_number", "agency"),
+        sa.Index("ix_listing_source_to_number", "source", "to_number", "agency"),
         # the few that were seen before they were believed
         sa.Index(
             "ix_listing_source_seen_at",
