@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.core import guard
+from monitor.counting import format_count
 from monitor.domain import Judgement, Publication
 from monitor.errors import BaselineMoved, FetchError, ParseError
 from monitor.fetch import Fetched, FetchEvidence, FetchFailed
@@ -66,7 +67,13 @@ def write_first(
         if past is not None:
             imports.note_joining(conn, past.id, view.believed.number + 1, seen.now)
         apply.write(conn, view.believed, moved, placed, fetch_id, seen.now, past.id if past else None)
-    return PollResult(seen.watch.name, Result.BASELINE)
+    return PollResult(seen.watch.name, Result.BASELINE, reason=_count_damaged(publication))
+
+
+def _count_damaged(publication: Publication) -> str:
+    """How many rows are no listings because their name cannot be read; "" for none."""
+    rows = len(publication.damaged)
+    return f"the name of {format_count(rows, 'row')} cannot be read; monitor parse shows them" if rows else ""
 
 
 def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> PollResult:

@@ -156,8 +156,12 @@ def _read_page(body: bytes, key: str, ids: list[int], limits: ParseLimits) -> li
         if isinstance(number, int):
             records[number] = {"attributes": attributes, "geometry": feature.get("geometry")}
     rows = len(features) if isinstance(features, list) else 0
-    if page.get("exceededTransferLimit") is True or rows != len(ids) or sorted(records) != ids:
-        raise ParseError(f"answered {rows:,} records of a page that has {len(ids):,}, or others")
+    if rows != len(ids):
+        raise ParseError(f"answered {rows:,} records of a page that has {len(ids):,}")
+    if page.get("exceededTransferLimit") is True:
+        raise ParseError("said that a page leaves records out")
+    if sorted(records) != ids:
+        raise ParseError("answered other records of a page than those that it was asked for")
     return [records[number] for number in ids]
 
 

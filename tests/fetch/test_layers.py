@@ -215,9 +215,9 @@ def rename_the_column(layer: Layer, request: dict[str, str], answer: dict[str, A
     ("lie", "reason"),
     [
         (lose_a_record, "answered 2 records of a page that has 3"),
-        (repeat_a_record, "or others"),
-        (ignore_the_page, "or others"),
-        (exceed, "answered 3 records of a page that has 3, or others"),
+        (repeat_a_record, "answered other records of a page"),
+        (ignore_the_page, "answered other records of a page"),
+        (exceed, "said that a page leaves records out"),
         (fail_late, "answered with the error 500"),
         (count_more, "counted 8 records and named 7"),
         (count_other_at_the_end, "counted 7 records before its pages were read and 6 after"),

@@ -77,6 +77,12 @@ def test_the_first_publication_is_the_baseline_and_is_announced_to_nobody(public
     assert (snapshot["verdict"], snapshot["listings"], snapshot["fetch_id"]) == ("accepted", 30, fetch["id"])
 
 
+def test_rows_that_the_first_poll_cannot_read_are_counted(sqlite_publication: Publication) -> None:
+    first = sqlite_publication.seen([*agencies(30), agency(30, Agency="#VALUE!"), agency(31, Agency="")])
+    assert first.outcome.value == "baseline"
+    assert first.reason == "the name of 2 rows cannot be read; monitor parse shows them"
+
+
 def test_an_unchanged_poll_writes_one_row_and_its_entry_and_parses_nothing(
     publication: Publication, monkeypatch: pytest.MonkeyPatch
 ) -> None:
