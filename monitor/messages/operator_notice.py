@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from monitor.domain import Rendered
 from monitor.messages.alert_values import MailSection
-from monitor.messages.layout import Mail, clean, render_mail
+from monitor.messages.layout import Mail, clean, neutralize, render_mail
 from monitor.messages.model import Canary, OperatorNotice, Sender
 
 _LONGEST = 400  # characters of a problem
@@ -23,10 +23,10 @@ def render_operator_notice(message: OperatorNotice, sender: Sender) -> Rendered:
     if not message.opened and not message.ended:
         raise ValueError("a notice to the operator says something")
     opened = tuple(
-        clean(problem, _LONGEST) + (f". Run: {remedy}" if remedy else "")
+        _quote(problem, _LONGEST) + (f". Run: {remedy}" if remedy else "")
         for problem, remedy in message.opened
     )
-    ended = tuple(clean(problem, _LONGEST) for problem in message.ended)
+    ended = tuple(_quote(problem, _LONGEST) for problem in message.ended)
     rendered = render_mail(
         Mail(
             language=message.language,
@@ -41,7 +41,7 @@ def render_operator_notice(message: OperatorNotice, sender: Sender) -> Rendered:
             "`monitor status` shows everything."
             + (f" {_LINKS}" if any(decision.url for decision in message.decisions) else ""),
             links=tuple(
-                (f"Decide: {clean(decision.about, _LONGEST_SUBJECT)}", decision.url)
+                (f"Decide: {_quote(decision.about, _LONGEST_SUBJECT)}", decision.url)
                 for decision in message.decisions
                 if decision.url
             ),
@@ -49,7 +49,7 @@ def render_operator_notice(message: OperatorNotice, sender: Sender) -> Rendered:
         sender,
     )
     buttons = tuple(
-        (f"Decide: {clean(decision.about, _LONGEST_BUTTON)}", target)
+        (f"Decide: {_quote(decision.about, _LONGEST_BUTTON)}", target)
         for decision in message.decisions
         if (target := decision.command or _public(decision.url))
     )
@@ -75,6 +75,11 @@ def render_canary(message: Canary, sender: Sender) -> Rendered:
     )
 
 
+def _quote(problem: str, limit: int) -> str:
+    """A problem, which may repeat what a publisher or a mail server said: no program makes a link of that."""
+    return neutralize(clean(problem, limit))
+
+
 def _public(url: str) -> str:
     """A link that a chat may show behind a button: Telegram refuses others."""
     return url if url.startswith("https://") else ""
@@ -84,6 +89,6 @@ def _summarize(message: OperatorNotice) -> str:
     if len(message.opened) > 1:
         return f"{len(message.opened)} things need you"
     if message.opened:
-        return clean(message.opened[0][0], _LONGEST_SUBJECT)
-    first = clean(message.ended[0], _LONGEST_SUBJECT)
+        return _quote(message.opened[0][0], _LONGEST_SUBJECT)
+    first = _quote(message.ended[0], _LONGEST_SUBJECT)
     return f"over: {first}" if len(message.ended) == 1 else f"{len(message.ended)} problems are over"

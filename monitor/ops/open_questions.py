@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from monitor.counting import format_count
+from monitor.messages.layout import neutralize
 from monitor.ops.health_facts import HealthFacts, HealthFinding, Question
 
 
@@ -29,13 +30,17 @@ def find_unplaced(seen: HealthFacts) -> Iterator[HealthFinding]:
     for source in seen.sources:
         if source.unplaced:
             name, count = source.info.name, len(source.unplaced)
-            first = source.unplaced[0]
+            first = source.unplaced[0].name
+            # a name that programs would make a link of stands in no notice, and a changed one in no command
+            command = (
+                f"place set {name} {shlex.quote(first)} PLACES" if neutralize(first) == first else "unplaced"
+            )
             yield HealthFinding(
                 "places",
                 f"{name}: {format_count(count, 'agency has', 'agencies have')} no place",
                 f"unplaced {name}",
                 notify=True,
-                remedy=f"monitor place set {name} {shlex.quote(first.name)} PLACES",
+                remedy=f"monitor {command}",
                 question=Question("places", name, needs_words=True),
                 members=frozenset(each.key for each in source.unplaced),
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,8 +15,9 @@ from monitor.channels.webhook.content import render_webhook
 from monitor.channels.webhook.section import WebhookEntry
 from monitor.channels.webhook.shapes import SHAPES, Job
 from monitor.domain import PlacementReason, Rendered
+from monitor.messages import render
 from monitor.messages.layout import clean, neutralize
-from monitor.messages.model import Alert, Sender
+from monitor.messages.model import Alert, NoticeDecision, OperatorNotice, Sender
 from tests.messages.test_alert import AFTER, added, changed, listing, removed, told, written
 
 HOSTILE = (
@@ -70,6 +72,21 @@ def test_a_name_from_outside_is_inert_in_every_mail_and_post(name: str) -> None:
     for those in (*([each] for each in changes), changes):
         message = written(*those)
         for shown in texts_of(message):
+            assert is_active(shown) is None, shown
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_a_publisher_said_is_inert_in_a_notice_to_the_operator(name: str) -> None:
+    notice = OperatorNotice(
+        opened=((f"ring: the last poll failed: {name}", "monitor poll ring"),),
+        ended=(f"town: {name}",),
+        decisions=(
+            NoticeDecision(f"ring: {name}", url="https://watch.example/decide/1", command="decide 1"),
+        ),
+    )
+    for message in (notice, replace(notice, opened=())):
+        rendered = render(message, Sender(site_name="Map Monitor", contact="", timezone="America/Chicago"))
+        for shown in (*texts_of(rendered), *(label for label, _ in rendered.buttons)):
             assert is_active(shown) is None, shown
 
 

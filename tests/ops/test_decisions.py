@@ -389,6 +389,19 @@ def test_agencies_without_a_place_get_one_on_the_page_of_a_notice(operated: Oper
     assert again == [], "one agency is still without a place, which is known"
 
 
+def test_a_name_that_would_be_a_link_stands_in_no_command_of_a_notice(operated: Operated) -> None:
+    rows = [
+        agency(1, Agency="Gary Police Department", State="Indiana", County="Lake County"),
+        agency(2, Agency="evil.com/login Task Force", State="Indiana", County=""),
+    ]
+    operated.publication.seen(rows)
+    operated.components.renew_placements()
+    operated.tell()
+    told = " ".join(text(operated.postbox.mails[-1][1]).split())
+    assert "list: 1 agency has no place. Run: monitor unplaced" in told
+    assert "evil" not in told
+
+
 def test_places_that_are_given_by_command_count_at_once_and_can_be_removed(operated: Operated) -> None:
     components = operated.components
     operated.publication.seen([agency(2, Agency="Zzyzx Task Force", State="Indiana", County="")])
