@@ -186,6 +186,9 @@ class Bundle:
         found = {name: body for name, body in self.files.items() if name.startswith(BODIES)}
         return {name[len(BODIES) :].partition(".")[0]: body for name, body in found.items()}
 
+    def missing(self) -> str:
+        return ", ".join(str(name)[:12] for name in self.claim()["not_kept"])
+
     def checkpoint(self) -> tuple[int, bytes]:
         size, root = open_note(self.files["checkpoint"], self.key(), "the checkpoint")
         require(size == str(int(size)), "the checkpoint is not written as it was recorded")
@@ -260,10 +263,9 @@ def check_bodies(bundle: Bundle) -> str:
     for name, content in bodies.items():
         require(sha256(content) == name, f"the publication {name[:12]} was changed: its hash is another one")
         require(name in seen, f"the publication {name[:12]} was seen in none of these polls")
-    missing = ", ".join(str(name)[:12] for name in bundle.claim()["not_kept"])
-    return f"{len(bodies)} as received, each with its hash" + (
-        f"; known by hash only: {missing}" if missing else ""
-    )
+    missing = bundle.missing()
+    by_hash = f"; known by hash only: {missing}" if missing else ""
+    return f"{len(bodies)} as received, each with its hash{by_hash}"
 
 
 def read_part(body: bytes, part: str) -> bytes:
@@ -294,14 +296,16 @@ def check_claim(bundle: Bundle) -> str:
     require(same, "the claim and the record disagree whether the change was retracted")
     about = all(entry["retracts"] == claim.get("change") for entry in taken_back)
     require(about, "a retraction is of another change than the claim")
-    return str(claim["sentence"])
+    unseen = f" (not checked in {bundle.missing()}, whose bytes were not kept)" if claim["not_kept"] else ""
+    return str(claim["sentence"]) + unseen
 
 
 def check_head(bundle: Bundle) -> str:
     size, root = bundle.checkpoint()
     if not bundle.head:
         return "not compared with a head that you received earlier: none was given (--head)"
-    number, known = bundle.head.partition("record ")[2].split()[:2]
+    number, known = [*bundle.head.partition("record ")[2].split(), "", ""][:2]
+    require(number.isdigit() and known, 'the head that you gave is none: it reads "record NUMBER ROOT"')
     if int(number) != size:
         return f"not compared: the head has {number} entries, this bundle {size}"
     require(known == encode(root), "the head that you received is of another history: one of them was forged")
@@ -328,12 +332,8 @@ def verify(files: dict[str, bytes], key: str = "", head: str = "") -> list[tuple
 def main() -> int:
     parser = argparse.ArgumentParser(description="Check an evidence bundle offline.")
     parser.add_argument("folder", nargs="?", default=pathlib.Path(__file__).resolve().parent)
-    parser.add_argument(
-        "--key", default="", help="public key of the record, from another place than the bundle"
-    )
-    parser.add_argument(
-        "--head", default="", help='"record NUMBER ROOT": the last line of a mail of the service'
-    )
+    parser.add_argument("--key", default="", help="public key of the record, not from the bundle")
+    parser.add_argument("--head", default="", help='"record NUMBER ROOT": the last line of a mail')
     arguments = parser.parse_args()
     paths = [path for path in pathlib.Path(arguments.folder).rglob("*") if path.is_file()]
     files = {path.relative_to(arguments.folder).as_posix(): path.read_bytes() for path in paths}

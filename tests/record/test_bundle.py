@@ -290,10 +290,13 @@ def test_headers_requests_and_changes_are_those_that_were_recorded() -> None:
 
 def test_a_body_that_was_not_kept_is_said_so() -> None:
     kept = [BundleBody(sha(BEFORE), "csv", None), BundleBody(sha(AFTER), "csv", AFTER)]
+    whole = {name: text for name, _, text in verify.verify(bundle())}
+    assert "not checked" not in whole["Claim"]
     files = bundle(bodies=kept, absent=[])
     assert failures(files) == {}
     texts = {name: text for name, _, text in verify.verify(files)}
     assert f"known by hash only: {sha(BEFORE)[:12]}" in texts["Publications"]
+    assert texts["Claim"].endswith(f"(not checked in {sha(BEFORE)[:12]}, whose bytes were not kept)")
     assert "not kept" in files["statement.html"].decode()
 
 
@@ -319,6 +322,8 @@ def test_the_head_of_a_mail_is_compared() -> None:
     assert failures(bundle(), head=f"-- {head}") == {}
     forged = head[:-5] + "AAAA="
     assert "another history" in failures(bundle(), head=forged)["Head"]
+    for garbage in ("127.0.0.1/log", "record 9", "record nine " + head.split()[2]):
+        assert "the head that you gave is none" in failures(bundle(), head=garbage)["Head"]
     later = {name: text for name, _, text in verify.verify(bundle(), head="record 99 " + head.split()[2])}
     assert "not compared" in later["Head"]
 
