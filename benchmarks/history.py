@@ -33,6 +33,7 @@ from monitor.domain import Listing
 from monitor.fetch import Fetched, NotModified, Target, Validators
 from monitor.history.replay import ReplaySummary, Served, replay
 from monitor.polling import PolledSource, poll
+from monitor.polling.values import UnlinkedSource
 from monitor.sources import ColumnMap, ParseOptions
 from monitor.storage.columns import metadata
 from monitor.storage.engine import connect, reading, transaction
@@ -74,12 +75,14 @@ ICE = PolledSource(
 )  # fmt: skip
 
 
-class Map:
+class Map(UnlinkedSource):
     """A publisher of one map, which changes when it is told to.
 
     ``etags``: whether its server knows them. ``profiles``: each agency has a page under a random id, as
     Ring's have since 2021, which nothing compresses; otherwise a number of requests, as before.
     """
+
+    refusal = ""
 
     def __init__(self, etags: bool, profiles: bool) -> None:
         self.etags = etags
@@ -101,7 +104,7 @@ class Map:
         self._write()
 
     def get(
-        self, target: Target, validators: Callable[[str], Validators | None] = lambda url: None, /
+        self, target: Target, validators: Callable[[str], Validators | None] = lambda url: None, *_: object
     ) -> Fetched | NotModified:
         url, given = target.home, Validators(etag=f'"{self._hash}"' if self.etags else None, hash=self._hash)
         known = validators(url)
@@ -122,9 +125,6 @@ class Map:
             sha256=self._hash,
             validators=given,
         )
-
-    def fetch_link(self, href: str, target: Target, *_: object) -> Fetched | NotModified:
-        raise NotImplementedError
 
     def _headers(self) -> tuple[tuple[str, str], ...]:
         return (
@@ -249,6 +249,8 @@ def a_year(months: int, *, etags: bool, profiles: bool) -> None:
         f"bodies {grown['body'] / 1e6:.2f} MB (goal {6 * months / 12:.1f}; 0.1.0 {92 * months / 12:.1f})"
     )
     print(f"every row of every snapshot would be {whole / 1e6:,.0f} MB")
+    if "failed" in seconds:
+        raise SystemExit(f"{len(seconds['failed'])} polls failed: these figures are of nothing")
     for name, times in seconds.items():
         times.sort()
         print(f"poll {name:<10} {len(times):>6,} times, median {times[len(times) // 2] * 1000:.1f} ms")

@@ -39,6 +39,7 @@ from monitor.demo.workbooks import unpack_files
 from monitor.fetch import Fetched, Validators
 from monitor.keys import KeyFile
 from monitor.polling import poll
+from monitor.polling.values import UnlinkedSource
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.subscribers import Wish
@@ -60,8 +61,10 @@ per_site = 100000000
 """
 
 
-class Publisher:
+class Publisher(UnlinkedSource):
     """What `poll` asks for a list: one body."""
+
+    refusal = ""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -73,9 +76,6 @@ class Publisher:
             status=200,
             wire_bytes=len(self._body), body=self._body, sha256=digest, validators=Validators(hash=digest),
         )  # fmt: skip
-
-    def fetch_link(self, *_: object) -> Fetched:
-        raise NotImplementedError
 
 
 def installed(folder: Path) -> tuple[Settings, Engine, KeyFile]:
