@@ -234,7 +234,8 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
     """Show the state of sources, outbox and sender, and what needs attention.
 
     JSON keys: now, ok, problems (sentences); sources.NAME: last_good_at, age (s), blind, baseline, pending,
-    held, last_fetch_at, last_outcome, last_reason, next_poll_at, rejected, rejected_until; outbox: due,
+    held, last_fetch_at, last_outcome, last_reason, next_poll_at, rejected, rejected_until, and where changes
+    are held: held_until (null: a person decides), held_reason; outbox: due,
     due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s), paused (channels that send nothing
     now: channel, until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender:
     last_beat_at, age (s), working; bot (where one is configured): the same, and problem; placements (once the
@@ -280,6 +281,11 @@ def _print_status(report: dict[str, Any]) -> None:
             + (f", {line['pending']} pending" if line["pending"] else "")
             + (f", {line['held']} held" if line["held"] else "")
         )
+        if line["held"]:
+            until = line["held_until"]
+            click.echo(
+                f"  held until {until or 'a person decides'}: {line['held_reason']} (see `monitor holds`)"
+            )
     outbox = report["outbox"]
     oldest = f", the oldest {_format_age(outbox['oldest_age'])}" if outbox["due"] else ""
     unknown = f", {outbox['unknown']} given up that may have arrived" if outbox["unknown"] else ""

@@ -405,6 +405,7 @@ def report(seen: HealthFacts) -> dict[str, Any]:
 
 def _source_report(source: SourceFacts, now: datetime) -> dict[str, Any]:
     state = source.state
+    waiting = {"held_until": _iso(source.held.until), "held_reason": source.held.reason} if state.held else {}
     return {
         "last_good_at": _iso(state.last_good_at),
         "age": _age(state.last_good_at, now),
@@ -418,6 +419,7 @@ def _source_report(source: SourceFacts, now: datetime) -> dict[str, Any]:
         "next_poll_at": _iso(state.next_poll_at),
         "rejected": state.rejected_hash[:12] if state.rejected_hash else None,
         "rejected_until": _iso(state.rejected_until),
+        **waiting,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -60,14 +60,14 @@ class HostFacts:
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
     """One watched source: what is told of it, its state in the database, whether it is blind now, its
-    agencies that have no place within their state, and its held changes by id.
+    agencies that have no place within their state, and its held changes.
     """
 
     info: SourceInfo
     state: SourceOverview
     blind: bool
     unplaced: tuple[UnplacedListing, ...] = ()
-    held: tuple[int, ...] = ()
+    held: overview.StandingHolds = field(default_factory=overview.StandingHolds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,7 @@ def load_facts(
                     state,
                     freshness(state.last_good_at, state.last_fetch_at, info.every, now).blind,
                     placement_rows.load_unplaced(conn, info.name),
-                    overview.load_held_ids(conn, info.name) if state.held else (),
+                    overview.load_standing_holds(conn, info.name) if state.held else overview.StandingHolds(),
                 )
                 for info, state in zip(sources.values(), states.values(), strict=True)
             ),

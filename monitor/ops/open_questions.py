@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from monitor.counting import format_count
 from monitor.messages.layout import neutralize
 from monitor.ops.health_facts import HealthFacts, HealthFinding, Question
+from monitor.storage.lists.overview import StandingHolds
 
 
 def find_holds(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -16,13 +17,20 @@ def find_holds(seen: HealthFacts) -> Iterator[HealthFinding]:
         if source.state.held:
             yield HealthFinding(
                 "holds",
-                f"{source.info.name}: {format_count(source.state.held, 'change is', 'changes are')} held",
+                f"{source.info.name}: {format_count(source.state.held, 'change is', 'changes are')} held "
+                f"{describe_wait(source.held)}",
                 f"held {source.info.name}",
                 notify=True,
                 remedy=f"monitor holds list --source {source.info.name}",
                 question=Question("holds", source.info.name),
-                members=frozenset(map(str, source.held)),
+                members=frozenset(map(str, source.held.ids)),
             )
+
+
+def describe_wait(held: StandingHolds) -> str:
+    """Until when changes wait, and why: what the mistake may be."""
+    until = f"until {held.until:%Y-%m-%d %H:%M} UTC" if held.until is not None else "until a person decides"
+    return f"{until}: {held.reason}" if held.reason else until
 
 
 def find_unplaced(seen: HealthFacts) -> Iterator[HealthFinding]:

@@ -141,6 +141,8 @@ def test_held_changes_are_published_by_a_link_and_by_nothing_but_its_button(
     mail = operated.postbox.mails[-1][1]
     assert mail["To"] == "ops@watch.example"
     assert "Decide: list: 100 changes are held" in text(mail)
+    told = " ".join(text(mail).split())
+    assert re.search(r"100 changes are held until \d{4}-\d\d-\d\d \d\d:\d\d UTC: 100 agencies ", told)
     assert "do not forward this mail" in " ".join(text(mail).split())
 
     for _ in range(3):

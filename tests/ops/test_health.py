@@ -12,7 +12,7 @@ from monitor.domain import SourceInfo
 from monitor.ops.health import HealthFacts, SourceFacts, find_problems, report
 from monitor.storage.deliveries.backlog import Backlog
 from monitor.storage.deliveries.pauses import Pause
-from monitor.storage.lists.overview import SourceOverview
+from monitor.storage.lists.overview import SourceOverview, StandingHolds
 
 NOW = datetime(2026, 11, 28, 3, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -67,6 +67,14 @@ def test_the_report_keeps_its_keys_in_order() -> None:
     assert list(whole["sender"]) == ["last_beat_at", "age", "working"]
     assert list(whole["bot"]) == ["last_beat_at", "age", "working", "problem"]
     assert "bot" not in report(replace(FINE, has_bot=False))
+
+
+def test_held_changes_say_until_when_and_why() -> None:
+    held = StandingHolds((1, 2), NOW + timedelta(days=5), "2 agencies vanished at once.")
+    source = SourceFacts(RING, replace(GOOD, held=2), blind=False, held=held)
+    told = report(replace(FINE, sources=(source,)))["sources"]["ring"]
+    assert told["held_until"] == (NOW + timedelta(days=5)).isoformat(timespec="seconds")
+    assert told["held_reason"] == "2 agencies vanished at once."
 
 
 def test_a_service_in_order_has_no_problems() -> None:

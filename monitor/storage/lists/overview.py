@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,10 +44,30 @@ class SourceOverview:
     body_kept: bool = True
 
 
-def load_held_ids(conn: Connection, source: str) -> tuple[int, ...]:
-    """Read which changes of a source are held, by id."""
-    held = sa.select(ChangeRow.c.id).where(ChangeRow.c.source == source, ChangeRow.c.state == "held")
-    return tuple(conn.scalars(held.order_by(ChangeRow.c.id)))
+@dataclass(frozen=True, slots=True)
+class StandingHolds:
+    """The held changes of a source by id: when the last of them is released (None: a person decides), and the
+    reason of most.
+    """
+
+    ids: tuple[int, ...] = ()
+    until: datetime | None = None
+    reason: str = ""
+
+
+def load_standing_holds(conn: Connection, source: str) -> StandingHolds:
+    """Read which changes of a source are held, until when and why."""
+    held = conn.execute(
+        sa.select(ChangeRow.c.id, ChangeRow.c.release_at, ChangeRow.c.reason)
+        .where(ChangeRow.c.source == source, ChangeRow.c.state == "held")
+        .order_by(ChangeRow.c.id)
+    ).all()
+    if not held:
+        return StandingHolds()
+    ends = [row.release_at for row in held if row.release_at is not None]
+    reason = Counter(row.reason for row in held).most_common(1)[0][0]
+    until = max(ends) if len(ends) == len(held) else None
+    return StandingHolds(tuple(row.id for row in held), until, reason)
 
 
 def load_overview(conn: Connection, source: str) -> SourceOverview:
