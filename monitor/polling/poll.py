@@ -57,6 +57,20 @@ def poll(
     A publication that cannot be fetched or read is a result, and the baseline stays. Raises StoreError; its
     BaselineMoved means that other pollers were faster every time.
     """
+    try:
+        return _poll(engine, watch, fetcher, now, parser)
+    except StoreError:
+        raise  # without a database there is no row to write
+    except Exception as error:
+        # A mistake of ours, even one in what records a failure, must leave its trace too, and the next poll
+        # is an interval away.
+        log.exception("%s: an error of the program", watch.name)
+        return write_failed(engine, watch, _explain_mistake(error), now)
+
+
+def _poll(
+    engine: Engine, watch: PolledSource, fetcher: BodySource, now: datetime, parser: Parser
+) -> PollResult:
     with reading(engine) as conn:
         # a server that answers "not modified" for ever is asked once a day without that question
         asks = history.was_read_whole(conn, watch.name, now - _UNCONDITIONAL)
@@ -84,14 +98,15 @@ def poll(
     except DamagedBody as error:
         return write_failed(engine, watch, ParseError(str(error)), now, got)
     except StoreError:
-        raise  # without a database there is no row to write
+        raise
     except Exception as error:
-        # A mistake of ours must leave its trace too, and the next poll is an interval away.
         log.exception("%s: an error of the program", watch.name)
-        return write_failed(
-            engine, watch, ParseError(f"an error of the program: {location_of(error)}"), now, got
-        )
+        return write_failed(engine, watch, _explain_mistake(error), now, got)
     raise BaselineMoved
+
+
+def _explain_mistake(error: Exception) -> ParseError:
+    return ParseError(f"an error of the program: {location_of(error)}")
 
 
 def _keep_printed_count(engine: Engine, watch: PolledSource, got: FetchEvidence, now: datetime) -> None:
