@@ -130,6 +130,8 @@ def explained(engine: Engine) -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         # Not "from error": its chain ends in a driver's text, which can name what the message must not.
         raise StoreError(explain_error(error, engine.url, where(engine.url))) from None
+    except sqlite3.Error as error:  # while a connection is prepared that SQLAlchemy does not see
+        raise StoreError(explain_sqlite_error(error, where(engine.url)) or "a query failed") from None
     except sa.exc.TimeoutError:
         raise StoreError(
             f"{where(engine.url)} has no free connection: too much runs at once in this process; it is "
@@ -148,13 +150,14 @@ class Commits:
     def __init__(self, engine: Engine) -> None:
         if sqlite_path(engine) is None:
             raise ValueError("only a SQLite file counts its commits")
-        self._engine, self._pooled = engine, engine.raw_connection()
+        with explained(engine):
+            self._engine, self._pooled = engine, engine.raw_connection()
         self._driver: Any = self._pooled.driver_connection
         sa.event.listen(engine, "engine_disposed", self._end)
 
     def number(self) -> int:
-        """A number that changes with every commit."""
-        ((number,),) = self._driver.execute("PRAGMA data_version")
+        """A number that changes with every commit. Raises StoreError."""
+        ((number,),) = self._run("PRAGMA data_version")
         return int(number)
 
     def read(self, statement: str, *given: object) -> list[tuple[Any, ...]]:
@@ -163,8 +166,13 @@ class Commits:
         """
         for check in _on_begin.get(self._engine, ()):
             check(None)
+        return self._run(statement, *given)
+
+    def _run(self, statement: str, *given: object) -> list[tuple[Any, ...]]:
         try:
             return list(self._driver.execute(statement, given))
+        except sqlite3.ProgrammingError:
+            raise  # a closed connection is a mistake of ours
         except sqlite3.Error as error:
             raise StoreError(
                 explain_sqlite_error(error, where(self._engine.url)) or "a query failed"

@@ -79,6 +79,12 @@ _SQLSTATES = (  # https://www.postgresql.org/docs/current/errcodes-appendix.html
         "{place} is out of connections or memory: lower the number of processes or raise the server's limits",
     ),
     ("55P03", "{place} is locked by another program: let it finish or stop it, then try again"),
+    (
+        "57014",
+        "{place} ended a statement that took too long: raise statement_timeout of this role, or try again",
+    ),
     ("57P", "{place} is shutting down or starting: try again when it runs"),
     ("58", "{place} could not read or write its files: check the server's disk"),
+    ("XX001", "{place} is damaged: stop the program and put back a backup"),
+    ("XX002", "{place} is damaged: stop the program and put back a backup"),
 )

@@ -228,6 +228,34 @@ def test_a_lost_connection_is_said_so_and_the_next_one_works(postgres_engine: En
         add(conn, "again")
 
 
+@pytest.mark.postgres
+def test_a_statement_that_the_server_stops_is_said_so(postgres_engine: Engine) -> None:
+    slow = "SET LOCAL statement_timeout = 1; SELECT pg_sleep(60)"
+    too_long = pytest.raises(StoreError, match="took too long: raise statement_timeout")
+    with too_long, db.transaction(postgres_engine) as conn:
+        conn.exec_driver_sql(slow)
+
+
+def test_a_damaged_file_is_said_so_whoever_reads_it(sqlite_engine: Engine, tmp_path: Path) -> None:
+    with db.transaction(sqlite_engine) as conn:
+        conn.exec_driver_sql("CREATE TABLE long (text)")
+        conn.exec_driver_sql("INSERT INTO long VALUES (randomblob(100000))")
+    file = db.sqlite_path(sqlite_engine)
+    assert file is not None
+    with db.reading(sqlite_engine) as conn:
+        conn.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    sqlite_engine.dispose()
+    whole = file.read_bytes()
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    engine = db.connect(f"sqlite:///{damaged}")
+    with pytest.raises(StoreError, match="is damaged"), db.reading(engine) as conn:
+        conn.exec_driver_sql("SELECT * FROM long")
+    with pytest.raises(StoreError, match="is damaged"):
+        db.Commits(engine).read("SELECT * FROM long")
+    engine.dispose()
+
+
 def test_sqlite_promises(sqlite_engine: Engine) -> None:
     with db.reading(sqlite_engine) as conn:
         found = {
