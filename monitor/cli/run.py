@@ -16,14 +16,13 @@ from sqlalchemy import Engine
 
 from monitor import __version__, app, web
 from monitor.app import Components
-from monitor.cli import alive
+from monitor.cli import alive, memory
 from monitor.cli.document_list import read_documents
 from monitor.cli.outgoing import OutgoingLoops, SignupWatch
 from monitor.cli.supervisor import note_started
 from monitor.config import Settings
 from monitor.errors import BusyError
 from monitor.fetch import Fetcher
-from monitor.ops.metrics import serve_metrics
 from monitor.ops.notify import OperatorNotifier
 from monitor.parser import ParserProcess
 from monitor.polling import PollResult, Result, poll
@@ -55,6 +54,7 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
 
     Raises BusyError, and whatever opening the parts raises.
     """
+    memory.share_arena()
     with ExitStack() as closing:
         components = closing.enter_context(Components.open(settings))
         closing.enter_context(lock_service(settings, components.engine))
@@ -81,6 +81,8 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         if (notifier := components.open_notifier()) is not None:
             loops.append(Repeater("notices to the operator", partial(_notify, notifier), NOTIFY_EVERY))
         if (listen := settings.operator.metrics_at) is not None:
+            from monitor.ops.metrics import serve_metrics
+
             closing.enter_context(serve_metrics(components.load_health, *listen))
         repeaters = [loop for loop in loops if isinstance(loop, Repeater)]
         heart = Repeater("the heartbeat", partial(beat, components, timer, repeaters), BEAT)
@@ -106,6 +108,7 @@ def beat(components: Components, timer: PollTimer, loops: Sequence[Repeater]) ->
         heartbeats.write_beat(conn, "sender", owner, now)
         heartbeats.put_standing_loops(conn, owner, standing)
     alive.touch(components.settings.data.folder)
+    memory.return_freed()
 
 
 def create_bot(components: Components) -> Bot | None:

@@ -26,12 +26,13 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     """
     from monitor import web as site
     from monitor.app import Components
-    from monitor.cli import logs, stopping, supervisor
+    from monitor.cli import logs, memory, stopping, supervisor
     from monitor.web import composition, server
 
     if supervised:
         logs.configure(session.debug, service=True, form=session.settings.log.format)
         supervisor.end_with_supervisor()
+    memory.share_arena()
     settings = session.settings
     configured = settings.site.listen_at
     at = server.open_socket(host or configured[0], configured[1] if port is None else port)

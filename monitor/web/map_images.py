@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
-import resvg_py
-
 MOST_KEPT = 32
 """PNGs in memory; each has 50 to 200 kB."""
 _WIDTH = 1200  # px of a PNG
@@ -41,6 +39,8 @@ class MapImages:
 
 def _render(svg: str, width: int) -> bytes:
     """One font, of a package: the same bytes on every machine, also where no font is installed."""
+    import resvg_py  # here: 4 MB that a site without pictures need not take
+
     folder = files("font_source_sans_pro") / "files"
     return bytes(
         resvg_py.svg_to_bytes(
