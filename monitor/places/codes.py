@@ -187,6 +187,15 @@ def parse_place(text: str) -> str:
     return reading.code
 
 
+def parse_known_place(text: str) -> str | None:
+    """Parse a place as `parse_place` does; None for any other text, and for a ZIP that no state has."""
+    try:
+        place = parse_place(text[:100])
+    except UsageError:
+        return None
+    return None if place.isdigit() and state_of_zip(place) is None else place
+
+
 def _parse_area_words(typed: str) -> str | None:
     """The key of a county by its code, a radius in words, or a key as it is; None for anything else."""
     match parse_area(typed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,9 +18,9 @@ class MadeWhenAsked(Sequence[T]):
 
     __slots__ = ()
 
+    @abstractmethod
     def make(self, position: int) -> T:
-        """Make the value at a position, from 0. Raises IndexError."""
-        raise NotImplementedError
+        """Make the value at a position, from 0."""
 
     @overload
     def __getitem__(self, position: int) -> T: ...
@@ -28,9 +29,8 @@ class MadeWhenAsked(Sequence[T]):
     def __getitem__(self, position: slice) -> Sequence[T]: ...
 
     def __getitem__(self, position: int | slice) -> T | Sequence[T]:
-        if isinstance(position, slice):
-            return [self.make(n) for n in range(*position.indices(len(self)))]
-        return self.make(position if position >= 0 else position + len(self))
+        found = range(len(self))[position]
+        return self.make(found) if isinstance(found, int) else [self.make(n) for n in found]
 
 
 class Texts(MadeWhenAsked[str]):
@@ -49,7 +49,7 @@ class Texts(MadeWhenAsked[str]):
         return len(self._starts) - 1
 
 
-class ZipCodes(Sequence[str]):
+class ZipCodes(MadeWhenAsked[str]):
     """ZIPs, kept as numbers."""
 
     __slots__ = ("_numbers",)
@@ -57,15 +57,7 @@ class ZipCodes(Sequence[str]):
     def __init__(self, numbers: Sequence[int]) -> None:
         self._numbers = array("I", numbers)
 
-    @overload
-    def __getitem__(self, position: int) -> str: ...
-
-    @overload
-    def __getitem__(self, position: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, position: int | slice) -> str | Sequence[str]:
-        if isinstance(position, slice):
-            return [f"{number:05}" for number in self._numbers[position]]
+    def make(self, position: int) -> str:
         return f"{self._numbers[position]:05}"
 
     def __len__(self) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from monitor.errors import UsageError
-from monitor.places.codes import EVERYWHERE, parse_place, state_of_zip
+from monitor.places.codes import EVERYWHERE, parse_known_place, state_of_zip
 from monitor.places.finder_result import FinderResult
 from monitor.places.gazetteer import Gazetteer
 from monitor.places.one_place import find_place
@@ -90,7 +89,7 @@ def _is_street(part: str, gazetteer: Gazetteer) -> bool:
 def _names_town(parts: list[str]) -> bool:
     """Whether the parts after a street go on with its town or its ZIP code, and not with a state alone."""
     rest = [part for part in parts if not _BOX_OR_UNIT.match(part)]
-    known = _parse(rest[0]) if rest else EVERYWHERE
+    known = parse_known_place(rest[0]) if rest else EVERYWHERE
     return bool(rest) and (known is None or not known.isalpha())
 
 
@@ -102,11 +101,11 @@ def _count_parts(name: str, following: list[str], gazetteer: Gazetteer) -> int:
         return 0
     if _is_name_with_state(name, following[0], gazetteer):
         return 1
-    if _ends_address(following[0]) and _parse(name) is None and not re.search(r"\d{5}", name):
+    if _ends_address(following[0]) and parse_known_place(name) is None and not re.search(r"\d{5}", name):
         return 1
     if (
         len(following) > 1
-        and _parse(name) is None
+        and parse_known_place(name) is None
         and _is_name_with_state(following[0], following[1], gazetteer)
     ):
         county = find_place(f"{following[0]}, {following[1]}", gazetteer)
@@ -125,9 +124,9 @@ def _ends_address(part: str) -> str | None:
 
 def _is_name_with_state(name: str, following: str, gazetteer: Gazetteer) -> bool:
     """Whether two parts are one place: "Hammond, IN", and "Washington, DC" although both are states."""
-    if not any(map(str.isalpha, name)) or not (_parse(following) or "").isalpha():
+    if not any(map(str.isalpha, name)) or not (parse_known_place(following) or "").isalpha():
         return False
-    known = _parse(name)
+    known = parse_known_place(name)
     short = len(name) > 2 and len(following.replace(".", "")) == 2
     return known is None or (known.isalpha() and short and find_place(f"{name}, {following}", gazetteer).sure)
 
@@ -135,7 +134,7 @@ def _is_name_with_state(name: str, following: str, gazetteer: Gazetteer) -> bool
 def _split_after_place(part: str) -> list[str]:
     """Split the "IL and Gary" of "Chicago, IL and Gary, IN"; a name without a state stays whole here."""
     first, *others = _AND.split(part, maxsplit=1)
-    return [first, *others] if others and _parse(first) is not None else [part]
+    return [first, *others] if others and parse_known_place(first) is not None else [part]
 
 
 def _split_at_and(text: str, gazetteer: Gazetteer) -> list[str]:
@@ -189,7 +188,7 @@ def _split_after_states(text: str, gazetteer: Gazetteer) -> list[str]:
 
 
 def _is_without_state(piece: str) -> bool:
-    return "," not in piece and _parse(piece) is None
+    return "," not in piece and parse_known_place(piece) is None
 
 
 def _is_sure(text: str, gazetteer: Gazetteer) -> bool:
@@ -199,12 +198,3 @@ def _is_sure(text: str, gazetteer: Gazetteer) -> bool:
 def _labels(result: FinderResult) -> list[str]:
     """The names that were found, or that are asked about."""
     return [label for label in (result.label, *result.suggestions) if label]
-
-
-def _parse(text: str) -> str | None:
-    """A place by its code, a state or a radius; None for any other text."""
-    try:
-        name = parse_place(text[:100])
-    except UsageError:
-        return None
-    return None if name.isdigit() and state_of_zip(name) is None else name

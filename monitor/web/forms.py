@@ -17,11 +17,10 @@ from fastapi import Request
 
 from monitor import subscribers
 from monitor.core.due import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, ZONES
-from monitor.errors import UsageError
 from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
 from monitor.messages.placements import drop_article
-from monitor.places.codes import is_area, parse_place, state_of_zip
+from monitor.places.codes import is_area, parse_known_place, state_of_zip
 from monitor.places.finder_result import PROBLEMS, FinderResult
 from monitor.places.followed_areas import choose_followed, load_area
 from monitor.places.gazetteer import Gazetteer, load
@@ -278,14 +277,11 @@ def _explain_unknown(request: Request, text: str, result: FinderResult) -> str:
 
 def place(text: str) -> str | None:
     """Parse one place; None if it is not one."""
-    try:
-        name = parse_place(text[:100])
-    except UsageError:
-        return None
-    if is_area(name):
-        area = load_area(name)
-        return area.key if area is not None else None
-    return None if name.isdigit() and state_of_zip(name) is None else name
+    name = parse_known_place(text)
+    if name is None or not is_area(name):
+        return name
+    area = load_area(name)
+    return area.key if area is not None else None
 
 
 def hour(text: str) -> int:
