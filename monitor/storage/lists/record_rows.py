@@ -218,18 +218,21 @@ def load_steps(conn: Connection, source: str, after: tuple[int, str], limit: int
     if not found:
         return ()
     last = (found[-1].number, found[-1].agency)
-    began, ended = (
-        {
-            (getattr(row, number.key), row.agency): _version(row)
-            for row in conn.execute(
-                _select_versions(source).where(
-                    sa.tuple_(number, _VERSION.agency) > after, sa.tuple_(number, _VERSION.agency) <= last
-                )
-            )
-        }
-        for number in _STEP_NUMBERS
-    )
-    return tuple(_step(row.number, row.agency, began, ended) for row in found)
+    began, ended = (_load_versions_of(conn, source, number, after, last) for number in _STEP_NUMBERS)
+    return tuple(_make_step(row.number, row.agency, began, ended) for row in found)
+
+
+_VersionsOf = dict[tuple[int, str], ListingVersion]
+"""Versions by a number of theirs and their agency."""
+
+
+def _load_versions_of(
+    conn: Connection, source: str, number: Any, after: tuple[int, str], last: tuple[int, str]
+) -> _VersionsOf:
+    """Read the versions that begin or end, by the column ``number``, behind a place up to another."""
+    place = sa.tuple_(number, _VERSION.agency)
+    rows = conn.execute(_select_versions(source).where(place > after, place <= last))
+    return {(getattr(row, number.key), row.agency): _version(row) for row in rows}
 
 
 _STEP_NUMBERS = (_VERSION.from_number, _VERSION.to_number)
@@ -305,12 +308,7 @@ def iterate_leaves(conn: Connection, size: int) -> Iterator[str]:
     return (row.content for row in stream(conn, query))
 
 
-def _step(
-    number: int,
-    agency: str,
-    began: dict[tuple[int, str], ListingVersion],
-    ended: dict[tuple[int, str], ListingVersion],
-) -> ListStep:
+def _make_step(number: int, agency: str, began: _VersionsOf, ended: _VersionsOf) -> ListStep:
     new, old = began.get((number, agency)), ended.get((number, agency))
     return ListStep(
         number, _moment(new, old), agency, old.listing if old else None, new.listing if new else None
