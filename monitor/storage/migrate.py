@@ -191,10 +191,6 @@ def _read_constants(program: str) -> dict[str, object]:
         match statement:
             case ast.Assign([ast.Name(name)], ast.Constant(value)):
                 found[name] = value
-            case ast.Assign([ast.Tuple(names)], ast.Tuple(values)):
-                for left, right in zip(names, values, strict=False):
-                    if isinstance(left, ast.Name) and isinstance(right, ast.Constant):
-                        found[left.id] = right.value
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from monitor.core.retry import WAITS
 from monitor.errors import Permanent, Transient
 from monitor.outbox.outcomes import OutcomeKind, build_failure, build_retry
-from monitor.storage.deliveries.queue import ALERT, Claimed
+from monitor.storage.deliveries.queue import _CLAIMED, ALERT, Claimed
 
 CLAIMED = Claimed(
     id=1,
@@ -59,3 +59,8 @@ def test_an_error_and_the_reason_of_a_pause_are_kept_to_300_characters() -> None
     assert later.pause is not None
     failed = build_failure([CLAIMED], Permanent(long))
     assert {len(later.error), len(later.pause.reason), len(failed.error)} == {300}
+
+
+def test_a_claim_is_read_in_the_order_of_its_fields() -> None:
+    names = [column.name for column in _CLAIMED.selected_columns]
+    assert names == [field.name for field in fields(Claimed)]

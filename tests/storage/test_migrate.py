@@ -42,7 +42,10 @@ NEXT = f'''
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision, branch_labels, depends_on = "next", "{REVISIONS[-1]}", None, None
+revision = "next"
+down_revision = "{REVISIONS[-1]}"
+branch_labels = None
+depends_on = None
 
 
 def upgrade() -> None:

@@ -412,17 +412,17 @@ _CLAIMED = (
     sa.select(
         DeliveryRow.c.id,
         DeliveryRow.c.kind,
-        DeliveryRow.c.changeset_id,
+        DeliveryRow.c.changeset_id.label("changeset"),
         ChangesetRow.c.source,
         DeliveryRow.c.created_at,
         DeliveryRow.c.attempts,
         DeliveryRow.c.ambiguous,
-        SubscriberRow.c.id,
+        SubscriberRow.c.id.label("subscriber"),
         SubscriberRow.c.channel,
-        SubscriberRow.c.address,
+        SubscriberRow.c.address.label("sealed"),
         SubscriberRow.c.language,
         SubscriberRow.c.nonce,
-        NUMBER,
+        NUMBER.label("number"),
         SubscriberRow.c.strikes,
         SubscriberRow.c.origin,
         SubscriberRow.c.own_line,
@@ -432,7 +432,7 @@ _CLAIMED = (
     .where(DeliveryRow.c.id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(DeliveryRow.c.due_at, DeliveryRow.c.id)
 )
-"""In the order of `Claimed`."""
+"""In the order of `Claimed`; a test compares them."""
 _SENT = (
     sa.update(DeliveryRow)
     .where(DeliveryRow.c.id.in_(sa.bindparam("ids", expanding=True)))
