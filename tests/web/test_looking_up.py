@@ -164,6 +164,9 @@ def test_a_radius_around_a_town_is_offered_in_the_language_of_the_reader(web: Ru
     page = web.find("25 millas alrededor de Chicago").text
     assert 'href="/radius/60607-25"' in page
     assert "25 miles around 60607 (Chicago, IL)" in page
+    page = web.find("25 millas alrededor de Chicago", **{"Accept-Language": "es"}).text
+    assert page.count("25 millas alrededor de 60607 (Chicago, IL)") == 2
+    assert "miles" not in page
 
 
 def test_every_zip_of_the_largest_city_is_offered() -> None:
