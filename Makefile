@@ -60,11 +60,11 @@ torture-sources: .venv/dev ## two hundred invented publishers, with a score; a t
 	MONITOR_TORTURE=1 $(BIN)/pytest tests/trust $(ARGS)
 
 torture-delivery: .venv/dev ## kills, hostile relays, cut databases and crashes at every await (up to an hour)
-	MONITOR_TORTURE=1 $(BIN)/pytest -n auto --durations=60 tests/torture/test_delivery.py tests/torture/test_outages.py \
+	MONITOR_TORTURE=1 $(BIN)/pytest -n auto --durations=60 tests/subscribers/test_lives.py tests/torture/test_delivery.py tests/torture/test_outages.py \
 		tests/torture/test_clocked_weeks.py tests/torture/test_processes.py::test_a_second_signal_ends_a_worker_whose_relay_hangs \
 		tests/outbox/test_crashes.py tests/outbox/test_killed_writers.py tests/outbox/test_waves.py tests/outbox/test_relays.py \
 		tests/outbox/test_failures.py tests/outbox/test_attempts.py tests/outbox/test_clock.py tests/subscribers/test_told_once.py \
-		tests/subscribers/test_interleavings.py tests/subscribers/test_lives.py $(ARGS)
+		tests/subscribers/test_interleavings.py $(ARGS)
 
 torture-processes: .venv/dev ## workers killed, frozen and copied, half-open requests (tens of minutes)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture/test_processes.py tests/torture/test_killed_senders.py \

@@ -21,7 +21,7 @@ from tests.subscribers.lives import Life, Stage
 from tests.subscribers.site_process import Shared, SiteProcess
 from tests.subscribers.town import settled
 
-PARTS, LIVES = (8, 125) if os.environ.get("MONITOR_TORTURE") else (1, 3)
+PARTS, LIVES = (5, 200) if os.environ.get("MONITOR_TORTURE") else (1, 3)
 """So many parts, which workers share, of so many lives each, on each database; a life is some 25 steps and
 two weeks in which everything is sent.
 """
