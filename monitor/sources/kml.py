@@ -4,10 +4,10 @@ expat proves that a document is whole and well-formed, and never opens a file or
 go straight to the standard library's `TreeBuilder`, which is written in C: a handler in Python for each
 element took twice as long. The tree never grows, because placemarks leave it as they are read.
 
-The standard library's `XMLParser` is the fastest way there. What it refuses (a prefix without a declaration,
-a control character, a break) is mended where programs are known to write it, and read once more by a patient
-parser, which knows the byte at which a body breaks. A DOCTYPE is refused where it begins, so no entity is
-ever declared; a broken document is never recovered.
+The standard library's `XMLParser` is the fastest way there. Control characters and stray bytes, which
+programs are known to write, are mended before. What it refuses (a prefix without a declaration, a break) is
+read once more by a patient parser, which knows the byte at which a body breaks. A DOCTYPE is refused where it
+begins, so no entity is ever declared; a broken document is never recovered.
 """
 
 from __future__ import annotations
@@ -150,6 +150,8 @@ class Document:
         KML.
         """
         given = 0
+        # Before the first reading: what breaks at the end of a map would otherwise cost a second one.
+        self._body, self.mended = mend_bytes(self._body)
         try:
             if not _may_have_doctype(self._body):
                 try:
@@ -159,7 +161,6 @@ class Document:
                     return
                 except (ElementTree.ParseError, LookupError, ValueError):
                     self._begin()
-            self._body, self.mended = mend_bytes(self._body)
             yield from islice(chain.from_iterable(self._read(_PatientParser, math.inf)), given, None)
         except RecursionError:
             raise ParseError(_TOO_DEEP) from None

@@ -101,7 +101,7 @@ def _read_description(description: str, reader: ListingReader) -> tuple[tuple[st
     """
     columns: dict[str, str] = {}
     for row in _BREAK.split(description):
-        title, colon, text = _TAG.sub("", row).partition(":")
+        title, colon, text = (_TAG.sub("", row) if "<" in row else row).partition(":")
         if not row.strip():
             continue
         if not colon:

@@ -157,6 +157,18 @@ def test_what_the_strict_parser_refuses_late_is_read_once(odd: str, monkeypatch:
     assert (document.count, document.folders, document.links) == (22, ("early", "late"), ["more.kml"])
 
 
+@pytest.mark.parametrize("odd", [b"\x0b", b"&#1;", b"\x93"])
+def test_what_programs_are_known_to_write_late_costs_no_second_reading(
+    odd: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(reader, "_PatientParser")
+    late = PLAIN.encode().replace(b"Hammond", b"Hammond" + odd, 1)
+    body = b"<kml><Document>%s%s</Document></kml>" % (PLAIN.encode() * 100, late)
+    document = Document(body)
+    assert len(list(document.placemarks())) == 101
+    assert len(document.mended) == 1
+
+
 def test_a_long_text_of_short_lines_takes_little_memory() -> None:
     body = b"<kml><Placemark><name>A</name><description>%s</description></Placemark></kml>" % (
         b"ab\n" * 2**21
