@@ -1,4 +1,4 @@
-"""Map Monitor: tells people when an agency near them appears on, or leaves, an official list.
+"""Map Monitor tells people when an agency near them is added to an official list or is no longer on it.
 
 A *source* is an official list of law-enforcement agencies that somebody publishes (Ring's Active Agency Map
 first). Every so often the program *polls* it: fetches, parses, and records a timestamped *snapshot*. It

@@ -1,6 +1,6 @@
-"""The frozen values that the pure functions take and give.
+"""The frozen values that the pure functions take and return.
 
-No behaviour beyond what the value itself knows.
+They have no behavior beyond what follows from their own fields.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ class Listing(Struct, frozen=True, kw_only=True, gc=False):
     """One agency's entry in a source.
 
     ``key`` is its identity within the source; `identity.assign_keys` gives it, never a parser. ``state``
-    is a USPS code or None; ``state_text`` is what stood there when it could not be read as a state. ``since``
-    is the publisher's own date, the earliest of ``dates``; ``url`` the first of ``documents``. Both tuples
-    are sorted and hold all values of merged rows: they are evidence for renames and are not compared by
+    is a USPS code or None; ``state_text`` is the published text when it cannot be read as a state. ``since``
+    is the publisher's own date, the earliest of ``dates``; ``url`` is the first of ``documents``. Both tuples
+    are sorted and hold the values of all merged rows: they are evidence for renames and are not compared by
     themselves. ``attributes`` are (column, text) pairs sorted by column; values of merged rows are sorted and
     joined by "; ". ``point`` is (latitude, longitude) in degrees, WGS 84. ``folder`` and ``point`` are
     outside identity. ``city`` holds several towns joined by `TOWNS` where the publisher gives several.
 
-    A struct and no dataclass, because a list has up to 150,000 of them: made six times as fast, and read from
-    the parser's JSON as they are. It holds no containers that change, so the collector need not look at it.
+    It is a struct, not a dataclass, because a list has up to 150,000 of them: a struct is created six times
+    as fast and is decoded directly from the parser's JSON. It holds no mutable containers, so the garbage
+    collector can skip it.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Listing(Struct, frozen=True, kw_only=True, gc=False):
 
 
 TOWNS = "; "
-"""Between the towns of a listing that has several."""
+"""Separates the towns of a listing that has several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What one body says, before it has a time: a snapshot is a publication with a time.
+    """The parsed content of one body, without a time: a snapshot is a publication with a time.
 
-    ``columns`` names what the publication carries, in the words of `Listing` fields ("county", "since",
+    ``columns`` names what the publication contains, by the names of `Listing` fields ("county", "since",
     "url", "city") and of attributes. ``folders`` are all folders seen, also empty ones, in document order.
-    ``damaged`` are rows that are not listings because their name is unreadable (empty, "#VALUE!"): they keep
-    the listing that they used to be from being taken for removed. ``unterminated``: a text file whose last
-    line has no end, as if it were cut off. ``unread`` says in words which parts of the publication could not
-    be read, such as a linked document.
+    ``damaged`` are rows that are not listings because their name is unreadable (empty, "#VALUE!"): because of
+    them, the listings that they used to be are not taken for removed. ``unterminated``: the last line of a
+    text file has no line end, as if the file were cut off. ``unread`` describes the parts of the publication
+    that could not be read, such as a linked document.
     """
 
     listings: tuple[Listing, ...]
@@ -91,8 +92,8 @@ class Kind(StrEnum):
 
 
 class State(StrEnum):
-    """The state of a change. PUBLISHED and WITHDRAWN are final; REJECTED stays while the change is seen and
-    then is WITHDRAWN.
+    """The state of a change. PUBLISHED and WITHDRAWN are final; a REJECTED change stays so while it is seen,
+    and then becomes WITHDRAWN.
     """
 
     PENDING = "pending"
@@ -106,10 +107,11 @@ class State(StrEnum):
 class Change:
     """One difference between the baseline and a snapshot.
 
-    ADDED has only ``after``, REMOVED only ``before``, CHANGED both. ``fields`` of a CHANGED names what
-    differs, in the words of `Publication.columns` plus "name" and "state". ``quiet``: it differs only in what
-    nobody is told about (silent fields, letter case); it moves the baseline and is never announced.
-    ``previous`` of an ADDED is the listing, announced as gone, that is back (perhaps under another name).
+    ADDED has only ``after``, REMOVED only ``before``, CHANGED both. ``fields`` of a CHANGED lists what
+    differs, by the names of `Publication.columns` plus "name" and "state". ``quiet``: only fields that are
+    never announced differ (silent fields, letter case); it moves the baseline and sends no message.
+    ``previous`` of an ADDED is the listing that was announced as gone and is back, perhaps under another
+    name.
     """
 
     kind: Kind
@@ -128,7 +130,7 @@ class Change:
 
     @property
     def subject(self) -> Listing:
-        """The listing as people should read it now: after, or before when it is gone."""
+        """The listing to show to people: ``after``, or ``before`` when it is gone."""
         listing = self.after or self.before
         assert listing is not None
         return listing
@@ -142,8 +144,8 @@ class Change:
 class OpenChange:
     """An open change from earlier polls: PENDING, HELD or REJECTED (silenced).
 
-    ``since``: the good poll that first saw it. ``release_at``: when a hold ends by itself (None: only an
-    operator can end it). ``approved``: an operator approved it.
+    ``since``: the time of the good poll that first saw it. ``release_at``: when a hold ends by itself (None:
+    only an operator can end it). ``approved``: an operator approved it.
     """
 
     change: Change
@@ -167,8 +169,8 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the guard says of one change now: PUBLISHED, PENDING, HELD or REJECTED, since when, why in words,
-    until when.
+    """The guard's decision about one change: its state (PUBLISHED, PENDING, HELD or REJECTED), since when,
+    the reason as text, and until when.
     """
 
     change: Change
@@ -176,7 +178,7 @@ class Judgement:
     since: datetime
     reason: str = ""
     release_at: datetime | None = None
-    held: bool = False  # it is published out of a hold
+    held: bool = False  # it was held before it is published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,8 +214,8 @@ class Policy:
 
 
 class Basis(StrEnum):
-    """What an agency's entry on a list rests on: an agreement that it signed, one that it asked for, or
-    nothing that the list says.
+    """The legal basis of an entry on a list: an agreement that the agency signed, one that it requested, or
+    nothing that the list states.
     """
 
     AGREEMENT = "agreement"
@@ -222,7 +224,7 @@ class Basis(StrEnum):
 
 
 class Confidence(StrEnum):
-    """How far a placement can be trusted."""
+    """How reliable a placement is."""
 
     EXACT = "exact"
     APPROXIMATE = "approximate"
@@ -248,10 +250,11 @@ class PlacementReason:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Which places an agency serves: ZIPs, or one state, or ("US",) when the state is not known.
+    """The places that an agency serves: ZIPs, or one state, or ("US",) when the state is not known.
 
-    ``how`` names the step of the rule that decided. ``statewide``: the agency serves the whole state, so
-    ZIP followers there are told; a STATE_ONLY placement is not statewide, only not placed.
+    ``how`` names the step of the placement rule that decided. ``statewide``: the agency serves the whole
+    state, so followers of its ZIPs are alerted; a STATE_ONLY placement is not statewide, it means that the
+    agency could not be placed more exactly.
     """
 
     places: tuple[str, ...]
@@ -263,8 +266,8 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What being listed means from ``since`` on, in the words of the configuration; ``reviewed`` is when
-    somebody last checked it.
+    """What being listed means from ``since`` on, as the configuration says it; ``reviewed`` is the day when a
+    person last checked the text.
     """
 
     since: date
@@ -275,20 +278,20 @@ class Meaning:
     citation_es: str = ""
 
     def text(self, language: str) -> str:
-        """What it means, in a language."""
+        """The meaning in a language."""
         return self.es if language == "es" else self.en
 
     def source(self, language: str) -> str:
-        """What the text rests on, in a language."""
+        """The citation for the text, in a language."""
         return (self.citation_es if language == "es" else "") or self.citation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueMeaning:
-    """What one value of a list's column means, in the words of the configuration.
+    """What one value of a list's column means, as the configuration says it.
 
-    ``names`` say the value in other languages by code, ``texts`` what it means; both may be empty.
-    ``reviewed`` is when somebody last checked the texts.
+    ``names`` are translations of the value and ``texts`` its meaning, both by language code; both may be
+    empty. ``reviewed`` is the day when a person last checked the texts.
     """
 
     column: str
@@ -303,25 +306,25 @@ class ValueMeaning:
         return self.names.get(language) or self.value
 
     def text(self, language: str = "en") -> str:
-        """What it means; "" where nobody said or reviewed it."""
+        """The meaning in a language; "" if the configuration has none or it was not reviewed."""
         return (self.texts.get(language) or "") if self.reviewed else ""
 
     def source(self, language: str = "en") -> str:
-        """What the text rests on."""
+        """The citation for the text, in a language."""
         return self.citations.get(language) or self.citations.get("en") or ""
 
 
 def explain_values(
     known: Iterable[ValueMeaning], column: str, text: str
 ) -> tuple[tuple[str, ValueMeaning | None], ...]:
-    """The values that stand in a column, in order, each with what is known of it."""
+    """Split the text of a column into its values, in order, each with its meaning (None: unknown)."""
     found = {each.value.casefold(): each for each in known if each.column.casefold() == column.casefold()}
     parts = [part.strip() for part in text.split(";")]
     return tuple((part, found.get(part.casefold())) for part in parts if part)
 
 
 def translate_values(known: Iterable[ValueMeaning], column: str, text: str, language: str) -> str:
-    """The text of a column with the values that are known in a language."""
+    """The text of a column with its known values translated into a language."""
     explained = explain_values(known, column, text)
     if not any(meaning for _, meaning in explained):
         return text
@@ -330,13 +333,13 @@ def translate_values(known: Iterable[ValueMeaning], column: str, text: str, lang
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceInfo:
-    """What people are told of a configured source.
+    """The public description of a configured source.
 
     ``titles`` are by language code and hold "en". ``every`` is the polling interval. ``official_url`` is the
-    list's page for people. ``meanings`` are sorted by ``since``. ``values`` explain what stands in its
-    columns. ``abouts`` are one sentence by language: what the list is about. ``enabled``: it is polled.
-    ``leads_to`` names the list to which agencies move from this one. ``basis`` decides which next steps a
-    reader is told.
+    list's page for people. ``meanings`` are sorted by ``since``. ``values`` explain the values of its
+    columns. ``abouts`` are one sentence by language code: what the list is about. ``enabled``: it is polled.
+    ``leads_to`` names the list to which agencies move from this one. ``basis`` decides which next steps are
+    suggested to a reader.
     """
 
     name: str
@@ -356,12 +359,12 @@ class SourceInfo:
         return self.titles.get(language) or self.titles["en"]
 
     def about(self, language: str = "en") -> str:
-        """One sentence: what the list is about. "" where nobody said it in that language."""
+        """One sentence about the list; "" if the configuration has none in that language."""
         return self.abouts.get(language) or ""
 
     def explain(self, column: str, text: str) -> tuple[tuple[str, ValueMeaning | None], ...]:
-        """The values that stand in a column ("Jail Enforcement Model; Task Force Model" are two), in order,
-        each with what is known of it.
+        """Split the text of a column into its values ("Jail Enforcement Model; Task Force Model" are two), in
+        order, each with its meaning (None: unknown).
         """
         return explain_values(self.values, column, text)
 
@@ -373,7 +376,7 @@ class SourceInfo:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One published change as one person is told it: why they get it, and how sure the match is.
+    """One published change as one person is alerted to it: why they get it, and how sure the match is.
 
     ``because`` are the person's own places that matched ("46320", "IN", "US"); ``reason`` is the placement's.
     ``not_before``/``not_after`` bound the moment of the change: last good poll without it, first with it.
@@ -392,19 +395,19 @@ class Told:
 
 
 def placeholder(name: str) -> str:
-    """The placeholder of a recipient's own word: private-use characters around a name, which untrusted text
-    cannot contain.
+    """The placeholder for a value that differs by recipient: a name between private-use characters, which
+    untrusted text cannot contain.
     """
     return f"\ue000{name}\ue001"
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One rendered content. A recipient's own words are placeholders in it, which a channel replaces.
+    """One rendered message. What differs by recipient is a placeholder in it, which the channel replaces.
 
     ``blocks`` are Telegram-HTML pieces that may be sent together or apart, never cut inside. ``buttons`` are
-    what a chat shows under the last of them: the text, and the command to the bot or the https address.
-    ``state`` is the USPS code of the one state that it is about, for a picture; "" otherwise.
+    shown in a chat below the last block: each has a text, and a command to the bot or an https address.
+    ``state`` is the USPS code of the one state that the message is about, for a picture; "" otherwise.
     """
 
     subject: str
@@ -417,7 +420,7 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class LaneLimit:
-    """What a channel lets through to one lane: messages a second, and how many of them at once."""
+    """The rate limit of one lane of a channel: messages per second, and the size of a burst."""
 
     rate: float
     burst: int
@@ -425,11 +428,11 @@ class LaneLimit:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One delivery of a message: to whom and with which values for the placeholders.
+    """One delivery of a message: the recipient, and the values for the placeholders.
 
     ``address`` is the mail address or chat id in the clear: it never enters a log or an exception's text.
-    ``answers`` is the Message-ID of the message that this one answers, ``answered`` what its server calls
-    that; "" where there is none, or nobody knows.
+    ``answers`` is the Message-ID of the message that this one replies to, ``answered`` the id that the
+    channel's server gave that message; "" if there is none or it is not known.
     """
 
     delivery: int

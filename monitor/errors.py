@@ -17,8 +17,8 @@ MonitorError
     ├── Transient
     └── Permanent
 
-A class's docstring is the message that is shown when none is given. Messages are one line for a person and
-say what to do.
+A class's docstring is the message that is shown when none is given. A message is one line for a person and
+says what to do.
 """
 
 from __future__ import annotations
@@ -103,12 +103,13 @@ class SendError(MonitorError):
 class Transient(SendError):
     """Not accepted now; try again later.
 
-    ``retry_after`` is the wait the other side asked for. ``ambiguous`` says that the message may have arrived
-    all the same (the connection died after the body was handed over). ``lane`` names what has to pause with
-    it (a mail domain, a chat); None means only this delivery. ``refuses_us``: the server has answered, and
-    refuses the sender's account rather than this message. ``policy``: the lane's, if it is so for many of its
-    recipients, and else only this recipient's; ``answer`` is then as in `Permanent`. ``slower``: the lane
-    takes messages, but fewer at a time. ``unexplained``: the failure is ours or has no known reason.
+    ``retry_after`` is the wait the other side asked for. ``ambiguous``: the message may have arrived
+    nevertheless (the connection was lost after the body was sent). ``lane`` names what has to pause with it
+    (a mail domain, a chat); None means only this delivery. ``refuses_us``: the server has answered, and
+    refuses the sender's account rather than this message. ``policy``: the refusal counts for the lane if many
+    of its recipients get it, and otherwise only for this recipient; ``answer`` is then as in `Permanent`.
+    ``slower``: the lane accepts messages, but fewer at a time. ``unexplained``: the failure is ours or has no
+    known reason.
     """
 
     def __init__(
@@ -136,13 +137,13 @@ class Transient(SendError):
 
 
 class Permanent(SendError):
-    """Never going to be accepted.
+    """The message will never be accepted.
 
     ``address_gone``: the address itself is the reason, so it is suppressed and its subscriptions end.
-    ``strike``: the refusal counts against the address (three within more than a week suppress it) without
-    being proof. ``answer``: the part of the server's reply that is alike for everybody it refuses for one
-    reason.
-    ``moved_to``: the address continues under another name (a Telegram group that became a supergroup).
+    ``strike``: the refusal counts against the address without being proof (three of them over at least a week
+    suppress it). ``answer``: the part of the server's reply that is the same for every recipient refused for
+    one reason. ``moved_to``: the address continues under another name (a Telegram group that became a
+    supergroup).
     """
 
     def __init__(
@@ -162,14 +163,14 @@ class Permanent(SendError):
 
 
 def describe_os_error(error: BaseException) -> str:
-    """What the system says of a failure, without its number and path: "no space left on device"."""
+    """The operating system's text for an error, without its number and path: "no space left on device"."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def location_of(error: BaseException) -> str:
-    """The type of an error and where it was raised: "TypeError at table.py:33". Without its text, which may
-    hold secrets.
+    """The type of an error and where it was raised: "TypeError at table.py:33". The error's text is left out,
+    because it may hold secrets.
     """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

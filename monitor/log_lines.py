@@ -1,6 +1,7 @@
-"""How a line of the log looks, as text or as JSON, and which request it belongs to.
+"""Formats of log lines, as text and as JSON, with the id of the request that a line belongs to.
 
-No line holds an address or a token: none is given to a logger, and what has the form of one is replaced here.
+No line holds an address or a token: code does not pass one to a logger, and text that looks like one is
+replaced here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Literal
 LogFormat = Literal["text", "json"]
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the request that the site answers now; its answer carries it as X-Request-Id."""
+"""The id of the request that the site is answering; the response has it as X-Request-Id."""
 
 _HIDDEN = (
     (re.compile(r"[\w.+'-]+@[\w-]+(?:\.[\w-]+)+"), "[address]"),
@@ -27,15 +28,15 @@ _HIDDEN = (
 
 
 def hide_secrets(text: str) -> str:
-    """Replace what has the form of an address or a token."""
+    """Replace text that looks like an address or a token."""
     for form, shown in _HIDDEN:
         text = form.sub(shown, text)
     return text
 
 
 class TextLines(logging.Formatter):
-    """``2026-11-28T09:13:47Z INFO monitor.outbox.drain deliveries: 1 sent``, and the request where there is
-    one; times in UTC.
+    """``2026-11-28T09:13:47Z INFO monitor.outbox.drain deliveries: 1 sent``, and the request if there is one;
+    times are in UTC.
     """
 
     def __init__(self) -> None:
@@ -49,8 +50,8 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (ISO 8601 in UTC, to the millisecond), level, logger, message; request and
-    exception where there is one.
+    """One JSON object per line: time (ISO 8601 in UTC, to the millisecond), level, logger, message; request
+    and exception if there is one.
     """
 
     def format(self, record: logging.LogRecord) -> str:

@@ -1,8 +1,8 @@
-"""When things happen: a timer that polls due sources, and loops that are independent of each other.
+"""The scheduler: a timer that polls due sources, and loops that are independent of each other.
 
 A source's due time is in the database (`next_poll_at`), so APScheduler's job store is in memory and a tick
-with nothing due costs one query. What is done is given as functions; this module decides only when, and says
-what stands still.
+with nothing due costs one query. The work itself is passed in as functions; this module decides only when it
+runs, and reports what hangs.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from monitor.errors import MonitorError
 log = logging.getLogger(__name__)
 
 TICK = timedelta(seconds=15)
-# So that many installations and sources do not send requests in the same second.
+# Keeps many installations and sources from sending requests in the same second.
 JITTER = timedelta(seconds=10)
 SENDER_PAUSE = timedelta(seconds=5)
 
-# The time that a running poll gets at a stop. What it did not commit is fetched again.
+# Time for a running poll to finish at shutdown. What it did not commit is fetched again.
 POLL_GRACE = timedelta(seconds=20)
-# The time that the loops get at a stop: messages under way have 30 s, and then their settling.
+# Time for the loops to finish at shutdown: messages being sent have 30 s, and then they are settled.
 LOOP_GRACE = timedelta(seconds=35)
-# What a thread that hangs gets beyond that: it would keep asyncio from closing.
+# Additional time for a thread that hangs: it would keep asyncio from closing.
 HANG_GRACE = timedelta(seconds=5)
 
 
@@ -48,7 +48,7 @@ class _ErrorLog:
         self._last: str | None = None
 
     def log_error(self, error: Exception) -> None:
-        """Log a MonitorError as one line, and any other with its traceback, because it is a bug."""
+        """Log a MonitorError as one line, and any other error with its traceback, because it is a bug."""
         if not isinstance(error, MonitorError):
             log.error("%s: an error of the program", self._part, exc_info=error)
         elif str(error) != self._last:
@@ -63,7 +63,9 @@ class _ErrorLog:
 
 
 class PollTimer:
-    """Calls ``poll_if_due(source)`` for every source every `TICK`, in threads, once at a time."""
+    """Calls ``poll_if_due(source)`` for every source every `TICK`, in threads, never twice at a time for one
+    source.
+    """
 
     def __init__(
         self,
@@ -100,7 +102,7 @@ class PollTimer:
         self._scheduler.start()
 
     def busy_since(self) -> dict[str, datetime]:
-        """Since when each running poll runs, by source."""
+        """The start times of the running polls, by source."""
         with self._idle:
             return dict(self._busy)
 
@@ -117,7 +119,7 @@ class PollTimer:
             self._poll_if_due(name)
             self._errors[name].log_success()
         except Exception as error:
-            # One source must not stop the others, nor its own next tick.
+            # An error of one source must not stop the others, nor its own next tick.
             self._errors[name].log_error(error)
         finally:
             with self._idle:
@@ -136,7 +138,7 @@ class _Loop:
         self._woken: asyncio.Event | None = None
 
     def wake(self) -> None:
-        """Go on at once. May be called from any thread, also before or after the loop runs."""
+        """End the current pause. May be called from any thread, also before or after the loop runs."""
         if self._loop is not None and self._woken is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 
@@ -166,11 +168,11 @@ class Repeater(_Loop):
         self._since: datetime | None = None
 
     def busy_since(self) -> datetime | None:
-        """Since when the call runs that runs now; None: none does."""
+        """The start time of the running call; None if none is running."""
         return self._since
 
     async def _act_once(self, stop: asyncio.Event) -> None:
-        # a thread of its own: those that asyncio shares are few, and calls that hang would take them all
+        # a thread of its own: asyncio's shared threads are few, and calls that hang would use them up
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._since = datetime.now(UTC)
         threading.Thread(target=self._call, args=(done,), name=self.part, daemon=True).start()
@@ -185,7 +187,7 @@ class Repeater(_Loop):
             self._act()
         except BaseException as raised:
             error = raised
-        with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the event loop is closed: nothing waits for the result
             done.get_loop().call_soon_threadsafe(_finish, done, error)
 
 
@@ -201,7 +203,7 @@ def _finish(done: asyncio.Future[None], error: BaseException | None) -> None:
 class SendingLoop(_Loop):
     """Calls ``send(stop)`` again and again: at once when woken, otherwise every `SENDER_PAUSE`.
 
-    A round may send for hours; the sender itself says which message stands still.
+    A round may send for hours; the sender itself reports which message hangs.
     """
 
     def __init__(self, part: str, send: Callable[[asyncio.Event], Awaitable[object]]) -> None:
@@ -230,11 +232,11 @@ class Running(Protocol):
 
 
 def run_until_stopped(timer: PollTimer, loops: Mapping[str, Running], grace: timedelta = LOOP_GRACE) -> bool:
-    """Run the timer and the loops, by name, until SIGTERM or SIGINT; a second signal ends the process at
+    """Run the timer and the loops (by name) until SIGTERM or SIGINT; a second signal ends the process at
     once.
 
-    Each loop runs in the same event loop and gets the event that tells it to stop; what it does then may take
-    ``grace``. Returns whether everything under way was finished.
+    All loops run in the same event loop and get the event that tells them to stop; then they have ``grace``
+    to finish. Returns whether all work in progress was finished.
     """
     unfinished: set[str] = set()
     polls_ended = False
@@ -247,7 +249,7 @@ def run_until_stopped(timer: PollTimer, loops: Mapping[str, Running], grace: tim
         loop = asyncio.get_running_loop()
 
         def on_signal() -> None:
-            if stop.is_set():  # what was under way is sent again later
+            if stop.is_set():  # messages being sent are sent again later
                 log.warning("a second signal: ending at once")
                 os._exit(1)
             stop.set()
@@ -259,8 +261,8 @@ def run_until_stopped(timer: PollTimer, loops: Mapping[str, Running], grace: tim
         stopping.add_done_callback(lambda _: log.info("stopping"))
         tasks = {name: asyncio.ensure_future(run(stop)) for name, run in loops.items()}
         try:
-            # a loop ends by itself only by an error that it did not expect: then the process ends, for health
-            # and the supervisor to see, and does not live on without it
+            # a loop ends by itself only after an unexpected error: then the process ends, so that health
+            # checks and the supervisor notice, instead of running on without it
             await asyncio.wait([stopping, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.set()

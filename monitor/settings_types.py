@@ -1,7 +1,7 @@
 """Field types and base classes of configuration sections, for every room that defines a section of its own.
 
-The lowest layer: a kind of channel defines its section here upon, and `config` collects the sections from the
-registry.
+This is the lowest layer: each kind of channel derives its section from these classes, and `config` collects
+the sections from the registry.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def _web_address(value: str) -> str:
 
 
 def _plain(parts: SplitResult) -> str:
-    """The same address in the characters that an email header may hold; a browser shows the others all the
-    same.
+    """The same address in the characters that an email header may hold; a browser still shows the original
+    ones.
     """
     assert parts.hostname is not None
     try:
@@ -95,7 +95,9 @@ Count = Annotated[int, Field(ge=0)]
 
 
 def nearest(word: str, known: Iterable[str], where: str = "") -> str:
-    """The end of an error about an unknown word: the known one that it is most like, or nothing."""
+    """The end of an error text about an unknown word: the most similar known word, or "" if none is
+    similar.
+    """
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {where + '.' if where else ''}{near[0]}?" if near else ""
 

@@ -1,4 +1,4 @@
-"""The states that listings are in: USPS codes, English names, and how publishers' spellings are read."""
+"""The states of listings: USPS codes, English names, and reading publishers' spellings."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ SIMILARITY, LEAD = 88.0, 4.0
 """A misspelling is read as its near match from this similarity on (0 to 100), if no other state comes closer
 than the lead.
 
-Tuned on real lists: "PENNSLYVANIA" is Pennsylvania at 91.7; "Carolina" is neither of the two.
+Tuned on real lists: "PENNSLYVANIA" is read as Pennsylvania (91.7); "Carolina" is read as neither of the two.
 """
 
-# Associated Press and older customary abbreviations, and the names that the places use of themselves. Dots
-# are gone before look-up.
+# Associated Press and older customary abbreviations, and the names that the places use for themselves. Dots
+# are removed before the lookup.
 _ABBREVIATIONS = {
     "AL": "ala",
     "AK": "alas",
@@ -148,7 +148,7 @@ _FORMAL = re.compile(r"^(?:the )?(?:state|commonwealth|territory) of (?:the )?")
 
 @dataclass(frozen=True, slots=True)
 class StateReading:
-    """A state as read: its USPS ``code``, and whether it stood there (``exact``) or is the near match of a
+    """A state as read: its USPS ``code``, and whether it was written so (``exact``) or is the near match of a
     misspelling.
     """
 
@@ -157,7 +157,7 @@ class StateReading:
 
 
 def group_by_state(members: Iterable[T], state_of: Callable[[T], str | None]) -> dict[str | None, list[T]]:
-    """Members by their state, in the order of the names; None, for those without one, is last."""
+    """Group members by state, in the order of the states' names; None, for those without a state, is last."""
     found: defaultdict[str | None, list[T]] = defaultdict(list)
     for member in sorted(members, key=lambda member: STATES.get(state_of(member) or "", "~")):
         found[state_of(member)].append(member)
@@ -165,12 +165,12 @@ def group_by_state(members: Iterable[T], state_of: Callable[[T], str | None]) ->
 
 
 def read_state(text: str) -> StateReading | None:
-    """The state that a text names, by code, name, customary abbreviation or unique near match; None if it
-    names none.
+    """Read the state that a text names, by code, name, customary abbreviation or unique near match; None if
+    it names none.
 
     Letter case, dots and spaces do not matter; a near match needs `SIMILARITY` and `LEAD`.
     """
-    code = _EXACT.get(text)  # what well-kept lists write, without the cost of cleaning
+    code = _EXACT.get(text)  # fast path: what well-kept lists write needs no cleaning
     return StateReading(code, exact=True) if code else _read(text)
 
 
@@ -193,7 +193,7 @@ def _plain(text: str) -> str:
 
 
 def _near(plain: str) -> StateReading | None:
-    """Full names only: among abbreviations and codes one letter makes another state."""
+    """Compares full names only: among abbreviations and codes, one letter makes another state."""
     best, second = process.extract(plain, _NAMES, scorer=fuzz.ratio, limit=2)
     if best[1] < SIMILARITY or best[1] - second[1] < LEAD:
         return None

@@ -1,4 +1,4 @@
-"""The parts of the program on one configuration and one database, each made once."""
+"""The parts of the program for one configuration and one database, each created once."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ class Components:
 
     @classmethod
     def open_existing(cls, settings: Settings, clock: Callable[[], datetime] = now) -> Self:
-        """The same for commands that only make sense on a database that is there. Raises StoreError."""
+        """The same for commands that need an existing database. Raises StoreError."""
         return cls(settings, open_database(settings, create=False), clock)
 
     @classmethod
     def open_for_site(cls, settings: Settings, clock: Callable[[], datetime] = now) -> Self:
-        """The same for the site alone, which may have a role of its own."""
+        """The same for the site alone, which may use a database role of its own."""
         return cls(settings, open_site_database(settings), clock)
 
     def close(self) -> None:
@@ -92,18 +92,18 @@ class Components:
 
     @property
     def gazetteer(self) -> Gazetteer:
-        """The gazetteer with the operator's overrides, as they were when they were last read."""
+        """The gazetteer with the operator's overrides as last read."""
         return self.current_gazetteer.get()
 
     def renew_placements(self) -> PlacingReport:
-        """Read the operator's overrides again, and place agencies again whose places are others by them."""
+        """Read the operator's overrides again, and place the affected agencies again."""
         from monitor.outbox import renew_placements
 
         return renew_placements(self.engine, self.current_gazetteer.renew(), self.clock())
 
     @cached_property
     def coverage(self) -> Coverage:
-        """Which agencies cover a place today."""
+        """Answers which agencies cover a place today."""
         from monitor.storage.lists.coverage import Coverage
 
         return Coverage(self.engine, self.settings.watched, self.locate)
@@ -125,7 +125,7 @@ class Components:
 
     @cached_property
     def bundle_files(self) -> BundleFiles:
-        """The evidence bundles that the site gives to visitors."""
+        """The evidence bundles that the site offers for download."""
         from monitor.record.bundle_files import BundleFiles
 
         return BundleFiles(
@@ -167,7 +167,7 @@ class Components:
 
     @cached_property
     def loader(self) -> MessageLoader:
-        """Makes message values from what is owed."""
+        """Loads message values for deliveries."""
         from monitor.outbox import MessageLoader
 
         return MessageLoader(
@@ -175,17 +175,17 @@ class Components:
         )
 
     def render(self, channel: str, message: Message) -> object:
-        """Render a message as from this service, in the form that a channel sends."""
+        """Render a message from this service in the form that a channel sends."""
         from monitor.channels.kinds import kind_of
 
         return kind_of(channel).renderer()(message, self.load_sender())
 
     def load_sender(self) -> Sender:
-        """What messages say of this service, with the head of the public record."""
+        """Load what messages say about this service, with the head of the public record."""
         return replace(message_sender(self.settings), head=self.load_head())
 
     def load_head(self) -> str:
-        """The signed head of the public record, as one line; "" before it was signed."""
+        """Load the signed head of the public record as one line; "" before it is first signed."""
         from monitor.record.checkpoint import read_checkpoint
         from monitor.storage.engine import reading
         from monitor.storage.lists import log_rows
@@ -196,14 +196,14 @@ class Components:
 
     @property
     def placeholders(self) -> RecipientPlaceholders:
-        """Computes each recipient's own words."""
+        """Computes the values that differ by recipient."""
         from monitor.outbox import RecipientPlaceholders
 
         site = self.settings.site
         return RecipientPlaceholders(self.keys, sender_address(self.settings), site.public_url, site.timezone)
 
     def open_preparer(self, channel: str) -> MessagePreparer:
-        """Create what makes the messages of a channel from deliveries; it sends nothing."""
+        """Create the preparer that turns deliveries of a channel into messages; it sends nothing."""
 
         from monitor.outbox.prepare import MessagePreparer
 
@@ -232,7 +232,7 @@ class Components:
         return self.gazetteer.locate(listing, source=source)
 
     def load_health(self) -> HealthFacts:
-        """Read what `monitor status`, metrics and the notices to the operator look at. Raises StoreError."""
+        """Read the facts for `monitor status`, metrics and notices to the operator. Raises StoreError."""
         from monitor.ops import health
 
         settings = self.settings
@@ -268,8 +268,8 @@ class Components:
         )
 
     def open_notifier(self) -> OperatorNotifier | None:
-        """Make what tells the operator; None if nobody is to be told. Raises UsageError for an address that
-        no configured channel can reach.
+        """Create the notifier for the operator; None if no address is configured. Raises UsageError for an
+        address that no configured channel can reach.
         """
         from monitor.ops.health import find_problems
         from monitor.ops.notify import OperatorNotifier
@@ -300,7 +300,7 @@ class Components:
 
     @cached_property
     def desk(self) -> DecisionDesk:
-        """Shows and carries out what the operator decides by buttons and links."""
+        """Shows and carries out the operator's decisions by buttons and links."""
         from monitor.ops.decision_parts import DecisionParts
         from monitor.ops.decisions import DecisionDesk
 
@@ -319,7 +319,7 @@ class Components:
         return DecisionDesk(parts, lambda: self.keys)
 
     def fenced(self) -> str | None:
-        """Why nothing is sent from this database; None: it is."""
+        """Why nothing is sent from this database; None if sending is allowed."""
         from monitor.outbox import clone_guard
 
         return clone_guard.check(self.engine, self.settings.data.folder).reason

@@ -31,8 +31,8 @@ def process_name() -> str:
 def open_database(settings: Settings, *, create: bool = True) -> Engine:
     """Open the database, migrated to this program's revision, and bound to its data folder.
 
-    Without ``create`` one that does not exist yet, or is empty, is refused: a mistyped path would otherwise
-    look like a service that has never read anything. Raises StoreError.
+    Without ``create``, a database that does not exist or is empty is refused: a mistyped path would otherwise
+    look like a service that has never polled. Raises StoreError.
     """
     from monitor.errors import StoreError
     from monitor.outbox import clone_guard
@@ -57,8 +57,8 @@ def open_database(settings: Settings, *, create: bool = True) -> Engine:
 
 
 def describe_missing_database(settings: Settings) -> str | None:
-    """Say that the configured database is not there or holds nothing, and what to do; None if it does. A
-    SQLite file is not created. Raises StoreError.
+    """Describe that the configured database is missing or empty, and what to do; None if it has tables. It
+    never creates a SQLite file. Raises StoreError.
     """
     from monitor.storage import migrate
     from monitor.storage.engine import connect, sqlite_file, where
@@ -81,7 +81,7 @@ def describe_missing_database(settings: Settings) -> str | None:
 
 
 def read_keys(settings: Settings) -> KeyFile:
-    """Read the key file as it stands, without a database. Raises KeyFileError."""
+    """Read the existing key file, without a database. Raises KeyFileError."""
     from monitor.keys import KeyFile
 
     return KeyFile.load(settings.data.folder, create=False)
@@ -90,8 +90,8 @@ def read_keys(settings: Settings) -> KeyFile:
 def open_site_database(settings: Settings, *, wait: timedelta | None = None) -> Engine:
     """Open the database for the site alone, by `Settings.site_database_url`.
 
-    A role that may not read addresses may not migrate either: it waits until another process has, for at most
-    ``wait`` (None: as long as for another's migration). Raises MigrationError.
+    A role that may not read addresses may not migrate either: it waits until another process has migrated,
+    for at most ``wait`` (None: the default time-out for migrations). Raises MigrationError.
     """
     from monitor.outbox import clone_guard
     from monitor.storage import grants, migrate
@@ -129,11 +129,12 @@ def _wait_for_migration(engine: Engine, wait: timedelta) -> None:
 
 
 def open_keys(settings: Settings, engine: Engine) -> KeyFile:
-    """Open the key that encrypts addresses, created at the first start and never beside rows of another key.
+    """Open the key that encrypts addresses; it is created at the first start, but never if rows encrypted
+    with another key exist.
 
-    When another process exchanges it (`monitor key rotate`), this engine goes on with the new one. Erasures
-    that are newer than this copy of the database are applied again, and what an earlier version did not store
-    of addresses is filled in, except under a role that cannot read them. Raises KeyFileError.
+    When another process exchanges it (`monitor key rotate`), this engine continues with the new one. Erasures
+    that are newer than this copy of the database are applied again, and address columns that an earlier
+    version did not store are filled in, except under a role that cannot read them. Raises KeyFileError.
     """
     from monitor.storage import grants
     from monitor.storage.engine import on_begin, transaction

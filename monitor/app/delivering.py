@@ -1,4 +1,4 @@
-"""The channels, the sender, and whom the operator and the public reach."""
+"""The channels, the sender, and the addresses of the operator and of public posts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from monitor.ops.notify import NoticeWay
 
 
-MAILBOX_SENDER = "Map Monitor <alerts@localhost>"  # when mail goes into files and no sender is configured
+MAILBOX_SENDER = "Map Monitor <alerts@localhost>"  # used for mail in files without a configured sender
 
 
 def configured_channels(settings: Settings) -> frozenset[str]:
-    """The names of the channels with a transport; a mailbox folder stands in for all of them."""
+    """The names of the channels with a transport; a mailbox folder replaces all of them."""
     from monitor.channels.kinds import KINDS
 
     return frozenset(
@@ -33,7 +33,7 @@ def configured_channels(settings: Settings) -> frozenset[str]:
 
 
 def has_bot(settings: Settings) -> bool:
-    """Whether people can talk to a bot: its channel is configured, and files do not stand in for it."""
+    """Whether people can talk to a bot: its channel is configured and not replaced by files."""
     from monitor.channels.kinds import KINDS
 
     if settings.mailbox.folder:
@@ -47,7 +47,7 @@ def open_channels(
     keys: Callable[[], KeyFile] | None = None,
 ) -> dict[str, Channel]:
     """Create the configured channels by name, not connected yet. ``[mailbox] folder`` replaces them all by
-    files. ``keys`` opens the key file; None: as it stands in the data folder.
+    files. ``keys`` opens the key file; None reads the one in the data folder.
 
     Raises ConfigError when a section names a file that cannot be read.
     """
@@ -67,7 +67,7 @@ def open_channels(
 
 
 def operator_addresses(settings: Settings) -> dict[str, tuple[OperatorAddress, ...]]:
-    """The operator's own addresses by channel; only channels that can have some."""
+    """The operator's own addresses by channel, for channels that support them."""
     from monitor.channels.kinds import KINDS
 
     found = {name: kind.operator_addresses(settings.channel(name)) for name, kind in KINDS.items()}
@@ -75,7 +75,7 @@ def operator_addresses(settings: Settings) -> dict[str, tuple[OperatorAddress, .
 
 
 def public_addresses(settings: Settings) -> list[tuple[str, str, str]]:
-    """The operator's public channels that are configured: (place, name for people, where it is) each."""
+    """The configured public channels of the operator, each as (place, display name, address)."""
     from monitor.channels.kinds import KINDS
 
     configured = configured_channels(settings)
@@ -88,14 +88,14 @@ def public_addresses(settings: Settings) -> list[tuple[str, str, str]]:
 
 
 def sender_address(settings: Settings) -> str:
-    """The bare address that mails come from."""
+    """The bare address that emails are sent from."""
     from monitor.channels.email.mime import MailSender
 
     return MailSender.parse(settings.email.sender or MAILBOX_SENDER).address
 
 
 def message_sender(settings: Settings) -> Sender:
-    """Who sends messages, as the configuration names it."""
+    """The sender of messages, from the configuration."""
     from monitor.messages import Sender
 
     site = settings.site
@@ -118,14 +118,14 @@ def render_message(settings: Settings, channel: str, message: Message) -> object
 
 
 def sample_alert(settings: Settings, language: str, now: datetime) -> Alert:
-    """A sample alert. Raises UsageError where no list is monitored."""
+    """Create a sample alert. Raises UsageError if no list is monitored."""
     from monitor.outbox.alerts import AlertBuilder
 
     return AlertBuilder(settings.infos, settings.site.public_url).sample(language, now)
 
 
 def notice_ways(settings: Settings, clock: Callable[[], datetime] = now) -> list[NoticeWay]:
-    """The ways to the operator, in the order of [operator] notify. Raises UsageError."""
+    """The routes for notices to the operator, in the order of [operator] notify. Raises UsageError."""
 
     from monitor.channels import kinds
     from monitor.errors import UsageError
@@ -156,8 +156,8 @@ def notice_ways(settings: Settings, clock: Callable[[], datetime] = now) -> list
 
 
 def canary_address(settings: Settings) -> tuple[str, str] | None:
-    """The channel and the address of [operator] canary; None: there is none. Raises UsageError for one that
-    no configured channel can reach.
+    """The channel and the address of [operator] canary; None if it is not set. Raises UsageError for an
+    address that no configured channel can reach.
     """
     from monitor.channels import kinds
     from monitor.errors import UsageError

@@ -1,4 +1,4 @@
-"""What a worker does when it is due: purge, sign-ups, digests, dumps, and sending."""
+"""The due work of a worker: purges, sign-ups, digests, dumps, and sending."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 
 
 def forget_copies(components: Components, now: datetime) -> int:
-    """Delete copies from before upgrades that are older than [site] backups_kept; returns how many."""
+    """Delete copies made before upgrades that are older than [site] backups_kept; returns how many were
+    deleted.
+    """
     from monitor.storage import migrate
 
     kept, folder = components.settings.site.backups_kept, components.settings.data.folder
@@ -31,7 +33,7 @@ def forget_copies(components: Components, now: datetime) -> int:
 
 
 def dump_record(components: Components) -> None:
-    """Make the day's dump of the public record, unless it is there. An error is logged."""
+    """Write the day's dump of the public record, unless it exists. An error is logged."""
     from monitor.record.data.dump import make_dump
 
     files = components.data_files
@@ -42,15 +44,15 @@ def dump_record(components: Components) -> None:
 
 
 def queue_signups(components: Components, now: datetime) -> int:
-    """Decide about every stored sign-up; returns how many."""
+    """Process every stored sign-up; returns how many."""
     from monitor.subscribers import admit
 
     return _call_guarded("sign-ups", lambda: admit(components.engine, components.keys, now))
 
 
 def queue_periodic(components: Components, now: datetime) -> int:
-    """Queue the digests and notices that have become due, and purge what has expired; returns how many
-    messages were queued.
+    """Queue the digests and notices that are due, and purge what has expired; returns how many messages were
+    queued.
     """
     from monitor.outbox import insert_due_canary, insert_due_digests, insert_due_notices
     from monitor.subscribers import purge_in_turn
@@ -78,7 +80,9 @@ def queue_periodic(components: Components, now: datetime) -> int:
 
 
 def _call_guarded(what: str, verb: Callable[[], int]) -> int:
-    """Call one of several verbs. An unforeseen error in it is logged and does not stop the others."""
+    """Call one of several independent functions. An unforeseen error in it is logged and does not stop the
+    others.
+    """
     try:
         return verb()
     except MonitorError:
@@ -91,7 +95,7 @@ def _call_guarded(what: str, verb: Callable[[], int]) -> int:
 async def send_due(
     components: Components, *, until: datetime | None = None, stop: asyncio.Event | None = None
 ) -> Drained:
-    """Queue what has become due and drain the outbox on the configured channels. Raises FencedError."""
+    """Queue what is due and drain the outbox on the configured channels. Raises FencedError."""
     now = until or components.clock()
     await asyncio.to_thread(queue_signups, components, now)
     await asyncio.to_thread(queue_periodic, components, now)
@@ -132,8 +136,8 @@ async def drain_channels(
 
 
 def follow_channels(components: Components) -> None:
-    """Make the addresses that stand in the configuration subscribers. Before that, place agencies and
-    followed areas again if the gazetteer or the overrides are others than at the last start.
+    """Create subscribers for the addresses in the configuration. Before that, place agencies and followed
+    areas again if the gazetteer or the overrides have changed since the last start.
     """
     from monitor import subscribers
 

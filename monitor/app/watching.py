@@ -1,4 +1,4 @@
-"""What is watched, and what fetches, parses and places it."""
+"""The watched sources, and the parts that fetch, parse and place them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def polled_source(
     settings: Settings, name: str, gazetteer: Callable[[], Gazetteer] | None = None
 ) -> PolledSource:
-    """What the poll needs to know of one configured source. Raises UsageError for an unknown one.
+    """What a poll needs to know about one configured source. Raises UsageError for an unknown one.
 
-    ``gazetteer`` loads what places its listings, in the place of that of the settings.
+    ``gazetteer`` loads the gazetteer for its listings, instead of the settings' own.
     """
     from monitor.fetch import LinkRule, Target
     from monitor.polling import PolledSource
@@ -63,7 +63,7 @@ def polled_source(
 
 
 def open_agreement_keeper(settings: Settings, engine: Engine, fetcher: Fetcher) -> AgreementKeeper | None:
-    """Create what keeps the agreements that listings link; None where no list asks for it."""
+    """Create the keeper of the agreements that listings link to; None if no list asks for it."""
     from monitor.polling.agreement_keeper import AgreementKeeper, AgreementRules
 
     names = [name for name, source in settings.sources.items() if source.enabled and source.agreements]
@@ -84,11 +84,11 @@ def open_agreement_keeper(settings: Settings, engine: Engine, fetcher: Fetcher) 
 
 
 def _has_room(folder: Path, rest: int, size: int) -> bool:
-    """Whether ``rest`` bytes stay free on the disk of the data beside ``size`` more."""
+    """Whether ``rest`` bytes of the data disk stay free after ``size`` more bytes are written."""
     try:
         return shutil.disk_usage(folder).free - size >= rest
     except OSError:
-        return True  # the folder is not there yet, and what fails says so itself
+        return True  # the folder does not exist yet, and the later failure names the reason
 
 
 def open_fetcher(settings: Settings) -> Fetcher:
@@ -133,9 +133,9 @@ def load_gazetteer(settings: Settings) -> Gazetteer:
 
 
 class CurrentGazetteer:
-    """The gazetteer with the operator's overrides: those of the file, and over them those in the database,
+    """The gazetteer with the operator's overrides: those in the file, and above them those in the database,
     which a notice or `monitor place` may change while the service runs. Its finder knows the agencies that
-    ``find_listed`` finds.
+    ``find_listed`` returns.
     """
 
     def __init__(self, settings: Settings, engine: Engine, find_listed: FindListed | None = None) -> None:
@@ -145,11 +145,11 @@ class CurrentGazetteer:
         self._loaded: Gazetteer | None = None
 
     def get(self) -> Gazetteer:
-        """Load the gazetteer at the first call, afterwards as it was at the last `renew`."""
+        """Load the gazetteer at the first call; later calls return it as of the last `renew`."""
         return self._loaded or self.renew()
 
     def renew(self) -> Gazetteer:
-        """Read the overrides of the database again; the same gazetteer if none has changed. Raises
+        """Read the overrides in the database again; returns the same gazetteer if none has changed. Raises
         StoreError.
         """
         from monitor.places.overrides import make_override

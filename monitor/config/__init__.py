@@ -1,8 +1,9 @@
-"""config.toml, ``MONITOR_*`` environment over it and secrets from files, read into one frozen `Settings`.
+"""Reads config.toml, the ``MONITOR_*`` environment over it, and secrets from files into one frozen
+`Settings`.
 
-Nothing is used before everything was validated: `load` reports every problem at once, each with the key it is
-about and, for an unknown key, the nearest known one. Only `app` and the commands see `Settings`; a component
-gets what it needs as arguments.
+Nothing is used before everything is validated: `load` reports every problem at once, each with its key and,
+for an unknown key, the nearest known one. Only `app` and the commands see `Settings`; a component gets what
+it needs as arguments.
 """
 
 from __future__ import annotations
@@ -53,17 +54,17 @@ __all__ = [
 ]
 
 PATH_VARIABLE = "MONITOR_CONFIG"
-"""The environment variable that names the configuration file where no option does."""
+"""The environment variable that names the configuration file if no option does."""
 
 
 def default_path(environment: Mapping[str, str] | None = None) -> Path:
-    """The configuration file that is read where no option names one; it need not be there."""
+    """The configuration file that is read if no option names one; it need not exist."""
     return Path((os.environ if environment is None else environment).get(PATH_VARIABLE) or "config.toml")
 
 
 def find_warnings(path: Path | None = None, environment: Mapping[str, str] | None = None) -> list[str]:
-    """What works but is probably not meant, of a configuration that `load` accepts: MONITOR_CONFIG names no
-    file, or other users of this machine can read a secret. One sentence each.
+    """Warnings about a configuration that `load` accepts, one sentence each: MONITOR_CONFIG names a missing
+    file, or other users of this machine can read a secret.
     """
     environment = os.environ if environment is None else environment
     chosen = path or default_path(environment)
@@ -103,9 +104,9 @@ def example() -> str:
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """Read and check the configuration.
 
-    ``path`` None means that of MONITOR_CONFIG or ``./config.toml`` if it is there, else only defaults; a
-    given path must exist. ``MONITOR_DEFAULT__SECTION__KEY`` lies under the file, ``MONITOR_SECTION__KEY``
-    over it. Raises ConfigError with every problem found, one line for each.
+    ``path`` None means the file of MONITOR_CONFIG, or ``./config.toml`` if it exists, or defaults only; a
+    given path must exist. The file overrides ``MONITOR_DEFAULT__SECTION__KEY``, and ``MONITOR_SECTION__KEY``
+    overrides the file. Raises ConfigError with every problem found, one line for each.
     """
     problems: list[str] = []
     given: dict[str, Any] = {}
@@ -144,7 +145,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
 def _merge_all(
     given: Mapping[str, Any], environment: Mapping[str, str], problems: list[str]
 ) -> dict[str, Any]:
-    """Lay the environment's defaults, a file's tables and the environment over what is packaged."""
+    """Merge the environment's defaults, a file's tables and the environment over the packaged defaults."""
     packaged = default_sources()
     defaults = read_environment(environment, packaged, problems, prefix=DEFAULT_PREFIX)
     merged = merge_layers(merge_layers(packaged, defaults), given)

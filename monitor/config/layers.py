@@ -14,7 +14,7 @@ from monitor.errors import describe_os_error
 
 ENVIRONMENT_PREFIX = "MONITOR_"
 DEFAULT_PREFIX = "MONITOR_DEFAULT__"
-"""Variables of an image or a unit file: the operator's file wins over them."""
+"""Prefix of variables of an image or a unit file: the operator's file overrides them."""
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def merge_layers(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """One configuration over another. A source's own address takes the place of the one below it, be it a url
+    """Merge one configuration over another. A source's address replaces the one below it, whether it is a url
     or a page with its link.
     """
     merged = _merged(below, above)
@@ -75,12 +75,14 @@ def read_environment(
     return result
 
 
-# variables with the prefix that are no keys: the path of the file, and those that steer the test suite
+# variables with the prefix that are not keys: the path of the file, and those that control the test suite
 _ENVIRONMENT_APART = {"torture", "ci", "test_postgres", "config"}
 
 
 def _value(text: str, path: list[str]) -> Any:
-    """An environment variable's text; a list or table is JSON, a list of strings also has commas."""
+    """Parse an environment variable; a list or table is JSON, a list of strings may also be separated by
+    commas.
+    """
     if text[:1] in "[{":
         try:
             return json.loads(text)
@@ -123,11 +125,11 @@ def read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -
         except (OSError, UnicodeDecodeError, IndexError) as error:
             problems.append(f"{section}.{key}_file: {path} cannot be used: {_explain(error)}")
             if key not in {"url", "web_url"}:
-                table[key] = "secret-not-readable"  # it was given: what it goes together with is not wrong
+                table[key] = "secret-not-readable"  # so that keys that depend on it are not reported too
 
 
 def find_readable_secrets(merged: Mapping[str, Any], base: Path) -> list[tuple[str, Path]]:
-    """The keys of secrets whose files every user of this machine may read, with the files."""
+    """Find the secrets whose files every user of this machine may read: key and file."""
     sections = dict(tables(merged))
     files = (
         (f"{section}.{key}_file", base / str(name))
@@ -138,19 +140,21 @@ def find_readable_secrets(merged: Mapping[str, Any], base: Path) -> list[tuple[s
 
 
 def find_written_secrets(given: Mapping[str, Any]) -> list[str]:
-    """The keys of the secrets that stand in a configuration itself rather than in files of their own."""
+    """Find the secrets that are written in the configuration itself rather than in files of their own: their
+    keys.
+    """
     sections = dict(tables(given))
     values = ((section, key, str(sections.get(section, {}).get(key, ""))) for section, key in secret_keys())
     return [
         f"{section}.{key}"
         for section, key, value in values
-        # an address is a secret when there is a password in it
+        # a URL is a secret if it contains a password
         if (re.search(r"//[^/@]*:[^/@]+@", value) if key in {"url", "web_url", "proxy"} else value)
     ]
 
 
 def tables(value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the tables within a table, by name; nothing if it is not a table."""
+    """Yield the tables within a table, by name; yields nothing if it is not a table."""
     if isinstance(value, Mapping):
         for name, table in value.items():
             if isinstance(table, Mapping):
@@ -158,7 +162,7 @@ def tables(value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _explain(error: Exception) -> str:
-    """Why a file of a secret cannot be used, and what to do."""
+    """Describe why a secret's file cannot be used, and what to do."""
     if isinstance(error, PermissionError):
         return (
             f"this program runs as user {os.geteuid()}, who may not read it: chown it to that user, chmod 400"

@@ -23,7 +23,7 @@ def find_contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
     """
     for name, source in tables(merged.get("sources")):
         where = f"sources.{name}"
-        # no longer, so that it fits behind a button of the bot beside a channel's number (64 bytes)
+        # at most 32, so that it fits into a bot button's data (64 bytes) beside a channel's number
         if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?", name):
             yield f"{where}: a source's name is made of a-z, 0-9 and dashes, 32 at most"
         has_url, has_page, has_link = (bool(source.get(key)) for key in ("url", "page", "link"))

@@ -78,7 +78,7 @@ def check_listen(value: str | None) -> str | None:
 
 
 def split_listen(value: str) -> tuple[str, int]:
-    """The address and the port of a checked value."""
+    """Split a checked value into the address and the port."""
     host, _, port = value.rpartition(":")
     return host.strip("[]"), int(port)
 
@@ -119,7 +119,7 @@ class DataSection(Section):
 
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
-"""The networks of this machine itself."""
+"""The loopback networks."""
 
 
 class SiteSection(Section):
@@ -214,7 +214,7 @@ def _by_language(english: str | None, spanish: str | None) -> dict[str, str]:
 
 
 class ColumnsSection(Section):
-    """``[sources.NAME.columns]``: which header (or KML ``DataSection`` name) holds what."""
+    """``[sources.NAME.columns]``: the header (or KML ``Data`` name) of each field."""
 
     name: str | tuple[str, ...] | None = None
     state: str | tuple[str, ...] | None = None
@@ -227,7 +227,7 @@ class ColumnsSection(Section):
 
 
 class GuardSection(Section):
-    """``[guard]`` and ``[sources.NAME.guard]``: what is given here replaces the threshold of that name in
+    """``[guard]`` and ``[sources.NAME.guard]``: a key given here replaces the threshold of that name in
     `domain.Policy`.
     """
 
@@ -262,7 +262,7 @@ Expression = Annotated[str, AfterValidator(expression)]
 
 
 class LinkSection(Section):
-    """``[sources.NAME.link]``: how the link to the current file is told from the others on the page."""
+    """``[sources.NAME.link]``: how to recognize the link to the current file on the page."""
 
     address: Expression | None = None
     words: Expression | None = None
@@ -277,7 +277,7 @@ class LinkSection(Section):
 
 
 def read_link(value: object) -> object:
-    """An expression alone is the one of the address."""
+    """Read a link section; a bare expression is the one for the address."""
     return {"address": value} if isinstance(value, str) else value
 
 
@@ -317,13 +317,13 @@ class SourceSection(Section):
 
     @property
     def official(self) -> str:
-        """The page of the list for people."""
+        """The public page of the list."""
         address = self.official_url or self.page or self.url
         assert address is not None
         return address
 
     def info(self, name: str) -> SourceInfo:
-        """What people are told of the source called ``name``."""
+        """The public description of the source called ``name``."""
         titles = {"en": self.title} | ({"es": self.title_es} if self.title_es else {})
         meanings = sorted((entry.meaning() for entry in self.meaning), key=lambda meaning: meaning.since)
         return SourceInfo(
@@ -357,7 +357,7 @@ class FetchSection(Section):
 class OperatorSection(Section):
     """``[operator]``
 
-    ``metrics`` is where metrics are served (None: nowhere); ``disk_low`` is in MB.
+    ``metrics`` is the address and port for metrics (None: not served); ``disk_low`` is in MB.
     """
 
     notify: tuple[str, ...] = ()
@@ -371,7 +371,7 @@ class OperatorSection(Section):
 
     @property
     def metrics_at(self) -> tuple[str, int] | None:
-        """The address and the port of the metrics; None: they are not served."""
+        """The address and the port of the metrics; None if they are not served."""
         return split_listen(self.metrics) if self.metrics else None
 
 
@@ -416,7 +416,8 @@ class BouncesSection(Section):
 class AgreementsSection(Section):
     """``[agreements]``
 
-    ``pause`` lies between two requests, ``every`` between two looks at one address; sizes are in bytes.
+    ``pause`` is the time between two requests, ``every`` the time between two checks of one URL; sizes are in
+    bytes.
     """
 
     every: Annotated[Duration, Field(ge=timedelta(hours=1))] = timedelta(days=7)
@@ -441,7 +442,7 @@ class DocumentsSection(Section):
 
     @property
     def where(self) -> str | None:
-        """The file or the address; None where there is neither."""
+        """The file or the URL; None if neither is set."""
         return str(self.file) if self.file is not None else self.url
 
 

@@ -66,7 +66,7 @@ class Settings(Section):
     @field_validator("sources", mode="before")
     @classmethod
     def _titled(cls, value: object) -> object:
-        """A list that is given no title is called by its name."""
+        """Use a list's name where it has no title."""
         if not isinstance(value, Mapping):
             return value
         return {
@@ -76,17 +76,19 @@ class Settings(Section):
 
     @property
     def database_url(self) -> str:
-        """The database; by default a SQLite file in the data folder."""
+        """The URL of the database; by default a SQLite file in the data folder."""
         return self.database.url or f"sqlite:///{self.data.folder / 'monitor.db'}"
 
     @property
     def site_database_url(self) -> str:
-        """The same database as the site opens it: on PostgreSQL perhaps under a role with fewer rights."""
+        """The URL of the same database for the site: on PostgreSQL it may name a role with fewer rights."""
         return self.database.web_url or self.database_url
 
     @property
     def watched(self) -> dict[str, SourceSection]:
-        """The sources that are polled, by name. One that leads to another is not, while the other is not."""
+        """The sources that are polled, by name. A source that leads to another is polled only if the other
+        is.
+        """
         return {
             name: source
             for name, source in self.sources.items()
@@ -96,7 +98,7 @@ class Settings(Section):
 
     @property
     def infos(self) -> dict[str, SourceInfo]:
-        """What people are told of each configured source, by name, in the order of the configuration."""
+        """The public description of each configured source, by name, in the order of the configuration."""
         return {name: source.info(name) for name, source in self.sources.items()}
 
     @property
@@ -119,13 +121,17 @@ class Settings(Section):
         return section
 
     def policy(self, name: str) -> Policy:
-        """The guard's thresholds for one source: its own over ``[guard]`` over the defaults."""
+        """The guard's thresholds for one source: its own override ``[guard]``, which overrides the
+        defaults.
+        """
         source = self.source(name)
         given = self.guard.given() | source.guard.given()
         return Policy(**given, silent=Policy().silent | frozenset(source.silent))
 
     def beside(self, path: Path) -> Self:
-        """The same settings with every relative path taken from the folder of the configuration file."""
+        """The same settings with every relative path resolved against the folder of the configuration
+        file.
+        """
         base = path.parent
 
         def anchored(value: Path | None) -> Path | None:
@@ -149,10 +155,10 @@ class Settings(Section):
 
 
 def _anchor_url(url: str | None, base: Path) -> str | None:
-    """A database URL whose relative path is taken from ``base``, as every other path of the file is.
+    """Resolve a relative path in a database URL against ``base``, like every other path of the file.
 
-    Raises ConfigError where a database was made by version 0.1.0, which took the path from the folder that
-    the program was started in: a second one, with nothing in it, must not take its place.
+    Raises ConfigError if a database of version 0.1.0 exists, which resolved the path against the working
+    directory: a second, empty database must not replace it.
     """
     path = (url or "").removeprefix(_SQLITE)
     if url is None or not url.startswith(_SQLITE) or path in ("", ":memory:") or Path(path).is_absolute():

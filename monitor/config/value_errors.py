@@ -1,11 +1,11 @@
-"""Says what is wrong with one value of a configuration. Never shows the value: it may be a secret."""
+"""Describes what is wrong with one configuration value. It never shows the value, which may be a secret."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# The kinds of errors of pydantic (https://docs.pydantic.dev/latest/errors/validation_errors/); {} are its own
-# facts about them.
+# The kinds of errors of pydantic (https://docs.pydantic.dev/latest/errors/validation_errors/); {} are filled
+# with pydantic's context.
 _WORDS = {
     "string_type": "must be text in quotes",
     "string_too_short": "must not be empty",
@@ -41,7 +41,7 @@ _WORDS = {
 
 
 def describe_value_error(detail: Any) -> str:
-    """Say what a value must be, for one of pydantic's errors; of our own checks, their own text."""
+    """Describe what a value must be, for one of pydantic's errors; our own checks bring their own text."""
     words = _WORDS.get(detail["type"])
     if words is not None:
         return words.format_map(detail.get("ctx", {}))
