@@ -1,8 +1,7 @@
-"""Reading a publication beside what is accepted: what cannot be read keeps what was accepted.
+"""Compares a publication with the accepted listings: unreadable values keep their accepted ones.
 
-A state that is empty or is no state, a date that is no date, and text that a broken encoding damaged say
-nothing new of an agency. A further row of an agency under another spelling says more of that agency; it is no
-other one.
+An empty or invalid state, an invalid date, and text that a broken encoding damaged say nothing new about an
+agency. Another row of an agency under a different spelling adds to that agency; it is not another agency.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from monitor.core.renames import Pairing, evidence_of, pair
 from monitor.core.wording import normalise, spellings
 from monitor.domain import Listing, Problem, Publication
 
-_MOST_NAMESAKES = 100  # more than there are states and territories
+_MOST_NAMESAKES = 100  # larger than the number of states and territories
 
 
 @dataclass(frozen=True, slots=True)
 class Continued:
-    """A publication as it is compared with what is accepted.
+    """A publication prepared for the comparison with the accepted listings.
 
     ``blank_states``: it gives no state for listings whose state is known, so that a new listing without one
     waits.
@@ -37,13 +36,13 @@ class Continued:
 def continue_reading(
     accepted: Collection[Listing], publication: Publication, pairing: Pairing = pair
 ) -> Continued:
-    """The publication in which unreadable values are those that were accepted, and rows of an agency that is
-    there in another spelling are part of it.
+    """Replace unreadable values of a publication by the accepted ones, and merge rows of one agency that are
+    spelled differently.
 
-    A listing is recognized by its key, else by its name where its state cannot be read, else by its damaged
-    name; it must be one accepted listing and no other. It then has the accepted key. Listings of which
-    nothing is restored are the same objects. ``columns`` are left out that hold nothing: an emptied column
-    is a column that disappeared.
+    A listing is recognized by its key, or by its name if its state cannot be read, or by its damaged name; it
+    must match exactly one accepted listing, and gets that listing's key. Listings with nothing to restore are
+    returned as the same objects. Empty columns are left out of ``columns``: a column without values counts as
+    one that disappeared.
     """
     known = {listing.key: listing for listing in accepted}
     listings = list(_without_reassigned_ids(known, publication.listings))
@@ -91,8 +90,8 @@ def continue_reading(
 def _without_reassigned_ids(
     known: Mapping[str, Listing], listings: tuple[Listing, ...]
 ) -> tuple[Listing, ...]:
-    """The listings without their ids, if an id now stands at another agency while the one that had it is
-    still published: row numbers, or a layer that was created again. Their names say who is who.
+    """Drop the ids of the listings if an id has moved to another agency while the agency that had it is still
+    published: such ids are row numbers, or the layer was created again. Names identify the agencies then.
     """
     moved = [
         (known[now.key], now)
@@ -111,15 +110,15 @@ def _without_reassigned_ids(
 def _is_named_alike(was: Listing, now: Listing) -> bool:
     """Whether two listings have one name, state and city, however they are spelled."""
     if was.name == now.name and was.state == now.state and was.city == now.city and was.state:
-        return True  # as nearly all are, and normalizing takes longer than all the rest
+        return True  # true of nearly all, and normalizing is the slowest step
     return make_named_key(was, by_city=True) == make_named_key(now, by_city=True)
 
 
 def _pair_undated(
     lost: Sequence[Listing], strangers: Sequence[Listing], pairing: Pairing
 ) -> dict[str, Listing]:
-    """Which lost listing with a date a new one without any is under another name, by its key: a name that is
-    mended while the dates cannot be read.
+    """Match each new listing without a date to a lost listing with one under another name, by the new key: a
+    name may be corrected while the dates cannot be read.
     """
     dated, undated = [x for x in lost if x.since], [x for x in strangers if not x.since]
     if not dated or not undated:
@@ -128,19 +127,19 @@ def _pair_undated(
 
 
 def _empty_columns(publication: Publication) -> frozenset[str]:
-    """The columns under which no listing has anything."""
+    """The columns in which no listing has a value."""
     filled: set[str] = set()
     fields = [column for column in publication.columns if column in Listing.__struct_fields__]
     for listing in publication.listings:
         if filled >= publication.columns:
-            break  # mostly within the first few
+            break  # usually ends within the first few
         filled.update(column for column, _ in listing.attributes)
         filled.update(field for field in fields if field not in filled and getattr(listing, field))
     return publication.columns - filled
 
 
 def _recognize(lost: Iterable[Listing], strangers: Mapping[int, Listing]) -> dict[int, Listing]:
-    """Which lost listing a new one with an unreadable state or name is, by its position; one to one."""
+    """Match each new listing with an unreadable state or name to a lost one, by its position; one to one."""
     suspects = {
         at: listing
         for at, listing in strangers.items()
@@ -167,7 +166,7 @@ def _recognize(lost: Iterable[Listing], strangers: Mapping[int, Listing]) -> dic
             found[at] = was
             claims[key] += 1
     found = {at: was for at, was in found.items() if claims[was.key] == 1}
-    # rows of namesakes that have lost their states are read as one: then none of them is sure
+    # rows of namesakes that have lost their states are merged into one: then no match is certain
     names = Counter(normalise(listing.name) for listing in lost)
     certain = Counter(normalise(was.name) for was in found.values())
     found = {
@@ -182,7 +181,7 @@ def _recognize(lost: Iterable[Listing], strangers: Mapping[int, Listing]) -> dic
 def _recognize_by_evidence(
     lost: Iterable[Listing], strangers: Mapping[int, Listing], taken: Collection[str]
 ) -> dict[int, Listing]:
-    """Which lost listing one without a state is that has another name too: that of its document or point."""
+    """Match a listing without a state that also has another name to a lost one, by its document or point."""
     by_mark: dict[str, list[Listing]] = defaultdict(list)
     for listing in lost if strangers else ():
         for mark in evidence_of(listing):
@@ -199,8 +198,8 @@ def _recognize_by_evidence(
 
 
 def _few(listings: Sequence[Listing]) -> Sequence[Listing]:
-    """The listings, or none if so many have one name that it does not say who is who; all against all would
-    be quadratic.
+    """The listings, or none if too many share one name to tell them apart; comparing all with all would be
+    quadratic.
     """
     return listings if len(listings) <= _MOST_NAMESAKES else ()
 
@@ -227,10 +226,12 @@ def _shares_evidence(was: Listing, now: Listing) -> bool:
 
 
 def _restore(was: Listing, now: Listing) -> Listing:
-    """The new listing with the accepted values where its own cannot be read; itself if all can be."""
+    """The new listing with accepted values in place of unreadable ones; the same object if all can be
+    read.
+    """
     values: dict[str, object] = {}
     if was.state and not now.state and not _says_no_more(was, now):
-        return was  # rows of several namesakes, which only their states kept apart
+        return was  # rows of several namesakes that only their states distinguished
     if was.state and not now.state:
         values |= {"state": was.state, "state_text": None}
     if was.since and set(dates_of(now)) < set(dates_of(was)) and _same_rows(was, now):
@@ -258,17 +259,18 @@ def _says_no_more(was: Listing, now: Listing) -> bool:
 
 
 def _same_rows(was: Listing, now: Listing) -> bool:
-    """Whether fewer dates are unreadable ones, not those of a row that is gone with its values."""
+    """Whether dates are missing because they are unreadable, not because a row is gone with its values."""
     return not now.since or was.attributes == now.attributes
 
 
 def _join_spellings(
     known: Mapping[str, Listing], listings: list[Listing], strangers: list[int]
 ) -> list[Listing]:
-    """Put rows of an agency that is there under another spelling into its listing.
+    """Merge rows of an agency under another spelling into its listing.
 
-    A new listing is one, if an accepted listing of the same state is spelled alike, is still published, and
-    nothing speaks against it (`_may_be_spelled`). One whose other spelling is lost is left for the diff.
+    A new listing is such a row if an accepted listing of the same state with an equivalent spelling is still
+    published and nothing contradicts it (`_may_be_spelled`). A listing whose other spelling is gone is left
+    for the diff.
     """
     if not strangers:
         return listings
@@ -298,10 +300,10 @@ def _join_spellings(
 
 
 def _may_be_spelled(was: Listing, row: Listing) -> bool:
-    """Whether nothing says that a row is another agency than one that is spelled alike in the same state.
+    """Whether a row may be the agency with an equivalent spelling in the same state.
 
-    Namesakes of other counties, cities, ids or points are others; so is a row with the very name, which
-    `identity.assign_keys` keeps apart on purpose.
+    Namesakes with another county, city, id or point are different agencies; so is a row with exactly the same
+    name, which `identity.assign_keys` keeps separate on purpose.
     """
     if was.name == row.name or row.key.split("~")[0] == was.key.split("~")[0]:
         return False
@@ -313,7 +315,7 @@ def _may_be_spelled(was: Listing, row: Listing) -> bool:
 
 
 def _join(one: Listing, row: Listing) -> Listing:
-    """The listing with what a further row of it says."""
+    """The listing with the values of another row merged in."""
     days = tuple(sorted({*dates_of(one), *dates_of(row)}))
     documents = tuple(sorted({*documents_of(one), *documents_of(row)}))
     texts: dict[str, set[str]] = defaultdict(set)

@@ -1,7 +1,7 @@
 """Text that a publisher's software damaged: broken encodings, question marks in place of letters.
 
-A name that only became worse text is the name that it was. Nothing here guesses what a text was; it is asked
-whether a text can be a damaged form of one that is known.
+A name whose text was only damaged is still the same name. Nothing here guesses the original text; the
+functions answer whether a text can be a damaged form of a known one.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from monitor.core.wording import normalise
 _CP1252 = {
     ord(character): byte
     for byte in range(0x80, 0xA0)
-    for character in bytes([byte]).decode("cp1252", "ignore")  # five bytes are none
+    for character in bytes([byte]).decode("cp1252", "ignore")  # no sequence has five bytes
 }
 _NEXT = "[" + "".join(map(chr, [*range(0x80, 0xC0), *_CP1252])) + "]"
-# one character of UTF-8 whose bytes were read as characters: what its first byte says follows
+# one UTF-8 character whose bytes were read as characters: as many follow as its first byte requires
 _FOREIGN = re.compile(f"[\xc2-\xdf]{_NEXT}|[\xe0-\xef]{_NEXT}{{2}}|[\xf0-\xf4]{_NEXT}{{3}}")
 _LOST = re.compile(r"[\ufffd\x80-\x9f]|\w\?+\w|(?:^|\s)\?+\w")
-_LEAST_LEFT = 3  # letters of ASCII that must be left of a name to know it by
-_PASSES = 2  # text that was broken twice is common, three times is not
+_LEAST_LEFT = 3  # ASCII letters that must remain of a name to recognize it
+_PASSES = 2  # text that was mis-decoded twice is common, three times is not
 
 
 def looks_damaged(text: str) -> bool:
-    """Whether a text shows what broken encodings leave behind: UTF-8 read as another encoding, replacement
+    """Whether a text has the traces of a broken encoding: UTF-8 read as another encoding, replacement
     characters, control characters, question marks in words.
     """
     return _LOST.search(text) is not None or (not text.isascii() and mend(text) != text)
 
 
 def mend(text: str) -> str:
-    """The text with UTF-8 that was read as Windows-1252 or Latin-1 read as UTF-8: "CaÃ±on" is "Cañon"."""
+    """Decode text that is UTF-8 read as Windows-1252 or Latin-1: "CaÃ±on" is "Cañon"."""
     for _ in range(_PASSES):
         mended = _FOREIGN.sub(_decode, text)
         if mended == text:
@@ -43,7 +43,7 @@ def mend(text: str) -> str:
 def is_worse(before: str, after: str) -> bool:
     """Whether ``after`` is a damaged form of ``before``, or ``before`` without its letters beyond ASCII.
 
-    What people do not read as a difference (`normalise`) is no damage, and neither is text that got better.
+    A difference that `normalise` removes is not damage, and neither is an improved text.
     """
     if normalise(before) == normalise(after):
         return looks_damaged(after) and not looks_damaged(before)
@@ -58,7 +58,7 @@ def is_worse(before: str, after: str) -> bool:
 
 
 def skeleton(text: str) -> str:
-    """What no broken encoding touches: the letters and digits of ASCII, without case."""
+    """The characters that no broken encoding changes: ASCII letters and digits, in lower case."""
     return "".join(c for c in text.casefold() if c.isascii() and c.isalnum())
 
 

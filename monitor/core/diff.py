@@ -1,4 +1,6 @@
-"""Computes the differences of two sets of listings, as changes that lead exactly from one to the other."""
+"""Computes the differences between two sets of listings, as changes that lead exactly from one to the
+other.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +27,17 @@ def diff(
     new_columns: frozenset[str] = frozenset(),
     pairing: Pairing = pair,
 ) -> tuple[Change, ...]:
-    """The changes that make ``after`` of ``before``, sorted by state and name; both come from
+    """Compute the changes that turn ``before`` into ``after``, sorted by state and name; both come from
     `identity.assign_keys`.
 
-    Who is who: first by key; then by state and name, so that an id or a city column which appears, disappears
-    or is created again is no event; then by other spellings of the name (`wording.spellings`); then by the
-    rename rule of `renames.pair`. A change is ``quiet`` when nothing differs but ``silent`` fields or
-    attributes, letter case, accents, punctuation and white space, one misspelled word of an attribute, the
-    kind word of a county, or ``new_columns`` (those that appeared or disappeared with this publication);
-    quiet changes are part of the answer, because `apply` needs them. ``fields`` names what is told; of a
-    quiet change, whatever differs. A ValueError says that two listings of one side have the same key.
+    Listings are matched first by key; then by state and name, so that an id or a city column which appears,
+    disappears or is created again is not a change; then by other spellings of the name (`wording.spellings`);
+    then by the rename rule of `renames.pair`. A change is ``quiet`` when nothing differs except ``silent``
+    fields or attributes, letter case, accents, punctuation and white space, one misspelled word of an
+    attribute, the kind word of a county, or ``new_columns`` (those that appeared or disappeared with this
+    publication); quiet changes are part of the result, because `apply` needs them. ``fields`` names the
+    fields to announce; of a quiet change, every field that differs. Raises ValueError if two listings of one
+    side have the same key.
     """
     old, new = _index(before), _index(after)
     changed: list[tuple[Listing, Listing]] = []
@@ -68,9 +71,9 @@ def diff(
 
 
 def apply(changes: Iterable[Change], before: Iterable[Listing]) -> tuple[Listing, ...]:
-    """``before`` with the changes made: what stays keeps its place, what is new stands at the end.
+    """Apply the changes to ``before``: listings that stay keep their position, new ones are at the end.
 
-    A ValueError says that a change does not fit: the listing that it starts from is not there as it was, or
+    Raises ValueError if a change does not fit: the listing that it starts from is missing or different, or
     its key is taken.
     """
     listings = _index(before)
@@ -88,8 +91,8 @@ def apply(changes: Iterable[Change], before: Iterable[Listing]) -> tuple[Listing
 
 
 def value_of(listing: Listing, field: str) -> object:
-    """What a listing says in a field, named as in `Publication.columns`: a field of `Listing` or an
-    attribute; None if nothing.
+    """The value of a listing's field, named as in `Publication.columns`: a field of `Listing` or an
+    attribute; None if empty.
     """
     if field in Listing.__struct_fields__:
         return getattr(listing, field) or None
@@ -114,7 +117,7 @@ def _describe_change(before: Listing, after: Listing, untold: frozenset[str]) ->
     differences = tuple(_differences(before, after))
     told = tuple(field for field, trivial in differences if not trivial and field not in untold)
     if "name" in told and _is_another_row(before, after):
-        # rows of one agency, of which another one is left, spell its name differently: that is not the news
+        # another row of the same agency is left, which spells its name differently: that is not a rename
         told = tuple(field for field in told if field not in ("name", "since")) or told
     return Change(
         Kind.CHANGED,
@@ -126,16 +129,16 @@ def _describe_change(before: Listing, after: Listing, untold: frozenset[str]) ->
 
 
 def _is_another_row(before: Listing, after: Listing) -> bool:
-    """Whether of the rows of one agency, in two usual spellings, others are left than were."""
+    """Whether an agency with rows in two usual spellings now has a different subset of those rows."""
     was, now = set(dates_of(before)), set(dates_of(after))
     return bool(spellings(before) & spellings(after)) and bool(was and now) and (now < was or not was & now)
 
 
 def _differences(before: Listing, after: Listing) -> Iterator[tuple[str, bool]]:
-    """Every field that differs, and whether only in what people do not read as a difference.
+    """Yield every field that differs, and whether the difference is insignificant to readers.
 
-    ``dates`` and ``documents`` are evidence for renames and never a difference of their own; an id is outside
-    what people are told.
+    ``dates`` and ``documents`` are evidence for renames and never a difference of their own; an id is not
+    shown to people.
     """
     if before.name != after.name:
         yield "name", normalise(before.name) == normalise(after.name)
@@ -167,13 +170,13 @@ def _alike(one: str | None, other: str | None) -> bool:
 
 
 def _alike_text(one: str | None, other: str | None) -> bool:
-    """Whether two attributes say the same: of one word that differs, the publisher mended the spelling."""
+    """Whether two attributes mean the same: a single word that differs is a corrected spelling."""
     here, there = ([normalise(part) for part in (text or "").split(";")] for text in (one, other))
     return len(here) == len(there) and all(map(is_one_word_apart, sorted(here), sorted(there)))
 
 
 def _alike_county(one: str | None, other: str | None) -> bool:
-    """Whether two counties are one: the word for what it is ("Alpha County", "Alpha") says nothing new."""
+    """Whether two texts name one county: the kind word ("Alpha County", "Alpha") makes no difference."""
     here, there = (_COUNTY_WORDS.sub("", normalise(text or "")) for text in (one, other))
     return here == there
 
@@ -190,9 +193,7 @@ def _without(
 
 
 def _namesakes(removed: list[Listing], added: list[Listing]) -> list[tuple[Listing, Listing]]:
-    """Pairs of one state and name whose cities do not speak against it; of several, those that are most
-    alike.
-    """
+    """Pairs with one state and name whose cities do not contradict; of several, the most similar."""
     groups: dict[str, tuple[list[Listing], list[Listing]]] = defaultdict(lambda: ([], []))
     for side, listings in enumerate((removed, added)):
         for listing in listings:
@@ -203,8 +204,8 @@ def _namesakes(removed: list[Listing], added: list[Listing]) -> list[tuple[Listi
             matched = list(_match(signature, gone, come))
             gone, come = _without(matched, gone, come)
             pairs += matched
-        # what is left differs in its city: no contradiction where one side has none (at most one side has
-        # such listings left)
+        # the rest differ in their cities: no contradiction if one side has none (at most one side has such
+        # listings left)
         nowhere_gone, nowhere_come = [x for x in gone if not _city(x)], [x for x in come if not _city(x)]
         pairs += (
             zip(
@@ -219,7 +220,9 @@ def _namesakes(removed: list[Listing], added: list[Listing]) -> list[tuple[Listi
 
 
 def find_respelled(removed: Iterable[Listing], added: Iterable[Listing]) -> list[tuple[Listing, Listing]]:
-    """Pairs of one agency in two usual spellings, if nothing speaks against it and no other is spelled so."""
+    """Find pairs of one agency in two usual spellings, if nothing contradicts it and no other is
+    spelled so.
+    """
     sides: dict[str, tuple[dict[str, Listing], dict[str, Listing]]] = defaultdict(lambda: ({}, {}))
     for side, listings in enumerate((removed, added)):
         for listing in listings:
@@ -248,9 +251,9 @@ _SIGNATURES: tuple[Callable[[Listing], Hashable], ...] = (
     lambda x: x.since and (_city(x), x.since),
     lambda x: (_city(x),),
 )
-"""By what namesakes are matched, the surest first; None matches nothing.
+"""The keys by which namesakes are matched, the most certain first; None matches nothing.
 
-What is then left on a side has no city, or other cities.
+Listings left after that have no city, or other cities.
 """
 
 
@@ -269,8 +272,8 @@ def _match(
 def _widespread(
     removed: Iterable[Listing], added: Iterable[Listing], before: Iterable[Listing], after: Iterable[Listing]
 ) -> frozenset[str]:
-    """Documents that more than one listing of a side names, a page of the publisher or the middle of a
-    town for instance: evidence of nothing.
+    """Documents and points that more than one listing of a side has, such as a general page of the publisher
+    or the center of a town: they are no evidence.
     """
     shared = {x for y in removed for x in evidence_of(y)} & {x for y in added for x in evidence_of(y)}
     if not shared:

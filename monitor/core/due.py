@@ -1,5 +1,5 @@
-"""When a digest falls due: a local hour in the subscriber's own time zone, whatever daylight saving does to
-it. Pure.
+"""Computes when a digest is due: at a local hour in the subscriber's time zone, also across daylight saving
+changes. Pure.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ZONES = (
     "Pacific/Guam",
     "Pacific/Pago_Pago",
 )
-"""The zones that a form offers, east to west and then overseas."""
+"""The time zones that a form offers, east to west and then overseas."""
 
 _STATES = {
     "America/Chicago": "AL AR IA IL KS LA MN MO MS ND NE OK SD TN TX WI",
@@ -44,13 +44,13 @@ _ZONE_OF = {state: zone for zone, states in _STATES.items() for state in states.
 
 
 def zone_of_state(state: str | None) -> str:
-    """The zone in which most of a state lives: a default that people can change."""
+    """The time zone of most of a state's population: a default that people can change."""
     return _ZONE_OF.get(state or "", "America/New_York")
 
 
 @cache
 def _all_zones() -> frozenset[str]:
-    """Asked once: the answer is collected from hundreds of files."""
+    """Cached, because the names are collected from hundreds of files."""
     return frozenset(available_timezones())
 
 
@@ -60,7 +60,9 @@ def is_zone(name: str) -> bool:
 
 
 def zone_or_utc(name: str | None) -> str:
-    """This zone, or UTC where this machine does not know it: a digest at another hour is better than none."""
+    """The time zone, or UTC if this machine does not know it: a digest at another hour is better than
+    none.
+    """
     try:
         return ZoneInfo(name or "UTC").key
     except (ZoneInfoNotFoundError, ValueError):
@@ -68,11 +70,11 @@ def zone_or_utc(name: str | None) -> str:
 
 
 def next_digest(frequency: str, timezone: str, hour: int, after: datetime) -> datetime | None:
-    """The first moment later than ``after`` at which a digest of this frequency is due, in UTC; None for
-    alerts at once.
+    """Compute the first moment after ``after`` at which a digest of this frequency is due, in UTC; None for
+    immediate alerts.
 
-    An hour that daylight saving skips falls on the moment it is skipped to; one that comes twice counts the
-    first time.
+    An hour that daylight saving skips becomes the moment that follows the gap; of an hour that occurs twice,
+    the first counts.
     """
     if frequency == AT_ONCE:
         return None
@@ -86,7 +88,7 @@ def next_digest(frequency: str, timezone: str, hour: int, after: datetime) -> da
 
 
 def period(frequency: str, timezone: str, at: datetime) -> str:
-    """The name of the period whose digest falls due at this moment: "2026-11-24", or "2026-W48" for weekly
+    """The name of the period whose digest is due at this moment: "2026-11-24", or "2026-W48" for weekly
     ones.
     """
     day = at.astimezone(ZoneInfo(timezone)).date()
@@ -97,13 +99,13 @@ def period(frequency: str, timezone: str, at: datetime) -> str:
 
 
 def moment(day: date, hour: int, timezone: str) -> datetime:
-    """When it is this hour of a day there, in UTC."""
+    """Convert a local hour of a day to UTC."""
     return _at(day, hour, ZoneInfo(timezone))
 
 
 def quiet_end(since: int, until: int, timezone: str | None, now: datetime) -> datetime | None:
-    """When the quiet hours from ``since`` to ``until`` o'clock that it is now end, in UTC; None outside of
-    them. They may begin before midnight; hours that are the same are none.
+    """Compute when the current quiet hours, from ``since`` to ``until`` o'clock local time, end, in UTC; None
+    outside of them. They may cross midnight; equal hours mean no quiet hours.
     """
     zone = ZoneInfo(zone_or_utc(timezone))
     local = now.astimezone(zone)

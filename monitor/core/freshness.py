@@ -1,5 +1,5 @@
-"""Freshness: whether a source is seen now, and since when not. The one rule for status, pages, mails, bot and
-notices.
+"""Freshness: whether a source is seen now, and if not, since when. The one rule for status, pages, mails, bot
+and notices.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 LATE_AFTER_POLLS = 1.5
-"""Polling intervals without a good check after which one check was missed, jitter included."""
+"""A source is late after this many polling intervals without a good check; includes jitter."""
 BLIND_AFTER_POLLS = 3
-"""Polling intervals without a good check after which a source is blind; one lost poll is normal on the web.
+"""A source is blind after this many polling intervals without a good check; one lost poll is normal on the
+web.
 """
 
 
 class Sight(StrEnum):
-    """How well a source is seen. NEW: it was never polled."""
+    """Whether a source is seen. NEW: it was never polled."""
 
     NEW = "new"
     FRESH = "fresh"
@@ -26,7 +27,7 @@ class Sight(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How well a source is seen, and the time of its last good check (None: there was none)."""
+    """Whether a source is seen, and the time of its last good check (None: there was none)."""
 
     sight: Sight
     last_good_at: datetime | None
@@ -46,16 +47,18 @@ class Freshness:
 
     @property
     def unseen_since(self) -> datetime | None:
-        """When a late or blind source was last seen; None for others, and where there was no good check."""
+        """The time when a late or blind source was last seen; None for others, and if there was no good
+        check.
+        """
         return None if self.sight is Sight.FRESH else self.last_good_at
 
 
 def freshness(
     last_good_at: datetime | None, last_attempt_at: datetime | None, every: timedelta, now: datetime
 ) -> Freshness:
-    """Compute how well a source is seen at ``now``.
+    """Compute the freshness of a source at ``now``.
 
-    ``every`` is its polling interval. A source that was polled and never read is blind.
+    ``every`` is its polling interval. A source that was polled but never read successfully is blind.
     """
     if last_good_at is None:
         return Freshness(Sight.NEW if last_attempt_at is None else Sight.BLIND, None)

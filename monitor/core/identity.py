@@ -1,4 +1,4 @@
-"""Identity: the key of a listing within its source, and the hashes by which listings are known again."""
+"""Identity: the key of a listing within its source, and the hashes by which listings are recognized."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from monitor.domain import Listing
 
 
 def natural_key(listing: Listing, *, by_city: bool) -> str:
-    """The key that a listing has by itself: the source's id, or else state and name, on maps also the city.
+    """Compute a listing's own key: the source's id, or else state and name, on maps also the city.
 
-    "IN|hammond police department|hammond". Never the county, which publishers move. Letter case and white
-    space apart, the name stands as the publisher writes it, because two spellings in one list are two
-    listings there; `make_named_key` recognizes them. A state that could not be read stands as it was written,
-    so that no other state shares it.
+    Example: "IN|hammond police department|hammond". Never the county, which publishers change. Except for
+    letter case and white space, the name is as the publisher writes it, because two spellings in one list are
+    two listings there; `make_named_key` recognizes them. A state that could not be read is kept as it was
+    written, so that no other state shares it.
     """
     state_text, name, city = (
         " ".join((text or "").split()) for text in (listing.state_text, listing.name, listing.city)
@@ -30,8 +30,8 @@ def natural_key(listing: Listing, *, by_city: bool) -> str:
 def make_key(
     source_id: str | None, state: str | None, state_text: str | None, name: str, city: str | None
 ) -> str:
-    """`natural_key` of a listing that is not made yet, whose texts have single spaces; ``city`` None leaves
-    the city out.
+    """Compute the `natural_key` of a listing before it is created, from texts with single spaces; ``city``
+    None leaves the city out.
     """
     if source_id:
         return f"id:{source_id}"
@@ -40,15 +40,15 @@ def make_key(
 
 
 def make_named_key(listing: Listing, *, by_city: bool = False) -> str:
-    """State and name (and city) as people read them, whatever id the source gives: equal for two spellings of
-    one name.
+    """Compute a key of normalized state and name (and city), ignoring the source's id: equal for two
+    spellings of one name.
     """
     name = normalise(listing.name) or listing.name.strip()
     key = f"{listing.state or normalise(listing.state_text or '')}|{name}"
     return f"{key}|{normalise(listing.city or '')}" if by_city else key
 
 
-_plain_marks = str.maketrans("|~", "  ")  # they part the pieces of a key
+_plain_marks = str.maketrans("|~", "  ")  # the separators within a key
 
 
 def _plain(text: str) -> str:
@@ -58,12 +58,12 @@ def _plain(text: str) -> str:
 
 
 def assign_keys(listings: Iterable[Listing], *, by_city: bool) -> tuple[Listing, ...]:
-    """The same listings in the same order, each with a key that no other has.
+    """Assign a unique key to each listing, keeping the order.
 
-    Listings with one natural key all get a mark of their own behind it, by url, else point, else content;
-    where that is shared too, by the next of them. So it does not matter which stands first in the file, a
-    further one changes no key of two or more that were there, and none of several is taken for the one that
-    was there alone: `diff.diff` asks which of them it is. Listings alike in everything are counted.
+    Listings that share a natural key all get a suffix, from the url, else the point, else the content; where
+    that is shared too, from the next of these. So their order in the file does not matter, another one does
+    not change the keys of two or more existing ones, and none of several is taken for a former single one:
+    `diff.diff` decides which of them it is. Listings that are equal in everything are numbered.
     """
     listings = tuple(listings)
     keys = [natural_key(listing, by_city=by_city) for listing in listings]
@@ -83,7 +83,7 @@ def assign_keys(listings: Iterable[Listing], *, by_city: bool) -> tuple[Listing,
 
 
 def _find_shared(keys: list[str]) -> list[list[int]]:
-    """The positions of every key that is there more than once."""
+    """The positions of every key that occurs more than once."""
     if len(set(keys)) == len(keys):
         return []
     positions: dict[str, list[int]] = defaultdict(list)
@@ -118,11 +118,11 @@ def content_digest(listing: Listing) -> str:
 
 
 def digest(listings: Iterable[Listing]) -> str:
-    """A hash of the set of listings, by which a publication is known again (32 hexadecimal digits).
+    """A hash of the set of listings, by which a publication is recognized (32 hexadecimal digits).
 
-    In it: names, places, dates and attributes, without letter case and punctuation. Outside: order, keys,
-    ids, links, points and folders, for a stale list that is put up again may come with new links, and is as
-    stale.
+    It covers names, places, dates and attributes, without letter case and punctuation. It ignores order,
+    keys, ids, links, points and folders, because a stale list that is uploaded again may come with new links
+    and is still stale.
     """
     rows = sorted(
         repr((
@@ -137,10 +137,10 @@ def digest(listings: Iterable[Listing]) -> str:
 
 
 def documents_of(listing: Listing) -> tuple[str, ...]:
-    """The documents that the publisher links for it, of all its rows."""
+    """The documents that the publisher links for a listing, of all its rows."""
     return listing.documents or ((listing.url,) if listing.url else ())
 
 
 def dates_of(listing: Listing) -> tuple[date, ...]:
-    """The publisher's dates for it, of all its rows."""
+    """The publisher's dates for a listing, of all its rows."""
     return listing.dates or ((listing.since,) if listing.since else ())

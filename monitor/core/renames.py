@@ -1,7 +1,7 @@
-"""Which removed listing a new one used to be: the rename rule.
+"""The rename rule: matches new listings to the removed ones that they used to be.
 
-Nothing here knows a clock or a history; the rule and its numbers were found on labeled renames of the 287(g)
-list and are explained where they stand.
+It uses no clock and no history; the rule and its numbers were tuned on labeled renames of the 287(g) list and
+are explained where they are used.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from monitor.core.identity import dates_of, documents_of
 from monitor.core.wording import expand, expand_normalised, named_place, normalise
 from monitor.domain import Listing
 
-# How alike two names must be, from 0 to 1. On 84 labelled renames of the 287(g) list these paired 82 to 83
-# rightly and none wrongly; a raw ratio of 0.82 made mistakes.
+# Required similarity of two names, from 0 to 1. On 84 labeled renames of the 287(g) list these paired 82 to
+# 83 correctly and none incorrectly; a raw ratio of 0.82 made mistakes.
 _ONE_PLACE = 0.30  # a document, an id or coordinates that no other listing has, and a word of the place
 _AGREED = 0.60  # same date or document, and the document or the county agrees
 _EVIDENCE = 0.85  # same date or document
@@ -27,14 +27,13 @@ _CONTRADICTED = 0.90  # same date, but in another county
 _NO_EVIDENCE = 0.90
 _NEVER = 2.0
 _KIND_WORDS = frozenset(("county", "city", "town"))
-_PLACE_WEIGHT = (
-    0.1  # the better of two candidates is the one in the same county, unless its name is that much less alike
-)
+# Of two candidates the one in the same county is better, unless its name is that much less similar.
+_PLACE_WEIGHT = 0.1
 
 
 def may_be_one(one: Listing, other: Listing) -> bool:
-    """Whether two rows to which the publisher gave one id are one agency: of one state, and not plainly named
-    after two places.
+    """Whether two rows with one publisher's id are one agency: in one state, and not clearly named after two
+    places.
     """
     if one.state != other.state or one.name == other.name:
         return one.state == other.state
@@ -47,9 +46,7 @@ def may_be_one(one: Listing, other: Listing) -> bool:
 
 
 class Pairing(Protocol):
-    """Finds which removed listing is which added one, as `pair` does; the parser does it in another
-    process.
-    """
+    """The signature of `pair`; the parser implements it in another process."""
 
     def __call__(
         self, removed: Iterable[Listing], added: Iterable[Listing], *, widespread: frozenset[str] = ...
@@ -57,26 +54,28 @@ class Pairing(Protocol):
 
 
 def evidence_of(listing: Listing) -> tuple[str, ...]:
-    """What identifies an agency beside its name: the publisher's documents, its id, its coordinates.
+    """The evidence that identifies an agency apart from its name: the publisher's documents, its id, its
+    coordinates.
 
-    Coordinates count to seven digits, a centimeter, which is how exactly maps repeat them.
+    Coordinates are compared to seven decimal places, about a centimeter, the precision to which maps repeat
+    them.
     """
     ids = (f"id:{listing.source_id}",) if listing.source_id else ()
     return (*documents_of(listing), *ids, *point_of(listing))
 
 
 def point_of(listing: Listing) -> tuple[str, ...]:
-    """The coordinates as evidence; none without a point."""
+    """The coordinates as evidence; empty without a point."""
     return ("point:{:.7f},{:.7f}".format(*listing.point),) if listing.point else ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
-    """A listing with all that `pair` compares, worked out once.
+    """A listing with everything that `pair` compares, computed once.
 
-    ``text`` is its name without its own state's, ``words`` are those of it sorted, ``plain`` is the name with
-    its abbreviations, which a typing error can hide; ``whole`` is the name that
-    it would have in any state.
+    ``text`` is its name without its own state's name, ``words`` the sorted words of that, ``plain`` the name
+    with abbreviations kept, because a typing error can hide one; ``whole`` is the name that it would have in
+    any state.
     """
 
     listing: Listing
@@ -95,7 +94,9 @@ class _Candidate:
 
 
 def _trade(words: Collection[str]) -> str:
-    """Fire or police, if the name says one of them: a town has both, and neither is the other renamed."""
+    """Return the trade that a name contains, fire or police: a town has both, and neither is the other
+    renamed.
+    """
     fire, police = "fire" in words, "police" in words or "sheriff" in words
     return "" if fire == police else "fire" if fire else "police"
 
@@ -129,17 +130,17 @@ def _candidate(listing: Listing, widespread: frozenset[str]) -> _Candidate:
 def pair(
     removed: Iterable[Listing], added: Iterable[Listing], *, widespread: frozenset[str] = frozenset()
 ) -> list[tuple[Listing, Listing]]:
-    """Which of the vanished listings is which of the new ones under another name: one to one, the best first.
+    """Match removed listings to new ones under another name: one to one, the best match first.
 
-    Names are compared after `expand`, as they stand and with their words sorted, and as they are written; the
-    best ratio counts. A date or a document in common is the publisher's own evidence: 0.60 is enough if the
-    document or the county (on maps the city, failing both the place in the name) agrees too, else 0.85, and
-    0.90 if the counties differ or one is a fire department and the other police. Without evidence 0.90,
-    unless the counties differ or the attributes have nothing in common. Never where all dates differ.
-    Coordinates and the source's id count as documents; with one of them and a word of the place in common,
-    0.30 is enough. Across states only an identical name with evidence, or where one side has no state at all
-    and nobody else has that name. ``widespread`` is evidence that many listings have, which is none. Which
-    side is called removed does not matter.
+    Names are compared after `expand`, in their own word order and with sorted words, and as written; the best
+    ratio counts. A date or a document in common is the publisher's own evidence: 0.60 is enough if the
+    document or the county (on maps the city, failing both the place in the name) agrees too, otherwise 0.85,
+    and 0.90 if the counties differ or one is a fire department and the other police. Without evidence 0.90 is
+    required, and there is no match if the counties differ or the attributes have nothing in common, or ever
+    if all dates differ. Coordinates and the source's id count as documents; with one of them and a word of
+    the place in common, 0.30 is enough. Across states, only an identical name matches, with evidence, or if
+    one side has no state and no other listing has that name. ``widespread`` is evidence that many listings
+    share; it is ignored. The result does not depend on which side is called removed.
     """
     gone = sorted((_candidate(x, widespread) for x in removed), key=_candidate_key)
     come = sorted((_candidate(x, widespread) for x in added), key=_candidate_key)
@@ -162,7 +163,9 @@ def _candidate_key(candidate: _Candidate) -> str:
 
 
 def _rank(was: _Candidate, now: _Candidate, score: float) -> tuple[float, float, str, str]:
-    """The order in which pairs are made, least first; ties are broken alike whichever side is which."""
+    """The sort key for making pairs, lowest first; symmetric, so that ties do not depend on which side is
+    which.
+    """
     place = _PLACE_WEIGHT * (_agree(was, now) - _differ(was, now))
     one, other = sorted((was.listing.key, now.listing.key))
     return 2 * (was.state != now.state) + (score < 1), -score - place, one, other
@@ -186,7 +189,7 @@ def _differ(was: _Candidate, now: _Candidate) -> bool:
 
 
 def _needed(was: _Candidate, now: _Candidate) -> float:
-    """How alike the names of two listings of one state must be."""
+    """The similarity that the names of two listings of one state must have."""
     if was.dates and now.dates and not was.dates & now.dates:
         return _NEVER
     evidence = bool(was.dates & now.dates or was.documents & now.documents)
@@ -204,8 +207,8 @@ def _needed(was: _Candidate, now: _Candidate) -> float:
 
 
 def _nothing_in_common(was: Listing, now: Listing) -> bool:
-    """Whether both have values in the same columns and not one of them is the same; merged values count one
-    by one.
+    """Whether both have values in the same columns and none of them are equal; merged values count one by
+    one.
     """
     texts, shared = dict(now.attributes), False
     for column, text in was.attributes:
@@ -217,19 +220,23 @@ def _nothing_in_common(was: Listing, now: Listing) -> bool:
 
 
 _MOST_COMPARED = 12_000_000
-"""Comparisons of names in one pairing: 3,400 listings that leave one state, and as many new ones."""
+"""The limit of name comparisons in one pairing: enough for 3,400 listings that leave one state, and as many
+new ones.
+"""
 _MOST_ALIKE = 20
-"""Names like a given one that are looked at, the nearest first."""
+"""The number of similar names that are considered for a given one, the nearest first."""
 
 
 class _Budget:
-    """What one pairing may still compare."""
+    """The number of comparisons that one pairing has left."""
 
     def __init__(self) -> None:
         self.left = _MOST_COMPARED
 
     def allows(self, gone: Sequence[_Candidate], come: Sequence[_Candidate]) -> bool:
-        """Whether all of these may be compared with all of those; if so it counts."""
+        """Whether all of ``gone`` may be compared with all of ``come``; if so, the comparisons are
+        deducted.
+        """
         cost = len(gone) * len(come)
         if cost > self.left:
             return False
@@ -240,11 +247,11 @@ class _Budget:
 def _resembling(
     gone: Sequence[_Candidate], come: Sequence[_Candidate]
 ) -> Iterator[tuple[_Candidate, _Candidate, float]]:
-    """Every pair that could be one, with its score, found without comparing all with all.
+    """Yield every possible pair with its score, without comparing all with all.
 
-    The evidence that `_needed` asks for is looked up first, so that names are compared only among listings
-    that share a state and a date, a document or the lack of a date. Where so many share it that even this is
-    all with all, only equal names are a pair.
+    The evidence that `_needed` requires is looked up first, so that names are compared only among listings
+    that share a state and a date, a document or the lack of a date. Where too many share it, only equal names
+    make a pair.
     """
     budget = _Budget()
     for was, now in _sharing(gone, come, lambda x: ((x.state, document) for document in x.documents)):
@@ -268,7 +275,7 @@ def _resembling(
 def _sharing(
     gone: Sequence[_Candidate], come: Sequence[_Candidate], marks: Callable[[_Candidate], Iterable[Hashable]]
 ) -> Iterator[tuple[list[_Candidate], list[_Candidate]]]:
-    """For every mark that both sides have, the candidates that bear it."""
+    """Yield the candidates that have a mark, for every mark that both sides have."""
     sides: dict[Hashable, tuple[list[_Candidate], list[_Candidate]]] = {}
     for candidate in gone:
         for mark in marks(candidate):
@@ -283,7 +290,7 @@ def _sharing(
 def _close(
     gone: Sequence[_Candidate], come: Sequence[_Candidate], budget: _Budget, cutoff: float
 ) -> Iterator[tuple[_Candidate, _Candidate, float]]:
-    """The pairs whose names are at least so much alike, with the best of the ratios."""
+    """Yield the pairs whose names have at least the similarity ``cutoff``, with the best of the ratios."""
     if not budget.allows(gone, come):
         yield from _equal(gone, come)
         return
@@ -306,6 +313,8 @@ def _close(
 def _equal(
     gone: Sequence[_Candidate], come: Sequence[_Candidate]
 ) -> Iterator[tuple[_Candidate, _Candidate, float]]:
-    """Pairs with equal names, word order aside; of several with one name the first with the first."""
+    """Yield pairs with equal names, ignoring word order; of several with one name, the first with the
+    first.
+    """
     for was, now in _sharing(gone, come, lambda x: (x.words,)):
         yield from ((old, new, 1.0) for old, new in zip(was, now, strict=False))

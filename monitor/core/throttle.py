@@ -1,4 +1,6 @@
-"""Limits the commands a minute of one person in one chat, so that nobody keeps the bot busy for others."""
+"""Limits the commands per minute of one person in one chat, so that nobody can keep the bot from serving
+others.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,14 @@ from collections.abc import Callable, Hashable
 from enum import Enum, auto
 
 PER_MINUTE = 20
-"""The number of posts a minute that the API allows a bot in a group."""
+"""The number of posts per minute that the Telegram Bot API allows a bot in a group."""
 _MINUTE = 60.0
 
 
 class Admission(Enum):
-    """ALLOWED: run the command. ENOUGH: reject it and say so, once a minute. NO: reject it in silence."""
+    """ALLOWED: run the command. ENOUGH: reject it and reply so, once a minute. NO: reject it without
+    a reply.
+    """
 
     ALLOWED = auto()
     ENOUGH = auto()
@@ -20,7 +24,7 @@ class Admission(Enum):
 
 
 class Throttle:
-    """A sliding window of one minute per (chat, person). ``clock`` returns seconds and never goes back."""
+    """A sliding window of one minute per (chat, person). ``clock`` returns seconds and is monotonic."""
 
     def __init__(self, clock: Callable[[], float], limit: int = PER_MINUTE) -> None:
         self._clock, self._limit = clock, limit

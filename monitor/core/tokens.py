@@ -1,9 +1,9 @@
 """Tokens that let one subscriber, or the operator, do one thing: HMAC-SHA256 over a purpose, the number of a
 subscriber or of a decision, and a random nonce from its row.
 
-The same arguments give the same token, so a mail can be rendered again; without the key the database gives
-none away. A token is lower-case letters and digits only and means the same in any case: it survives mail
-relays, a VERP local part and being typed.
+The same arguments give the same token, so a mail can be rendered again; without the key, a copy of the
+database reveals no token. A token consists of lower-case letters and digits and is case-insensitive: it
+survives mail relays, a VERP local part and manual typing.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import re
 from enum import StrEnum
 
 SMALLEST = 2**40
-"""The smallest random number of a subscriber. Tokens of version 0.1.0 have the id instead: it is smaller."""
+"""The smallest random number of a subscriber. Tokens of version 0.1.0 contain the id instead, which is
+smaller.
+"""
 _FORM = re.compile(r"([1-9][0-9]{0,18})x([a-z2-7]{16,26})", re.ASCII)
 
 
 class Purpose(StrEnum):
-    """What a token is for; one made for another purpose is not accepted."""
+    """The purpose of a token; a token made for another purpose is not accepted."""
 
     CONFIRM = "confirm"
     MANAGE = "manage"
@@ -28,20 +30,20 @@ class Purpose(StrEnum):
     DECIDE = "decide"
 
 
-# A local part has 64 characters (RFC 5321, 4.5.3.1.1), of which relays and "bounce+" want some. 80 bits are
-# ample for what a forger gains here: one bounce counted against one address.
+# A local part has 64 characters (RFC 5321, 4.5.3.1.1), of which relays and "bounce+" need some. 80 bits are
+# ample for what a forger can gain here: one bounce counted against one address.
 _BYTES = {**dict.fromkeys(Purpose, 16), Purpose.BOUNCE: 10}
 
 
 def make(key: bytes, purpose: Purpose, number: int, nonce: str) -> str:
-    """The token of this subscriber for this purpose: the number, an "x" and the code (26 characters, 16 for
+    """Compute the token of a subscriber for a purpose: the number, an "x" and the code (26 characters, 16 for
     BOUNCE).
     """
     return f"{number}x{_code(key, purpose, number, nonce)}"
 
 
 def parse_number(token: str) -> int | None:
-    """Whose token this claims to be, to find the nonce to check it with; None if it is no token.
+    """Read the number that a token claims, to look up the nonce for `check`; None if it is not a token.
 
     It proves nothing.
     """

@@ -1,4 +1,4 @@
-"""Agency names as they are compared: case and marks dropped, abbreviations written out."""
+"""Normalizes agency names for comparison: case and punctuation removed, abbreviations written out."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _AGENCY_WORDS = frozenset(
         "state", "the", "trustees",
     ]
 )  # fmt: skip
-"""What an agency is, not where: what is left of a name without these says which place it is of."""
+"""Words for the kind of an agency: the rest of a name says which place it belongs to."""
 _INITIALS = re.compile(r"\b(\w)\.(?=\w\b)")
 
 _QUOTES = {ord(c): None for c in "'\u2018\u2019\u02bc`\u00b4"}
@@ -72,11 +72,11 @@ _ASCII = (
 
 
 def normalise(text: str) -> str:
-    """The text without what people do not read as a difference: case, accents, punctuation, white space; "&"
-    reads "and".
+    """Remove what readers do not see as a difference: case, accents, punctuation, white space; "&" becomes
+    "and".
 
-    An apostrophe and the points of initials join ("Sheriff's" is "sheriffs", "P.D." is "pd"); any other mark
-    parts words.
+    An apostrophe and the periods of initials are dropped ("Sheriff's" is "sheriffs", "P.D." is "pd"); any
+    other punctuation separates words.
     """
     if "." in text:
         text = _INITIALS.sub(r"\1", text)
@@ -88,16 +88,16 @@ def normalise(text: str) -> str:
 
 
 def expand(name: str, state: str | None) -> str:
-    """The name as it is compared with others: abbreviations written out, its own state's name and "city of"
-    in front dropped.
+    """Normalize a name for comparison: abbreviations written out, its own state's name and a leading "city
+    of" removed.
 
-    A state's name that is the name of a place stays: Oklahoma County, Virginia Beach, Kansas City.
+    A state's name that is part of a place name stays: Oklahoma County, Virginia Beach, Kansas City.
     """
     return expand_normalised(normalise(name), state)
 
 
 def expand_normalised(text: str, state: str | None) -> str:
-    """`expand` of a name that is normalised already."""
+    """`expand` for a name that is already normalized."""
     text = _ARTICLES.sub("", text)
     own = STATES.get(state or "", "").lower()
     if own and text.startswith(own + " "):
@@ -108,12 +108,12 @@ def expand_normalised(text: str, state: str | None) -> str:
 
 
 def named_place(expanded: str) -> frozenset[str]:
-    """The words of an expanded name that say where the agency is, not what it is."""
+    """The words of an expanded name that name its place, not its kind."""
     return frozenset(expanded.split()) - _AGENCY_WORDS
 
 
 def spellings(listing: Listing) -> frozenset[str]:
-    """The marks of a name that all its usual spellings share, two of one name at least one of them.
+    """Compute the signatures of a name: two usual spellings of one name share at least one of them.
 
     Abbreviations are written out and word order does not count: "City of St. Cloud Police Dept" is "St. Cloud
     Police Department", "City of Woodland Hills" is "Woodland Hills City".
@@ -121,7 +121,7 @@ def spellings(listing: Listing) -> frozenset[str]:
     return _spell(listing.name, listing.state, listing.state_text)
 
 
-@lru_cache(maxsize=4096)  # the names of a list are mostly those of its last publication
+@lru_cache(maxsize=4096)  # most names of a list are those of its last publication
 def _spell(text: str, state: str | None, state_text: str | None) -> frozenset[str]:
     name = normalise(text)
     place = state or normalise(state_text or "")
@@ -131,11 +131,11 @@ def _spell(text: str, state: str | None, state_text: str | None) -> frozenset[st
 
 
 _LEAST_ALIKE = 85  # of 100: "municipality" and "municipal" are 86, "northern" and "southern" 75
-_LEAST_LETTERS = 6  # in shorter words one letter is another word
+_LEAST_LETTERS = 6  # in shorter words, one letter makes another word
 
 
 def is_one_word_apart(one: str, other: str) -> bool:
-    """Whether two normalised texts are the same but for the spelling of one long word; numbers never."""
+    """Whether two normalized texts differ only in the spelling of one long word, which is not a number."""
     if one == other:
         return True
     here, there = one.split(), other.split()

@@ -1,4 +1,4 @@
-"""Changes that wait because there are too many of their kind at once."""
+"""Holds changes that come in too large a group of one kind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _group(change: Change) -> str:
 
 
 _SHORT = 100
-"""Listings from which on the limits by number are sensible: 37 additions to 143 were a day's work."""
+"""The size of a list from which on absolute limits make sense: 37 additions to 143 were a normal day."""
 
 _DONE = {"additions": "appeared", "removals": "vanished", "renames": "were renamed", "changes": "changed"}
 
@@ -34,15 +34,15 @@ def group_holds(
     now: datetime,
     policy: Policy,
 ) -> dict[Identity, tuple[str, timedelta]]:
-    """The changes that wait because there are too many of their kind, with the reason and for how long.
+    """Find the changes to hold because there are too many of their kind, with the reason and the duration.
 
-    A publisher's accident is many changes at once, a day's work a few; on the real history more than this
-    within 24 hours was either (the misspelled state stood for 72 hours, so five days) or a bulk of genuine
-    additions, which a day's wait does not hurt. What was published in that time without a hold counts in,
-    what was held and then believed does not; nor does what a person has answered or must. A change that was
-    first seen earlier is not part of the group. On a short list the limits are large shares: there
-    ``whole_group`` changes that are more than ``group_share`` of it are a group too (20 renames of 44 came at
-    once). What only undoes earlier changes is probably their correction and waits less.
+    A publisher's accident is many changes at once, a normal day a few. In the real history, more than this
+    within 24 hours was either an accident (the misspelled state stood for 72 hours, hence five days) or a
+    batch of genuine additions, which a day's wait does not hurt. Changes published in that time without a
+    hold count too; those that were held and then believed do not, nor do those that a person has decided or
+    must decide. A change that was first seen earlier is not part of the group. On a short list the limits are
+    large shares: there, ``whole_group`` changes that are more than ``group_share`` of it are a group too (20
+    of 44 were renamed at once). Changes that only undo earlier ones are probably corrections and wait less.
     """
 
     def counts(change: Change) -> bool:
@@ -96,12 +96,12 @@ def _wholly_gone(
     memory: Memory,
     policy: Policy,
 ) -> dict[Identity, tuple[str, timedelta]]:
-    """What leaves a state or folder without a listing, with what lately left it: it was misspelled or lost,
-    not emptied.
+    """Find the changes that, with recently published ones, leave a state or folder without a listing: it was
+    probably misspelled or lost, not emptied.
 
-    A state that is written as another one takes its listings away, by changes; a folder that is renamed takes
-    them along. Looked at when a removal comes that was not there before; else a folder that was renamed would
-    be gone at the next poll, when only the missing listings still bear its old name.
+    A misspelled state loses its listings by changes; a renamed folder keeps them under the new name. This is
+    checked only when there is a new removal; otherwise a renamed folder would look empty at the next poll,
+    when only the missing listings still have its old name.
     """
 
     def where(listing: Listing | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Tier 2: what is done with each change of a snapshot that is believed, and when."""
+"""Tier 2: decides what is done with each change of a believed snapshot, and when."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def judge(
     blank_states: bool = False,
     reread: bool = True,
 ) -> tuple[Judgement, ...]:
-    """What happens now with each change, in their order; a quiet one is published, which nobody is told.
+    """Decide about each change, in the given order; a quiet change is published without a message.
 
     ``changes`` lead from ``accepted``, the baseline, to a good snapshot; on a poll that finds the same
-    content they are those of ``standing``, and the answers are the same. ``standing`` is what was pending,
-    held or rejected before this poll, ``released`` what was published within ``policy.rename_memory``, and
-    all removals before; ``damaged`` are rows whose name cannot be read. ``blank_states``: the publication
-    has lost states that are known. ``reread``: it was parsed for this poll, so that ``damaged`` and
-    ``blank_states`` are known; a doubt that it does not raise any more is over.
+    content they are those of ``standing``, and the decisions are the same. ``standing`` are the changes that
+    were pending, held or rejected before this poll, ``released`` those published within
+    ``policy.rename_memory``, and all earlier removals; ``damaged`` are rows whose name cannot be read.
+    ``blank_states``: the publication has lost known states. ``reread``: it was parsed for this poll, so that
+    ``damaged`` and ``blank_states`` are known; a doubt that it no longer raises is over.
 
-    A change keeps its clock and its hold while its identity stands, whatever is published around it and even
-    if it reads differently now. An addition that is renamed before it was told is still that addition: it
-    inherits clock and hold, so that neither does a typo fix make people wait again nor does a new name slip
-    out of a hold. A person's answer does not pass on to a name which that person did not see: after a no, the
-    new name waits for a person again.
+    A change keeps its clock and its hold while its identity is the same, whatever is published around it and
+    even if its values differ now. An addition that is renamed before it was announced is still the same
+    addition: it inherits clock and hold, so that a corrected typo does not start the wait again and a new
+    name does not escape a hold. A person's decision does not carry over to a name that the person did not
+    see: after a rejection, the new name waits for a person again.
     """
     changes = tuple(changes)
     known = _index_known(changes, standing)
@@ -86,7 +86,7 @@ def judge(
         if hold := holds.get(change.identity):
             reason, wait = hold
             return Judgement(change, State.HELD, since, reason, since + wait)
-        # a poll can meet a file half written or a server that lags behind: a removal needs a second look,
+        # a poll can read a half-written file or a server that lags behind: a removal needs a second poll,
         # half an hour later
         if change.kind is Kind.REMOVED and (not stood or now - since < policy.removal_wait):
             words = f"Missing; announced if it is still missing {span(policy.removal_wait)} later."
@@ -97,12 +97,12 @@ def judge(
 
 
 def _is_doubt(stood: OpenChange) -> bool:
-    """Whether a hold waits for a row that can be read, and no person was asked before."""
+    """Whether a hold only waits for a readable row, and no person has to decide it."""
     return stood.release_at is None and not stood.reason.startswith(_ANSWERED)
 
 
 def _unread(change: Change, stateless: frozenset[Identity], policy: Policy) -> tuple[str, timedelta] | None:
-    """Why a new listing or name waits until it can be read, and how long at most."""
+    """Why a new listing or name waits until it can be read, and the longest wait."""
     if change.identity in stateless:
         wait = policy.hold_others
         return f"{_NO_STATES}; this is told once they are back, or after {span(wait)}.", wait
@@ -118,8 +118,8 @@ def _unread(change: Change, stateless: frozenset[Identity], policy: Policy) -> t
 def _find_lost_states(
     changes: Iterable[Change], known: dict[Identity, OpenChange], reread: bool
 ) -> frozenset[Identity]:
-    """New listings without a state while the list has lost its states, and what is missing meanwhile: they
-    may be one agency.
+    """Find new listings without a state while the list has lost its states, and listings that are missing
+    meanwhile: both may be one agency.
     """
     changes = tuple(changes)
     if not reread:
@@ -130,31 +130,31 @@ def _find_lost_states(
         for change in changes
         if change.kind is Kind.ADDED and not change.subject.state and not change.subject.state_text
     }
-    # also one row that is read as several namesakes, and counts as a change of one of them
+    # includes one row that stands for several namesakes, and counts as a change of one of them
     stateless = any(x.after and not x.after.state and not x.after.state_text for x in changes)
     missing = {change.identity for change in changes if change.kind is Kind.REMOVED} if stateless else set()
     return frozenset(blank | missing)
 
 
 def find_withdrawn(changes: Iterable[Change], standing: Iterable[OpenChange]) -> tuple[OpenChange, ...]:
-    """What stood and is no longer there, so that it ends in silence.
+    """Find the open changes that are no longer there; they end without a message.
 
-    A change that is only quiet now is not there.
+    A change that is only quiet now counts as gone.
     """
     there = {change.identity for change in changes if not change.quiet}
     return tuple(one for one in standing if one.change.identity not in there)
 
 
 def next_due(standing: Iterable[OpenChange], policy: Policy) -> datetime | None:
-    """The first moment at which a good poll would publish something of this, if nothing new comes; None if
-    only a person can.
+    """The first moment at which a good poll would publish one of these changes, if nothing else changes; None
+    if only a person can.
     """
     times = (_due_at(one, policy) for one in standing)
     return min((time for time in times if time), default=None)
 
 
 def due(standing: Iterable[OpenChange], now: datetime, policy: Policy | None = None) -> bool:
-    """Whether a good poll now publishes something of this although the source has not changed."""
+    """Whether a good poll now would publish one of these changes although the source has not changed."""
     time = next_due(standing, policy or Policy())
     return time is not None and time <= now
 
@@ -170,7 +170,7 @@ def _due_at(standing: OpenChange, policy: Policy) -> datetime | None:
 
 
 def _index_known(changes: Iterable[Change], standing: Iterable[OpenChange]) -> dict[Identity, OpenChange]:
-    """The open changes by their identity in this poll: an addition may have got another name or key since."""
+    """Index the open changes by their identity in this poll: an addition may have another name or key now."""
     known = {one.change.identity: one for one in standing}
     new = (
         {change.identity: change.subject for change in changes if change.kind is Kind.ADDED} if known else {}
@@ -190,7 +190,7 @@ def _index_known(changes: Iterable[Change], standing: Iterable[OpenChange]) -> d
 def _inherit(stood: OpenChange, heir: Change) -> OpenChange:
     before, after = heir.before, heir.after
     if before and after and after.state and not before.state and _is_doubt(stood):
-        return replace(stood, state=State.PENDING, reason="")  # it waited for its state
+        return replace(stood, state=State.PENDING, reason="")  # it was waiting for its state
     if heir.quiet or not (stood.approved or stood.state is State.REJECTED):
         return stood
     if stood.approved:

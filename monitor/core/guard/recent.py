@@ -1,4 +1,4 @@
-"""What was published lately, as far as it bears on what may be published now."""
+"""Recently published changes, as far as they matter for current ones."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Identity = tuple[Kind, str]
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What was published lately: who is gone, who was announced as listed again and until when, and what
-    counts into groups.
+    """Recently published changes: agencies that are gone, agencies that were announced as listed again (and
+    until when that matters), and changes that count toward groups.
     """
 
     gone: dict[str, Listing]
@@ -52,8 +52,9 @@ class Memory:
     def with_previous(
         self, changes: tuple[Change, ...], known: dict[Identity, OpenChange]
     ) -> tuple[Change, ...]:
-        """The changes, additions of a listing that was announced as gone marked so: by key, name or the
-        rename rule; by name or another usual spelling of it, however long ago that was.
+        """The changes, with ``previous`` set on additions of a listing that was announced as gone. Recent
+        ones are matched by key, name or the rename rule; older ones, of any age, by name or another usual
+        spelling.
         """
         was = {
             change.identity: known[change.identity].change.previous
@@ -84,8 +85,8 @@ class Memory:
         )
 
     def without_late_dates(self, change: Change) -> Change:
-        """The change, quiet if it only gives a date to what was published lately without one: it could not be
-        read then, and is no news.
+        """The change, made quiet if it only adds a date to a listing recently published without one: the date
+        could not be read then, and is not news.
         """
         before = change.before
         if before is None or before.since or change.fields != ("since",):
@@ -93,7 +94,7 @@ class Memory:
         return replace(change, quiet=True) if (Kind.ADDED, before.key) in self.published else change
 
     def undoes(self, change: Change) -> bool:
-        """Whether a change only takes back what was published lately."""
+        """Whether a change only reverts a recently published one."""
         if change.kind is Kind.ADDED:
             return change.previous is not None
         assert change.before is not None
@@ -106,8 +107,8 @@ class Memory:
         return all(value_of(after, field) == value_of(earlier, field) for field in done.fields)
 
     def flapping(self, change: Change) -> datetime | None:
-        """Until when an agency that was announced as listed again is not announced, if this change removes or
-        adds it once more.
+        """Until when an agency that was announced as listed again is not announced once more, if this change
+        removes or adds it.
         """
         listing = (
             change.previous

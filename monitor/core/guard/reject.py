@@ -1,4 +1,4 @@
-"""Tier 1: whether a publication is believed at all."""
+"""Tier 1: decides whether a publication is believed at all."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Publicatio
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a publication is not believed, in words for a person, and when its changes are judged one by one
-    nevertheless, if the source does not go back before.
+    """Why a publication is not believed, as text for a person, and when its changes are judged one by one
+    nevertheless, unless the source reverts before.
     """
 
     reason: str
@@ -24,10 +24,10 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRun:
-    """Since when every poll of a source brought something that was rejected, without a good one in between;
-    None if the last one did not.
+    """Since when every poll of a source was rejected, without a good one in between; None if the last one was
+    good.
 
-    ``same_list``: since when it was always the same set of listings as now.
+    ``same_list``: since when the rejected set of listings was the same as now.
     """
 
     since: datetime | None = None
@@ -51,18 +51,18 @@ def reject(
     cut: bool = False,
     run: RejectedRun = _NO_RUN,
 ) -> Rejection | None:
-    """Why this publication is not believed at all, or None if its changes may be judged one by one.
+    """Decide why this publication is not believed at all; None if its changes may be judged one by one.
 
     ``changes`` lead from ``accepted`` to the publication; ``columns`` and ``folders`` are those of the last
     good snapshot. ``last_seen`` is when this very set of listings (`identity.digest`) was last published
     before; None if never, or if it is that of the last good snapshot. ``cut``: the last row has no end of
-    line, and it had one in the last good body. Only what is new counts: a change that stands already was
-    judged when it came and must not make the next good publication look bad.
+    line, and it had one in the last good body. Only new changes count: an open change was judged when it came
+    and must not make the next good publication look bad.
 
     A rejection ends by itself. On real maps a frozen baseline refused every later publication, for a year
-    and 108 true additions. So what was rejected for `Policy.reject_wait`, and a copy of an earlier list that
-    was served for `Policy.stale_after`, is judged change by change, with the holds of `judge`. ``run`` says
-    how long that has been so.
+    and 108 true additions. So a publication that was rejected for `Policy.reject_wait`, or a copy of an
+    earlier list that was served for `Policy.stale_after`, is judged change by change, with the holds of
+    `judge`. ``run`` says how long that has lasted.
     """
     stands = {one.change.identity for one in standing}
     fresh = [change for change in changes if not change.quiet and change.identity not in stands]
@@ -91,10 +91,10 @@ def _too_many_missing(
     accepted: Collection[Listing],
     policy: Policy,
 ) -> str | None:
-    """No real release took away more than a few in a hundred; a truncated or swapped file does.
+    """No real release removed more than a few percent; a truncated or swapped file does.
 
-    Up to ``missing_floor`` listings are no more than a tiny list loses on a day; the holds of groups see to
-    them. A column or folder that went with them says what happened.
+    Up to ``missing_floor`` listings may disappear from a tiny list in a day; the holds of groups handle them.
+    A column or folder that disappeared with them explains the loss.
     """
     count, total = len(missing), len(accepted)
     if count <= policy.missing_floor or count <= policy.missing_share * total:
@@ -137,10 +137,11 @@ def _lost_folder(
 
 
 def _stale(differences: int, last_seen: datetime | None) -> str | None:
-    """An old file put up again, or a server that lags behind the others: from outside it looks like a
-    publisher who takes a change back, whatever its age and however little differs.
+    """Detect an old file that was uploaded again, or a server that lags behind the others: from outside it
+    looks like a publisher who reverts a change, whatever its age and however little differs.
 
-    One poll that met a copy of 12 hours ago announced a false "listed again", and a rename back and forth.
+    One poll that read a copy of 12 hours before announced a false "listed again", and a rename back and
+    forth.
     """
     if last_seen is None or not differences:
         return None
@@ -152,8 +153,8 @@ def _stale(differences: int, last_seen: datetime | None) -> str | None:
 
 
 def _cut(fresh: Sequence[Change]) -> str | None:
-    """A file that ends in the middle of a row: what is missing may stand behind the cut, and the last row may
-    be half of one.
+    """Detect a file that ends in the middle of a row: missing listings may lie behind the cut, and the last
+    row may be incomplete.
     """
     lost = [x for x in fresh if x.kind is Kind.REMOVED or (x.kind is Kind.CHANGED and _is_shorter(x))]
     if not lost:
@@ -176,8 +177,8 @@ def _is_shorter(change: Change) -> bool:
 
 
 def _future(fresh: Iterable[Change], now: datetime, policy: Policy) -> str | None:
-    """Rows dated after tomorrow (a day's grace for time zones) belong elsewhere; one or two are typing
-    errors.
+    """Detect rows dated after tomorrow (a day's grace for time zones), which belong elsewhere; one or two are
+    typing errors.
     """
     tomorrow = now.date() + timedelta(days=1)
     rows = [

@@ -1,4 +1,6 @@
-"""Changes that no waiting makes believable: what seems to be gone or there for a row that cannot be read."""
+"""Changes that no waiting time makes credible: listings that seem gone or new because a row cannot be
+read.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +18,15 @@ from monitor.core.wording import normalise
 from monitor.domain import Change, Kind, Listing
 
 _ALIKE = 90  # of 100
-_MOST_ALIKE = 100  # rows with one mark that are looked at
-_MOST_COMPARED = 100_000  # pairs of names; beyond that most of the list is broken, and is held or rejected
+_MOST_ALIKE = 100  # rows with one mark that are compared
+_MOST_COMPARED = 100_000  # pairs of names; above that, most of the list is broken and is held or rejected
 
 
 def unreadable_rows_of(
     changes: Sequence[Change], accepted: Collection[Listing], damaged: Iterable[Listing]
 ) -> dict[Identity, str]:
-    """The changes that only a person can decide, with the reason: what seems to be there or gone for a row
-    that cannot be read.
+    """Find the changes that only a person can decide, with the reason: listings that seem new or gone because
+    a row cannot be read.
     """
     removed = [change for change in changes if change.kind is Kind.REMOVED]
     arrived = [change for change in changes if change.kind is Kind.ADDED]
@@ -73,7 +75,7 @@ def unreadable_rows_of(
 
 
 def placeless_of(changes: Sequence[Change], accepted: Collection[Listing]) -> dict[Identity, str]:
-    """The changes of listings without any place on a list that has places, with the reason: they may be
+    """Find the changes of listings without any place on a list that has places, with the reason: they may be
     notes below the table, and only a person can decide.
     """
     astray = [
@@ -88,7 +90,7 @@ def placeless_of(changes: Sequence[Change], accepted: Collection[Listing]) -> di
 
 
 def _has_place(listing: Listing) -> bool:
-    """Whether a listing says where it is; what says nothing of it is a note rather than an agency."""
+    """Whether a listing has any place; one without is probably a note rather than an agency."""
     return any((listing.state, listing.state_text, listing.city, listing.county, listing.point))
 
 
@@ -98,8 +100,8 @@ def _rows_astray(
     nowhere: Mapping[str, Change],
     broken: Iterable[Listing],
 ) -> dict[Identity, str]:
-    """Doubts where one row of several of an agency has lost its state: it is no new agency, and the others do
-    not say all of the old one.
+    """Find doubts where one of several rows of an agency has lost its state: it is not a new agency, and the
+    other rows do not have all values of the old one.
     """
     astray = nowhere.keys() | {normalise(row.name) for row in broken if not row.state}
     if not astray:
@@ -122,7 +124,7 @@ def _rows_astray(
 
 
 def _marks(listing: Listing) -> Iterator[Hashable]:
-    """What two rows share of which one may explain the other, so that not all are compared with all."""
+    """The marks that two rows share if one may explain the other, so that not all are compared with all."""
     if listing.source_id:
         yield "id", listing.source_id
     yield from evidence_of(listing)
@@ -132,8 +134,8 @@ def _marks(listing: Listing) -> Iterator[Hashable]:
 
 
 def _explains(row: Listing, gone: Listing, shared: Counter[str]) -> bool:
-    """Whether a row that cannot be read may be the listing that is missing; a document that several of the
-    missing name says nothing.
+    """Whether a row that cannot be read may be the missing listing; a document that several missing listings
+    link to is no evidence.
     """
     if row.source_id and row.source_id == gone.source_id:
         return True
@@ -158,8 +160,8 @@ def _may_read(row: Listing, gone: Listing) -> bool:
 
 
 def _namesakes(changes: Sequence[Change], accepted: Collection[Listing]) -> frozenset[str]:
-    """The names of the missing listings that the snapshot still has: a publisher who writes one agency in two
-    ways tidies up.
+    """The names of missing listings that the snapshot still has: the publisher wrote one agency in two ways
+    and tidies up.
     """
     missing = {change.subject.key: change.subject for change in changes if change.kind is Kind.REMOVED}
     wanted = {make_named_key(listing, by_city=True) for listing in missing.values()}
