@@ -1,4 +1,4 @@
-"""The client of the Bot API: updates in, answers out within Telegram's limits, queries about chats.
+"""The client of the Bot API: receives updates, posts answers within Telegram's limits, and queries chats.
 
 No other module of the bot calls the API.
 """
@@ -59,9 +59,9 @@ LONGEST_NOTICE = 200
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _TIMEOUT = 15.0  # s, for one request
-_INLINE_CACHED = 300  # s that Telegram may keep an inline answer for everybody who asks the same
+_INLINE_CACHED = 300  # s that Telegram may cache an inline answer for everybody who sends the same text
 _TRIES = 3
-_SHORT = timedelta(seconds=5)  # a 429 up to this long is waited for; beyond it the answer is dropped
+_SHORT = timedelta(seconds=5)  # the longest wait after a 429; beyond it the answer is dropped
 
 
 class Api:
@@ -148,7 +148,7 @@ class Api:
             return None
 
     async def member(self, chat: int | str, user: int) -> ChatMember | None:
-        """Fetch somebody's membership in a chat; None when the API does not show it."""
+        """Fetch a user's membership in a chat; None if the API does not show it."""
         try:
             return await self._bot.get_chat_member(chat, user)
         except (BadRequest, Forbidden):
@@ -204,7 +204,9 @@ class Api:
             log.info("a button could not be answered: %s", meaning_of(error, ""))
 
     async def answer_inline(self, query: str, results: Iterable[InlineResult]) -> None:
-        """Answer the bot's name and a text in some chat. Queries that are too old are skipped."""
+        """Answer an inline query (the bot's name and a text, in any chat). Queries that are too old are
+        skipped.
+        """
         articles = [
             InlineQueryResultArticle(
                 id=result.key,
@@ -223,7 +225,7 @@ class Api:
     async def _at_pace(self, chat: int | str, send: Callable[[], Awaitable[None]]) -> None:
         """Make a request that counts as a post.
 
-        Retry it if it certainly was not carried out and the wait is short.
+        Retry it if it was certainly not carried out and the wait is short.
         """
         for tries in range(1, _TRIES + 1):
             await self._pace.turn(str(chat))
@@ -239,7 +241,7 @@ class Api:
 
 
 def _wait(meaning: Transient | Permanent | Exception, tries: int) -> float | None:
-    """Seconds until a failed request is retried; None: it is not."""
+    """Compute the seconds until a failed request is retried; None: it is not retried."""
     if not isinstance(meaning, Transient) or meaning.ambiguous:
         return None
     if meaning.retry_after is not None:
@@ -275,8 +277,8 @@ def _cut(text: str) -> str:
 class _Request(Checked):
     """Requests whose answers are parsed update by update.
 
-    The library parses all updates of an answer or none. An update that cannot be parsed becomes an empty one
-    here, and is skipped.
+    The library parses all updates of a response or none. Here, an update that cannot be parsed becomes an
+    empty one and is skipped.
     """
 
     @staticmethod

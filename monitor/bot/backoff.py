@@ -1,5 +1,5 @@
 """Bot health and back-off: whether updates arrive, what prevents it, and how long to wait before the next
-try.
+attempt.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class BotHealth:
     def __init__(self, engine: Engine, clock: Callable[[], datetime], owner: str, timing: Timing) -> None:
         self._engine, self._clock, self._owner, self._timing = engine, clock, owner, timing
         self.has_rival = False
-        """Whether another process used the same token, at the last failure or since."""
+        """Whether another process has used the same token, at the last failure or since."""
         self._trouble: str | None = None
         self._working = False
         self._beat_at: datetime | None = None

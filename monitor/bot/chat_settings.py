@@ -1,4 +1,4 @@
-"""How a chat gets its messages: how often, its quiet hours, its own line, and a preview of a post."""
+"""Settings of a chat: frequency of messages, quiet hours, its own line, and a preview of a post."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class ChatSettings:
     def answer_when(
         self, words: Sequence[str], chat: int, name: str | None, suffix: str, translate: Translator
     ) -> FollowResult | Reply:
-        """Show how often messages come and when nothing is posted; words set it: "weekly", "daily 18", "quiet
-        22 7", "quiet off". An outcome is returned where nothing was done.
+        """Show the frequency of messages and the quiet hours, or set them by words: "weekly", "daily 18",
+        "quiet 22 7", "quiet off". Returns a FollowResult if nothing was done.
         """
         match tuple(words):
             case (("at_once" | "daily" | "weekly") as frequency, *rest):
@@ -63,7 +63,7 @@ class ChatSettings:
     def answer_line(
         self, words: Sequence[str], chat: int, name: str | None, translate: Translator
     ) -> FollowResult | Reply:
-        """Set the line under each post of the chat; "off" removes it; without words show it."""
+        """Set the line under each post of the chat; "off" removes it, no words show it."""
         text = clean(" ".join(words), 2 * LONGEST_LINE)
         if len(text) > LONGEST_LINE:
             return translate.refusal("A line has %(most)s characters at most.", most=LONGEST_LINE)

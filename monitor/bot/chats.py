@@ -1,7 +1,7 @@
 """Chats as subscribers: reads and changes what a chat watches, each change in one transaction.
 
-A command proves that it comes from its chat, so a new subscriber is active at once. A chat of the operator's
-configuration is not changed here: the configuration would win at the next start.
+A command proves that it comes from its chat, so a new subscriber is active at once. A chat in the operator's
+configuration is not changed here: the configuration would override it at the next start.
 """
 
 from __future__ import annotations
@@ -34,15 +34,13 @@ CHANNEL = "telegram"
 ORIGIN = "bot"
 MOST_PLACES = 50
 REFUSED = "Telegram: Forbidden"
-"""The prefix of a suppression's reason that came from a 403: the chat can undo it by talking to the bot
-again.
-"""
+"""The prefix of the reason of a suppression by a 403: the chat can lift it by talking to the bot again."""
 
 
 class FollowVerdict(Enum):
     """The outcome of a request.
 
-    FIXED: the operator's configuration decides for this chat. CLOSED: the chat is suppressed. FULL: too many
+    FIXED: the operator's configuration sets up this chat. CLOSED: the chat is suppressed. FULL: too many
     places. LAST: the last list cannot be removed. NOTHING: the chat watches nothing.
     """
 
@@ -58,8 +56,9 @@ class FollowVerdict(Enum):
 class Watching:
     """What a chat watches, and the language of its messages.
 
-    ``fixed``: set by the operator's configuration. ``paused_until`` is set during a pause. ``hour`` is that
-    of digests, ``quiet`` the hours between which nothing is posted, ``own_line`` stands under each post.
+    ``fixed``: set by the operator's configuration. ``paused_until`` is set during a pause. ``hour`` is the
+    local hour of digests, ``quiet`` the hours between which nothing is posted, ``own_line`` the text under
+    each post.
     """
 
     places: tuple[str, ...] = ()
@@ -186,7 +185,9 @@ class Chats:
         return self._choose(chat, name, lambda one, zone, now, moment: {"own_line": text})
 
     def set_quiet_hours(self, chat: int, name: str | None, hours: tuple[int, int] | None) -> FollowResult:
-        """Set the local hours between which nothing is posted; None: there are none. Alerts wait."""
+        """Set the local hours between which nothing is posted (None: no such hours); alerts wait until they
+        end.
+        """
         since, until = hours or (None, None)
         return self._choose(
             chat,
@@ -199,8 +200,8 @@ class Chats:
         )
 
     def set_frequency(self, chat: int, name: str | None, frequency: str, hour: int) -> FollowResult:
-        """Set how often messages come: at once, or once a day or week at a local hour. What was collected for
-        the next digest is told now if there is none any more.
+        """Set the frequency of messages: at once, or once a day or week at a local hour. If digests end, what
+        was collected for the next one is sent now.
         """
 
         def schedule(one: Subscriber, first_zone: str, now: datetime, moment: datetime) -> dict[str, object]:
@@ -222,8 +223,8 @@ class Chats:
         name: str | None,
         decide: Callable[[Subscriber, str, datetime, datetime], Mapping[str, object]],
     ) -> FollowResult:
-        """Change a chat's row by what ``decide`` makes of it, the time zone of its first place, the time, and
-        the moment of the change.
+        """Update a chat's row with the values that ``decide`` returns for the row, the time zone of its first
+        place, the time, and the moment of the change.
         """
         now = self._clock()
         with db.transaction(self._engine) as conn:

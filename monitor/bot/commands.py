@@ -35,12 +35,13 @@ from monitor.places.codes import place_path
 from monitor.places.finder import PROBLEMS, FinderResult
 
 NO_TOWN = NotAPlace(places.NOT_A_PLACE)
-_COVERED_AT_ONCE = 3  # ZIPs of one command whose agencies are named, so that an answer stays one message
+# the most ZIPs of one command whose agencies are named, so that an answer fits into one message
+_COVERED_AT_ONCE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The chat that a command is about: the one it was written in, or a channel that it names (``title``)."""
+    """The chat that a command concerns: the one it was sent in, or a channel that it names (``title``)."""
 
     chat: int
     name: str | None
@@ -49,7 +50,7 @@ class Subject:
 
     @property
     def suffix(self) -> str:
-        """What a button adds to its command so that it concerns the same chat."""
+        """The text that a button adds to its command so that it concerns the same chat."""
         return f" {self.chat}" if self.title else ""
 
 
@@ -122,7 +123,7 @@ class Commands:
         return render_greeting(self._context, translate, private=subject.private)
 
     def _look(self, words: tuple[str, ...], subject: Subject, translate: Translator) -> Reply:
-        """Offer the place that words without a command may name; a greeting gets the help."""
+        """Offer the place that words without a command may name; answer a greeting with the help."""
         result = followed_towns.find_areas(words, self._context)
         found = result.towns or (result.states and not result.sure)
         if found and followed_towns.is_likely_meant(words, result):
@@ -172,8 +173,9 @@ class Commands:
         return Reply(paragraphs(*told), rows([stop, *page, *self._lists_button(subject, translate)]))
 
     def _read_places(self, words: tuple[str, ...]) -> dict[str, str | None] | NotAPlace | FinderResult:
-        """The places that words name, each with the state of a ZIP; a town, or several of one name, as the
-        finder found it; or why they are none. A county and a radius are one place.
+        """Read the places that words name, each with its state if it is a ZIP; or a town, or several of one
+        name, as the finder returns them; or the reason why the words name no place. A county and a radius are
+        one place.
         """
         wanted = places.read(words, self._context)
         in_words = wanted in places.UNREAD and any(map(str.isalpha, "".join(words)))
@@ -183,7 +185,7 @@ class Commands:
             or followed_towns.is_state_or_town(words, self._context)
         ):
             result = followed_towns.find_areas(words, self._context)
-            if result.zips:  # out of an address
+            if result.zips:  # the ZIP in an address
                 return {code: self._context.gazetteer.state_of_zip(code) for code in result.zips}
             if result.problem in ("no_town", "which_agency"):
                 return NotAPlace(PROBLEMS[result.problem])
@@ -215,7 +217,7 @@ class Commands:
         )
 
     def _lists(self, command: Command, subject: Subject, translate: Translator) -> Reply:
-        """Without arguments, show the lists; "on ring" and "off ring" choose, as the buttons do."""
+        """Without arguments, show the lists; "on ring" and "off ring" choose them, like the buttons."""
         match command.arguments:
             case ("on" | "off") as way, source if source in self._context.watched:
                 outcome = self._chats.set_source(subject.chat, subject.name, source, on=way == "on")
@@ -242,7 +244,7 @@ class Commands:
         return Reply(text, rows(buttons, wide=1))
 
     def _language(self, command: Command, subject: Subject, translate: Translator) -> Reply:
-        """Without arguments, show the language of messages; "es" and "en" choose, as the buttons do."""
+        """Without arguments, show the language of messages; "es" and "en" choose it, like the buttons."""
         match command.arguments:
             case (code,) if code in locale.LANGUAGES:
                 outcome = self._chats.set_language(subject.chat, subject.name, code)
@@ -266,7 +268,7 @@ class Commands:
         )
 
     def _settle(self, command: Command, subject: Subject, translate: Translator) -> Reply:
-        """How messages come to this chat."""
+        """Show or change the settings of this chat's messages."""
         chat, name, words = subject.chat, subject.name, command.arguments
         match command.verb:
             case "when":
@@ -385,8 +387,8 @@ class Commands:
         )
 
     def _render_left_out(self, watching: Watching, translate: Translator) -> Html:
-        """Name the lists that this chat does not get, by choice or because they were added later (nobody is
-        signed up silently).
+        """Name the lists that this chat does not get, by choice or because they were added later (a new list
+        is never added to a subscription silently).
         """
         others = [name for name in self._context.watched if name not in watching.sources]
         return (
@@ -429,7 +431,7 @@ class Commands:
 
 
 def _changes(command: Command) -> bool:
-    """Whether a command can change what a chat watches; anybody may look."""
+    """Whether a command can change what a chat watches; everybody may read it."""
     return command.verb in {"watch", "stop"} or (
         command.verb in {"start", "lists", "language", "when", "line"} and bool(command.arguments)
     )

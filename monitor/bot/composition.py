@@ -1,4 +1,4 @@
-"""From the program's components to the bot."""
+"""Creates the bot from the program's components."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def create(components: Components) -> Bot | None:
         webhook=Webhook(url, secret.get_secret_value()) if url and secret else None,
         pace=telegram.pace,
         owner=app.process_name(),
-        # A copied database answers nobody and takes no updates from its original.
+        # With a copied database, the bot answers nobody and takes no updates away from the original.
         blocked=components.fenced,
     )
 

@@ -1,4 +1,4 @@
-"""The values and parts that the bot is made of."""
+"""The values and parts of the bot."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from monitor.ops.decisions import DecisionDesk
 from monitor.places import Gazetteer
 
 Covering = Callable[[str, str], Iterable[tuple[Listing, Placement]]]
-"""The agencies of a source that are listed now and serve a place, those of its whole state included: (source,
-place) to pairs.
+"""Returns the currently listed agencies of a source that serve a place, including those that serve its whole
+state: (source, place) to pairs.
 """
 
 
@@ -26,9 +26,8 @@ class BotContext:
 
     ``watched`` holds the lists by name, in display order. ``covering`` None: answers do not say which
     agencies cover a ZIP. ``folder`` is the data folder, where erasures are noted. ``public_url`` None:
-    answers contain no links to pages. ``sample`` gives the blocks of a sample
-    alert in a language. ``desk`` takes decisions from ``operator_chats``, the operator's own by their
-    numbers.
+    answers contain no links to pages. ``sample`` returns the blocks of a sample alert in a language. ``desk``
+    takes decisions from ``operator_chats``, the numbers of the operator's own chats.
     """
 
     engine: Engine
@@ -49,7 +48,9 @@ class BotContext:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where Telegram sends updates to, and the secret that each must carry; the site receives them."""
+    """The URL to which Telegram sends updates, and the secret that each must contain; the site
+    receives them.
+    """
 
     url: str
     secret: str
@@ -59,10 +60,10 @@ class Webhook:
 class Timing:
     """Durations in seconds.
 
-    ``poll``: a long poll. ``standby``: between tries to become the process that polls. ``pause``,
+    ``poll``: a long poll. ``standby``: between attempts to become the process that polls. ``pause``,
     ``longest_pause``: after a failure. ``answer``: how long an answer may wait for its turn to be posted.
     ``patience``: how long one chat's answers delay the next request for updates. ``beat``: between
-    heartbeats. ``look``: between looks for what the webhook has received.
+    heartbeats. ``look``: between checks for updates that the webhook has received.
     """
 
     poll: int = 25

@@ -14,7 +14,7 @@ from monitor.places.followed_areas import find_area_key, load_area
 
 _MOST_ZIPS = 24  # buttons; beyond that, typing the ZIP code is easier than finding its button
 _MOST_STATES = 8
-_LONG_WORD, _KNOWN = 6, 20_000  # letters and people from which a misspelled word is taken for a town
+_LONG_WORD, _KNOWN = 6, 20_000  # minimum letters and population for a misspelled word to be read as a town
 _LONGEST_DATA = 64  # bytes behind a button (Bot API, InlineKeyboardButton)
 
 
@@ -30,7 +30,7 @@ def find_areas(words: Sequence[str], context: BotContext) -> FinderResult:
 
 def _with_key(area: TownZips, sure: bool, context: BotContext) -> TownZips:
     key = find_area_key(area) if sure else None
-    known = load_area(key) if key and area.kind == "agency" else None  # an agency is called by its town
+    known = load_area(key) if key and area.kind == "agency" else None  # an agency is shown by its town's name
     zips = tuple(zip for zip in area.zips if _lived_in(zip, context))
     return replace(area, zips=zips, key=key or "", name=known.name if known else area.name)
 
@@ -49,14 +49,16 @@ def is_town_rather_than_states(words: Sequence[str]) -> bool:
 def is_state_or_town(words: Sequence[str], context: BotContext) -> bool:
     """Whether the words are two letters that mean a state and a town: "LA" is Louisiana or Los Angeles.
 
-    A state's full name means the state, since the bot answers commands and has watched it for "New York".
+    A state's full name means the state, because the bot has always read "New York" so.
     """
     text = " ".join(words)
     return len(text.replace(".", "")) == 2 and find(text, context.gazetteer).kind == "question"
 
 
 def is_likely_meant(words: Sequence[str], result: FinderResult) -> bool:
-    """Whether words without a command name a place: a typo of a small town is rather a greeting."""
+    """Whether words without a command name a place: a word similar to a small town's name is more likely a
+    greeting.
+    """
     if not result.typo:
         return True
     known = result.states or max(town.population for town in result.towns) >= _KNOWN

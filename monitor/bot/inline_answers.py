@@ -1,4 +1,6 @@
-"""Answers in any chat to the bot's name and a place ("@bot Detroit"): what is on the lists there today."""
+"""Answers inline queries, the bot's name and a place in any chat ("@bot Detroit"): the agencies that are
+listed there today.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ class InlineResult:
 
 
 def find_results(text: str, context: BotContext, translate: Translator) -> tuple[InlineResult, ...]:
-    """The places that a text means, each with what the lists say of it; none for anything else."""
+    """Find the places that a text means, each with its listed agencies; empty for any other text."""
     if not text.strip():
         return ()
     chosen = _choose(find(text[:LONGEST], context.gazetteer))[:_MOST]

@@ -1,4 +1,4 @@
-"""What the bot says of itself: the greeting and the help."""
+"""How the bot introduces itself: the greeting and the help."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from monitor.bot.replies import COMMANDS, Button, Reply, Translator, bullets, pa
 
 
 def render_greeting(context: BotContext, translate: Translator, *, private: bool) -> Reply:
-    """What the bot is for, and how to begin."""
+    """Render what the bot is for, and how to begin."""
     titles = bullets(safe(each.title(translate.language)) for each in context.watched.values())
     what = translate(
         "<b>%(name)s</b> watches official lists of law-enforcement agencies and tells you when an "
@@ -26,7 +26,7 @@ def render_greeting(context: BotContext, translate: Translator, *, private: bool
 
 
 def render_help(context: BotContext, translate: Translator, *, private: bool) -> Reply:
-    """Every command, and what is stored."""
+    """Render every command, and what is stored."""
     commands = "\n".join(f"/{name}: {translate(what)}" for name, what in COMMANDS.items())
     more = (
         translate(

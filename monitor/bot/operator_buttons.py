@@ -1,6 +1,6 @@
 """Decisions of the operator by the buttons of a notice, in the operator's own chat.
 
-The first button shows what is decided about, the second decides. In English, as the notices are.
+The first button shows the pending decision, the second decides. The text is English, as the notices are.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ BY = "button"
 
 
 async def answer_operator(context: BotContext, queries: ChatQueries, command: Command) -> Reply:
-    """Show a decision, or take a choice and carry it out. Another chat than the operator's, and a token that
-    is not valid, get the answer of a button that no longer works. Raises StoreError.
+    """Show a decision, or carry out a choice. A chat other than the operator's, and an invalid token, get the
+    answer of a button that no longer works. Raises StoreError.
     """
     translate, desk = Translator(command.language), context.desk
     if desk is None or str(command.chat) not in context.operator_chats or not command.arguments:

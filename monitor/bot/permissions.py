@@ -17,7 +17,9 @@ _ADMINISTRATORS = {ChatMemberStatus.OWNER, ChatMemberStatus.ADMINISTRATOR}
 
 
 class ChatQueries(Protocol):
-    """Queries about chats. None: the API does not know the chat, or does not show it to this bot."""
+    """Queries about chats. They return None if the API does not know the chat, or does not show it to this
+    bot.
+    """
 
     @property
     def id(self) -> int: ...
@@ -28,7 +30,7 @@ class ChatQueries(Protocol):
 
 
 class Denied(Enum):
-    """Why the sender may not change a channel; each value is a sentence of the catalogue."""
+    """Why the sender may not change a channel; each value is a sentence of the catalog."""
 
     UNSEEN = N_(
         "I cannot see that channel. Make me an administrator there who may post messages, then ask again."
@@ -76,8 +78,8 @@ async def channel(queries: ChatQueries, command: Command) -> BroadcastChannel | 
     if chat.type != ChatType.CHANNEL:
         return Denied.NOT_A_CHANNEL
     bot = await queries.member(chat.id, queries.id)
-    # Before the sender's rights: the API shows them only to an administrator. Stopping needs no right to
-    # post.
+    # Checked before the sender's rights, which the API shows only to an administrator. Stopping does not
+    # require the right to post.
     if bot is None or bot.status not in _ADMINISTRATORS or (command.verb == "watch" and not can_post(bot)):
         return Denied.MUTE
     asker = await queries.member(chat.id, command.user)

@@ -38,27 +38,27 @@ UNASSIGNED = N_("%(zip)s is not a ZIP code: its first digits belong to no state.
 
 @dataclass(frozen=True, slots=True)
 class NotAPlace:
-    """Why words are not places: a sentence of the catalogue and its value."""
+    """Why words are not places: a sentence of the catalog and its value."""
 
     sentence: str
     zip: str = ""
 
 
 UNREAD = (NotAPlace(NOT_A_PLACE), NotAPlace(DIGITS))
-"""Why words are no codes of places; they may be names or an address."""
+"""Reasons why words are not codes of places; they may be names or an address."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastRead:
-    """When a list was last read, as text; None: never. ``blind``: too long ago to say what it shows now."""
+    """When a list was last read, as text; None: never. ``blind``: too long ago to know what it shows now."""
 
     at: str | None
     blind: bool
 
 
 def read(words: Sequence[str], context: BotContext) -> dict[str, str | None] | NotAPlace:
-    """Parse the places that words name, each with the state of a ZIP: one place of several words, or several
-    places. Names of towns and counties are not among them.
+    """Parse the places that words name, each with its state if it is a ZIP: one place of several words, or
+    several places. Names of towns and counties are not parsed here.
     """
     if not words:
         return NotAPlace(NO_PLACE)
@@ -82,7 +82,7 @@ def read(words: Sequence[str], context: BotContext) -> dict[str, str | None] | N
 
 
 def named(place: str, context: BotContext, translate: Translator) -> Html:
-    """A place as people call it: "60601 (Chicago, IL)", "IL (Illinois)", "Cook County, IL"."""
+    """Format a place for people: "60601 (Chicago, IL)", "IL (Illinois)", "Cook County, IL"."""
     if place == EVERYWHERE:
         return translate("US (every change anywhere)")
     if is_area(place):
@@ -92,17 +92,17 @@ def named(place: str, context: BotContext, translate: Translator) -> Html:
     area = context.gazetteer.zip(place)
     if area is None:
         return safe(place)
-    town = area.city  # that of a military post office has its region in it: "APO AE"
+    town = area.city  # the name of a military post office includes its region: "APO AE"
     return safe(f"{place} ({town})" if town.endswith(f" {area.state}") else f"{place} ({town}, {area.state})")
 
 
 def named_on_button(place: str, translate: Translator) -> str:
-    """A place as a button has room for: "60601", "IL", "Cook County, IL"."""
+    """Format a place to fit on a button: "60601", "IL", "Cook County, IL"."""
     return name_place(place, translate.language) if is_area(place) else place
 
 
 def notices(place: str, context: BotContext, translate: Translator) -> Html:
-    """Notices about a place for those who watch it; usually none."""
+    """Render notices about a place for people who watch it; usually empty."""
     if not place.isdigit():
         return Html()
     area = context.gazetteer.zip(place)
@@ -121,7 +121,7 @@ def notices(place: str, context: BotContext, translate: Translator) -> Html:
 
 
 def covered(place: str, sources: Sequence[str], context: BotContext, translate: Translator) -> Html:
-    """Say which agencies cover a place today on the chosen lists; nothing of the whole country.
+    """Render which agencies cover a place today on the chosen lists; empty for the whole country.
 
     "None", "only statewide agencies" and "not known" are three different sentences.
     """
@@ -243,7 +243,7 @@ def _of(area: ZipArea, translate: Translator) -> list[Html]:
 
 
 def _why(words: Sequence[str]) -> str:
-    """Choose the sentence that helps most with words that are not a place."""
+    """Choose the most helpful sentence for words that are not a place."""
     if names_radius(" ".join(words)):
         return RADIUS
     for word in words:

@@ -1,4 +1,4 @@
-"""The bot's replies: sentences of the catalogue as Telegram HTML, and buttons."""
+"""The bot's replies: sentences of the catalog as Telegram HTML, and buttons."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ COMMANDS = {
 class Button:
     """A button.
 
-    ``command``: what it sends, without the slash, at most 64 bytes; or ``url``: where it leads.
+    ``command``: the command that it sends, without the slash, at most 64 bytes; or ``url``: the page that it
+    opens.
     """
 
     text: str
@@ -73,7 +74,7 @@ class Translator:
         self._catalogue = locale.translations(language)
 
     def __call__(self, sentence: str, **values: object) -> Html:
-        """Translate a sentence of the catalogue."""
+        """Translate a sentence of the catalog."""
         return Html(self._catalogue.gettext(sentence) % {name: safe(value) for name, value in values.items()})
 
     def count(self, one: str, many: str, count: int) -> Html:

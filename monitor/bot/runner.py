@@ -44,9 +44,9 @@ log = logging.getLogger(__name__)
 TURN = "telegram updates"
 """The name of the lock (`db.turn`) that lets one process receive updates, however many run."""
 
-_REMEMBERED = 10_000  # handled updates that are remembered, so that a repeated one is skipped
-_STORED_AT_ONCE = 100  # updates of the webhook that are read from the database together
-_LATELY = timedelta(minutes=2)  # Telegram still reports a failure of the webhook after it is over
+_REMEMBERED = 10_000  # the number of handled updates to remember, so that a repeated one is skipped
+_STORED_AT_ONCE = 100  # webhook updates that are read from the database in one batch
+_LATELY = timedelta(minutes=2)  # Telegram reports a webhook failure for this long after its end
 _CONFIRMING = 5.0  # s, for the last confirmation when the bot stops
 
 
@@ -88,7 +88,7 @@ class Bot:
     async def serve(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set.
 
-        Failures are logged and retried; nothing is raised but a cancellation.
+        Failures are logged and retried; only a cancellation is raised.
         """
         async with self._api:
             try:
@@ -145,7 +145,7 @@ class Bot:
             await asyncio.to_thread(self._delete_stored, [number for number, _ in stored])
 
     def _load_stored(self) -> list[tuple[int, bytes | None]]:
-        """Load the oldest updates with their bodies; None for a body that no key opens any more."""
+        """Load the oldest updates with their bodies; None for a body that no current key decrypts."""
         with db.reading(self._engine) as conn:
             stored = bot_updates.load_oldest(conn, _STORED_AT_ONCE)
         loaded: list[tuple[int, bytes | None]] = []
@@ -162,7 +162,7 @@ class Bot:
             bot_updates.delete(conn, numbers)
 
     async def _read_webhook_problem(self, webhook: Webhook) -> str | None:
-        """Read why Telegram's updates do not arrive; None when they do.
+        """Ask Telegram why its updates do not arrive; None if they do.
 
         Raises Conflict when the webhook was changed.
         """
@@ -206,12 +206,13 @@ class Bot:
                 updates = await _unless(stop, self._api.updates(handled, wait))
                 if updates is None:
                     return
-                # A rival process lets a short request through and ends a long one, so only a long one proves
-                # there is no rival.
+                # A second process lets a short request through and ends a long one, so only a long one proves
+                # that there is no second process.
                 if wait or not self._health.has_rival:
                     await self._health.report_working("the bot polls for updates")
                 wait = self._timing.poll
-                # This answer confirmed the updates before it, and numbers may restart after a quiet week.
+                # This response confirmed the earlier updates, and numbers may restart after a week without
+                # updates.
                 handled = None
                 if updates:
                     await self._process(updates)
@@ -226,7 +227,7 @@ class Bot:
         """Handle updates: those of one chat in order, chats in parallel. Raises StoreError when some must be
         delivered again.
 
-        Answers wait for their turn to be posted; many answers of one chat delay the others only for a moment.
+        Answers wait for their turn to be posted; many answers in one chat delay other chats only briefly.
         """
         deadline = asyncio.get_running_loop().time() + self._timing.answer
         by_chat: dict[Hashable, list[Update]] = {}
@@ -245,7 +246,7 @@ class Bot:
                 raise result
 
     async def _wait_for(self, answers: Collection[asyncio.Task[None]]) -> None:
-        """Wait until these answers are posted, but not long: others must not wait for one chat's turns."""
+        """Wait briefly until these answers are posted: other chats must not wait for one chat's turns."""
         await asyncio.wait(answers, timeout=self._timing.patience)
 
     async def _process_chat(
@@ -258,7 +259,8 @@ class Bot:
                 try:
                     answers += [self._begin(answer) for answer in await self._handle(update, deadline)]
                 except StoreError:
-                    raise  # nothing was changed, and the next update would fail too: have it delivered again
+                    # nothing was changed, and the next update would fail too: the API delivers it again
+                    raise
                 except Exception as error:
                     log.error("an update was dropped: %s", location_of(error))
                 self._seen_updates[update.update_id] = None
@@ -275,7 +277,7 @@ class Bot:
             case StaleButton(query, language):
                 return [self._api.notice(query, Translator(language)(STALE))]
             case InlineQuestion() as question:
-                # Telegram asks after each letter, so too many from one person go without
+                # Telegram sends a query after each letter; above the limit they get no answer
                 if self._throttle.admit((0, question.user)) is Admission.ALLOWED:
                     return [self._answer_inline(question, deadline)]
             case Command() as command:
@@ -290,7 +292,9 @@ class Bot:
         return []
 
     async def _answer_inline(self, question: InlineQuestion, deadline: float) -> None:
-        """Answer with the places that the text means. What fails is dropped: the next letter asks again."""
+        """Answer with the places that the text means. A failed answer is dropped: the next letter sends a new
+        query.
+        """
         translate = Translator(question.language)
         try:
             async with asyncio.timeout_at(deadline):
@@ -325,7 +329,7 @@ class Bot:
     async def _answer(self, command: Command, reply: Reply, deadline: float) -> None:
         """Post a reply in its chat, in order.
 
-        A reply that cannot be posted is dropped; the command has run all the same.
+        A reply that cannot be posted is dropped; the command's changes stay.
         """
         try:
             async with asyncio.timeout_at(deadline), self._lock("answers", command.chat):
@@ -379,7 +383,7 @@ class Bot:
         await asyncio.to_thread(keep)
 
     async def _show_menu(self) -> None:
-        """Set the command menu by language; the bot works without it."""
+        """Set the command menu for each language; the bot also works without it."""
         try:
             for language in locale.LANGUAGES:
                 translate = Translator(language)
@@ -408,6 +412,6 @@ async def _unless(stop: asyncio.Event, question: Awaitable[tuple[Update, ...]]) 
 
 
 def _find_origin(update: Update) -> Hashable:
-    """Find whose updates are handled in order: a chat's, or those of a person who asks in no chat."""
+    """Find the chat, or for an inline query the person, whose updates are handled in order."""
     chat, user = update.effective_chat, update.effective_user
     return chat.id if chat else ("inline", user.id if user else 0)

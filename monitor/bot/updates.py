@@ -1,7 +1,6 @@
-"""Reads an update of the Bot API into a value. The rest of the update is dropped, and nothing of it is
-logged.
+"""Reads an update of the Bot API into a value. The rest of the update is dropped; none of it is logged.
 
-The text behind a button is a command without its slash, so `/stop 60601` and its button take the same path.
+A button's data is a command without its slash, so `/stop 60601` and its button take the same path.
 No command toggles: handling an update twice has the same result as handling it once.
 """
 
@@ -45,12 +44,12 @@ does not exist.
 """
 
 DECIDE = "decide"
-"""The command behind the buttons of a notice to the operator; nobody can type it."""
+"""The command of the buttons of a notice to the operator; nobody can type it."""
 
 _COMMAND = re.compile(r"/([a-z]{1,32})(?:@(\w{1,64}))?(?:\s+(.*))?", re.IGNORECASE | re.DOTALL | re.ASCII)
 _TARGET = re.compile(r"@[A-Za-z]\w{3,31}|-\d{1,20}", re.ASCII)
 _ZIP = re.compile(r"(?<![\d-])\d{5}(?:-\d{4})?(?![\d-])", re.ASCII)
-_LONGEST = 4096  # characters of a command that are read: as many as a message has
+_LONGEST = 4096  # the most characters of a command that are read: the length limit of a message
 _WORDS = {name: name for name in COMMANDS} | dict.fromkeys(
     ("end", "cancel", "quit", "unsubscribe", "unwatch", "parar", "alto", "baja", "cancelar"), "stop"
 )
@@ -67,8 +66,8 @@ class Command:
 
     ``name`` is the chat's public name with its @, if it has one. ``user`` is None when the group itself
     speaks (an anonymous administrator). ``target`` is a channel named in the command. ``query`` and
-    ``message`` are set when a button was pressed: what to answer, and the message that bears it (None when it
-    is too old to be changed).
+    ``message`` are set when a button was pressed: the query to answer, and the message with the button (None
+    if it is too old to be changed).
     """
 
     chat: int
@@ -97,8 +96,8 @@ class StaleButton:
 
 @dataclass(frozen=True, slots=True)
 class InlineQuestion:
-    """The bot's name and a text, written in any chat: Telegram does not say in which, and waits for an
-    answer.
+    """An inline query: the bot's name and a text, written in any chat. Telegram does not say in which, and
+    waits for an answer.
     """
 
     query: str
@@ -207,7 +206,7 @@ def _message(message: Message, username: str) -> Command | GroupMigrated | None:
         command = _WORDS.get(command, command)
         if command not in COMMANDS:
             if not (private or addressed):
-                return None  # in a group it may be meant for another bot
+                return None  # in a group, the text may be meant for another bot
             command = UNKNOWN
     target, words = _split_line(rest) if command == "line" else _split(re.split(r"[\s,;]+", rest.strip()))
     return Command(
@@ -238,7 +237,7 @@ def _plain(text: str) -> tuple[str, str]:
         return UNKNOWN, ""
     zips = _ZIP.findall(words)
     if len(zips) == 1 and not _is_radius(words):
-        return "watch", zips[0]  # also out of an address or a sentence
+        return "watch", zips[0]  # also within an address or a sentence
     if re.search(r"\d", words):
         return "watch", words
     town, comma, state = words.rpartition(",")
@@ -280,7 +279,7 @@ def _split(words: list[str]) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _split_line(rest: str) -> tuple[str | None, tuple[str, ...]]:
-    """The channel in front of a line of text, and the line as it was written."""
+    """Split off a channel at the start of a line of text; returns it and the rest as written."""
     first, _, text = rest.strip().partition(" ")
     target = first if _TARGET.fullmatch(first) else None
     written = (text if target else rest).strip()
@@ -292,7 +291,7 @@ def _language(code: str | None) -> str:
 
 
 def _name(chat: Chat) -> str | None:
-    """The chat's public name. A person's is not used: it may have belonged to a channel before."""
+    """The chat's public name. A private chat's name is not used: it may have belonged to a channel before."""
     return f"@{chat.username}" if chat.username and chat.type != ChatType.PRIVATE else None
 
 
