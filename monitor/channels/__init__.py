@@ -8,7 +8,7 @@ else. A channel never reads the database and never logs an address, a chat id or
 
 Keys of ``Envelope.placeholders``: every placeholder of the message, and for mail two more that only headers
 use: ``one-click`` (the https address of RFC 8058) and ``stop-by-mail`` (a mailto: link for List-Unsubscribe
-when ``stop`` is none).
+when ``stop`` is not one).
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from monitor.messages import Message, Sender
 
 EVERYTHING = "*"
-"""The lane of a failure that concerns the whole channel: the server is away, refuses the password, or lost
-its certificate.
+"""The lane of a failure that concerns the whole channel: the server is unreachable, refuses the password, or
+has no valid certificate.
 """
 
 S = TypeVar("S", bound=ChannelSection)
 
 
 class Channel(Protocol):
-    """An open transport. Opening connects to nothing: a server that is away fails the first send, not the
+    """An open transport. Opening it does not connect: an unreachable server fails the first send, not the
     program's start.
 
-    ``name`` is that of its kind, ``concurrency`` how many sends may run at once.
+    ``name`` is the name of its kind, ``concurrency`` how many sends may run at once.
     """
 
     @property
@@ -49,15 +49,15 @@ class Channel(Protocol):
     def concurrency(self) -> int: ...
 
     def lane(self, address: str) -> str:
-        """What pauses together with this address, see `ChannelKind.lane`."""
+        """Return the lane of this address, see `ChannelKind.lane`."""
         ...
 
     async def send(self, message: Any, envelope: Envelope) -> str | None:
         """Send what the kind rendered, with ``envelope.placeholders`` filled in. Raises Transient or
         Permanent.
 
-        Returning means that the server accepted it. Returns what the server calls the message, where an
-        answer to it must name that (`Envelope.answered`).
+        Returning means that the server accepted it. Returns the server's id of the message if a reply to it
+        needs one (`Envelope.answered`).
         """
         ...
 
@@ -70,9 +70,9 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OperatorAddress:
-    """An address in the configuration that follows a place, and the language of what it gets.
+    """An address in the configuration that follows a place, and the language of its messages.
 
-    ``target``: what the address leads to, where it is a name; it may be a secret.
+    ``target``: the destination of the address if it is a name; it may be a secret.
     """
 
     place: str
@@ -87,13 +87,14 @@ class ChannelKind(ABC, Generic[S]):
     ``name`` is stored in ``subscriber.channel`` and names the section of the configuration, whose class is
     ``section``. ``resends_ambiguous``: a message that may have arrived is sent again on the whole retry
     schedule; if False, once at most. ``sends_receipts``: people who signed up on the site get a receipt after
-    a quarter without a message. ``doubts_refusals``: a refusal is believed of the recipient only once the
-    server has taken a message for another lane, because it may refuse us. ``has_bot``: people can talk to a
-    bot on this channel. ``ends_configured``: an address of the configuration that says that it is gone ends,
-    until the configuration changes or the operator revives it; if False, that is taken for the operator's
-    mistake. ``own_page``: the page of the site on which its people change and end what they get; None: the
-    links in their messages lead there. ``lane_problem``: what paused lanes mean, if an operator must know.
-    ``loggers``: loggers of its libraries that write addresses or secrets below WARNING.
+    a quarter without a message. ``doubts_refusals``: a refusal counts against the recipient only once the
+    server has accepted a message for another lane, because it may be refusing us. ``has_bot``: people can
+    talk to a bot on this channel. ``ends_configured``: a configured address that reports that it is gone is
+    ended, until the configuration changes or the operator revives it; if False, such a report is treated as
+    the operator's mistake. ``own_page``: the page of the site on which its subscribers change and end their
+    subscriptions; None: links in their messages lead there. ``lane_problem``: the text that tells the
+    operator what paused lanes mean, if it matters. ``loggers``: loggers of its libraries that write addresses
+    or secrets below WARNING.
     """
 
     name: ClassVar[str]
@@ -109,8 +110,8 @@ class ChannelKind(ABC, Generic[S]):
 
     @abstractmethod
     def normalise(self, address: str) -> str:
-        """Return the address as it is stored and written to. Raises UsageError with the reason if it is not
-        one.
+        """Return the address in the form that is stored and sent to. Raises UsageError with the reason if it
+        is not valid.
         """
 
     @abstractmethod
@@ -120,22 +121,20 @@ class ChannelKind(ABC, Generic[S]):
     @abstractmethod
     def open(self, section: S, clock: Callable[[], datetime], keys: Callable[[], KeyFile]) -> Channel:
         """Create the transport, not connected yet. ``clock`` dates messages, ``keys`` opens the key file for
-        one that signs with it. Raises ConfigError.
+        a transport that signs with it. Raises ConfigError.
         """
 
     def recognises(self, address: str) -> bool:
-        """Whether text has the form of this channel's addresses, where nobody names the channel."""
+        """Whether text looks like an address of this channel, for input that does not name the channel."""
         return False
 
     def comparable(self, address: str) -> str:
-        """Return the one spelling under which an address is found. Default: spellings that differ are other
-        addresses.
-        """
+        """Return the canonical spelling under which an address is found. Default: the spelling as it is."""
         return address.strip()
 
     def mailbox(self, address: str) -> str:
-        """Return what is limited together: the owner of several spellings of an address, as far as they
-        tell.
+        """Return the key for limits per mailbox: one for all spellings of an address that visibly have one
+        owner.
         """
         return self.comparable(address)
 
@@ -154,27 +153,27 @@ class ChannelKind(ABC, Generic[S]):
         return address
 
     def may_move(self, old: str, new: str) -> bool:
-        """Whether a subscriber may get the new address in place of the old one without proving it. Default:
+        """Whether a subscriber may replace the old address by the new one without a confirmation. Default:
         within the same lane.
         """
         return self.lane(old) == self.lane(new)
 
     def limit(self, address: str) -> LaneLimit | None:
-        """Return how fast messages to the lane of this address may go, for all senders together; None: as
-        fast as they are taken.
-        """
+        """Return the rate limit for the lane of this address, for all senders together; None: no limit."""
         return None
 
     def renderer(self) -> Callable[[Message, Sender], object]:
-        """Return what renders a message for `Channel.send`. Default: `messages.render`, a
-        `domain.Rendered`.
+        """Return the function that renders a message for `Channel.send`. Default: `messages.render`, which
+        returns a `domain.Rendered`.
         """
         from monitor import messages
 
         return messages.render
 
     def format_sample(self, rendered: Any) -> str:
-        """Format what `renderer` made for a person to read, with placeholders. Default: its plain text."""
+        """Format the result of `renderer` for a person to read, with placeholders. Default: its plain
+        text.
+        """
         return str(getattr(rendered, "text", rendered))
 
     def operator_addresses(self, section: S) -> tuple[OperatorAddress, ...] | None:
@@ -186,25 +185,27 @@ class ChannelKind(ABC, Generic[S]):
         return False
 
     def public_url(self, address: str) -> str | None:
-        """Return where everybody can read what this address gets; None: it is nobody else's business."""
+        """Return the public page with the messages to this address; None: they are private."""
         return None
 
     def absence(self, section: S) -> tuple[bool, str] | None:
-        """Return what `monitor check` says without a transport, and whether that is in order; None:
-        nothing.
+        """Return what `monitor check` reports if no transport is configured, and whether that is fine; None:
+        it reports nothing.
         """
         return True, f"not configured; {self.name} deliveries wait"
 
     async def check(self, section: S, channel: Any) -> str:
-        """Reach the server without sending and say what was reached. Raises Transient or Permanent with the
-        reason.
+        """Connect to the server without sending and describe what was reached. Raises Transient or Permanent
+        with the reason.
         """
         return "configured; nothing is checked without sending"
 
     def mail_writer(
         self, sender: str, clock: Callable[[], datetime]
     ) -> Callable[[Any, Envelope], bytes] | None:
-        """Return what makes the .eml file of a rendered message, for `mailbox`; None: its text is enough."""
+        """Return the function that writes the .eml file of a rendered message, for `mailbox`; None: its text
+        is enough.
+        """
         return None
 
 

@@ -1,4 +1,4 @@
-"""The registry of the kinds of channels: a new one is one file or folder beside this module, and its line in
+"""The registry of the kinds of channels: a new kind is one file or folder beside this module, and a line in
 `KINDS`.
 """
 
@@ -38,19 +38,19 @@ def kind_of(channel: str) -> ChannelKind[Any]:
 
 
 def normalise_address(channel: str, address: str) -> str:
-    """Return the address as it is stored and written to. Raises UsageError for one that its channel cannot
-    reach.
+    """Return the address in the form that is stored and sent to. Raises UsageError for one that its channel
+    cannot reach.
     """
     kind = kind_of(channel)
     address = address.strip()
-    # a line break in an address is a command to the relay; libraries have let it through
+    # a line break in an address would inject a command to the relay; libraries have let it through
     if not address or any(unicodedata.category(char).startswith("C") for char in address):
         raise UsageError("the address is empty or has invisible characters in it")
     return kind.normalise(address)
 
 
 def recognise(address: str) -> str:
-    """The name of the channel whose addresses have this form. Raises UsageError if there is none."""
+    """Find the channel whose addresses look like this. Raises UsageError if there is none."""
     for name, kind in KINDS.items():
         if kind.recognises(address):
             return name
@@ -60,28 +60,28 @@ def recognise(address: str) -> str:
 
 
 def mask(channel: str, address: str) -> str:
-    """Shorten an address as its channel does; rows of a channel that is not known any more show nothing."""
+    """Shorten an address as its channel does; for a channel that no longer exists, show nothing of it."""
     known = KINDS.get(channel)
     return known.mask(address) if known else "…"
 
 
 def lookup(keys: KeyFile, channel: str, address: str) -> str:
-    """The keyed hash under which an address is found, however it is spelled. Raises UsageError for an unknown
-    channel.
+    """Compute the keyed hash under which an address is found, in any spelling. Raises UsageError for an
+    unknown channel.
     """
     return keys.lookup(channel, kind_of(channel).comparable(address))
 
 
 def hash_lane(keys: KeyFile, channel: str, lane: str) -> str:
-    """Compute the keyed hash of a lane, for rows that must not tell in which domain a person's mailbox is."""
+    """Compute the keyed hash of a lane, for rows that must not reveal the domain of a person's mailbox."""
     return keys.compute_lookup(first_hash_lane(keys, channel, lane))
 
 
 def first_hash_lane(keys: KeyFile, channel: str, lane: str) -> str:
-    """The same under the first look-up key, which a rotation does not change."""
+    """Compute the same hash with the first lookup key, which a rotation does not change."""
     return keys.first_lookup(channel, f"lane\0{lane}")
 
 
 def first_lookup(keys: KeyFile, channel: str, address: str) -> str:
-    """The same under the first look-up key, for what lies outside the database."""
+    """Compute the same hash with the first lookup key, for use outside the database."""
     return keys.first_lookup(channel, kind_of(channel).comparable(address))

@@ -1,8 +1,8 @@
 """A folder in place of a server: one .eml file per message, for the demo and for an operator who sets
 ``[mailbox] folder``.
 
-A file is written under a temporary name and then renamed, so a reader never sees half of one. Its name comes
-from the delivery and its Message-ID alone: a copy of a message replaces the first, and files sort in the
+A file is written under a temporary name and then renamed, so a reader never sees an incomplete one. Its name
+depends on the delivery and its Message-ID alone: a duplicate replaces the first file, and files sort in the
 order of their deliveries.
 """
 
@@ -27,8 +27,8 @@ from monitor.errors import Transient
 
 
 class Mailbox:
-    """A channel that writes the messages of a kind into files. ``sender`` and ``clock`` are those of the
-    mails.
+    """A channel that writes the messages of a kind to files. ``sender`` and ``clock`` provide the From and
+    Date of the mails.
     """
 
     concurrency = 4
@@ -50,15 +50,15 @@ class Mailbox:
         return None
 
     async def send(self, message: Any, envelope: Envelope) -> None:
-        """Write one file. Raises Transient when the folder cannot be written, and what making the mail
-        raises.
+        """Write one file. Raises Transient if the folder cannot be written, and the errors of the mail
+        writer.
         """
         await asyncio.to_thread(self._write, file_name(envelope), self._make(message, envelope))
 
     def _write(self, name: str, mail: bytes) -> None:
         part = self._folder / f".{name}.part"
         try:
-            # addresses and links that act for their readers are in there
+            # readable by the owner only: it holds addresses, and links that act for their recipients
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with open(part, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                 file.write(mail)
@@ -84,12 +84,12 @@ def file_name(envelope: Envelope) -> str:
 def write_plain(
     channel: str, sender: str, clock: Callable[[], datetime]
 ) -> Callable[[object, Envelope], bytes]:
-    """Return what makes the file of a channel that has no form of its own."""
+    """Return the default writer, for a channel without one of its own."""
     return lambda rendered, envelope: plain_mail(channel, rendered, envelope, sender, clock())
 
 
 def plain_mail(channel: str, rendered: object, envelope: Envelope, sender: str, date: datetime) -> bytes:
-    """A mail with what a channel rendered, as text, for kinds that have no form of their own."""
+    """Write a mail with a rendered message as text, for kinds without a writer of their own."""
     mail = EmailMessage(policy=POLICY)
     mail["Date"] = format_datetime(date)
     mail["From"] = MailSender.parse(sender).sender

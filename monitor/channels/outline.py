@@ -1,7 +1,7 @@
-"""What the database keeps of an address: the address encrypted, a hash to find it, and its outline.
+"""The stored forms of an address: the encrypted address, a hash to find it, and its outline.
 
-The outline is all that the site needs of an address. It is encrypted in a column of its own, so that
-`monitor web` can run under a role of the database that has no right to read addresses.
+The outline is all that the site needs of an address. It is encrypted in a column of its own, so that `monitor
+web` can run under a database role without the right to read addresses.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ _HASH_BYTES = 32  # SHA-256
 
 
 def sealed_as(channel: str) -> str:
-    """What an outline is encrypted as, see `KeyFile.seal`: an address cannot stand in for it."""
+    """The associated data of an outline, see `KeyFile.seal`: an encrypted address cannot replace it."""
     return f"outline {channel}"
 
 
 @dataclass(frozen=True, slots=True)
 class AddressOutline:
-    """What the site may know of an address.
+    """What the site may know about an address.
 
-    ``masked`` is shown to its owner. The others are hashes under the first look-up key
-    (`KeyFile.first_lookup`, 64 hex digits), which a rotation does not change: ``address`` for erasures,
-    ``mailbox`` and ``domain`` for the limits of confirmations (None: the domain has none), ``lane`` for
-    refusals that come back by mail.
+    ``masked`` is shown to its owner. The others are hashes with the first lookup key (`KeyFile.first_lookup`,
+    64 hex digits), which a rotation does not change: ``address`` for erasures, ``mailbox`` and ``domain`` for
+    the limits of confirmations (None: the domain has none), ``lane`` for refusals that come back by mail.
     """
 
     masked: str
@@ -39,7 +38,7 @@ class AddressOutline:
 
     @classmethod
     def compute(cls, keys: KeyFile, channel: str, address: str) -> AddressOutline:
-        """The outline of an address."""
+        """Compute the outline of an address."""
         kind = kind_of(channel)
         domain = kind.shared_domain(address)
         return cls(
@@ -77,7 +76,7 @@ def seal_address(keys: KeyFile, channel: str, address: str) -> SealedAddress:
 
 
 def open_outline(keys: KeyFile, channel: str, sealed: bytes) -> AddressOutline:
-    """Decrypt an outline. Raises KeyFileError if another key encrypted it, or if it is none."""
+    """Decrypt an outline. Raises KeyFileError if another key encrypted it, or if it is not an outline."""
     encoded, separator, masked = keys.open(sealed_as(channel), sealed).partition(" ")
     hashes = base64.b64decode(encoded)
     if not separator or len(hashes) not in (3 * _HASH_BYTES, 4 * _HASH_BYTES):

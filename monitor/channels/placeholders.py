@@ -9,14 +9,14 @@ from monitor.domain import placeholder
 from monitor.errors import Permanent
 
 OWN_LINE = "own-line"
-"""The value that a channel of chats adds under a message by itself, for those who have one."""
+"""The placeholder of a chat's own line, which a chat channel adds under a message by itself."""
 
 PATTERN = re.compile(placeholder("([a-z-]+)"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ue000\ue001]")
 
 
 def value_of(values: Mapping[str, str], name: str) -> str:
-    """The value of one placeholder. Raises Permanent when there is none, or one that would break a line."""
+    """The value of one placeholder. Raises Permanent if it is missing or would break a line."""
     value = values.get(name)
     if value is None:
         raise Permanent(f"the message has a placeholder {name!r} without a value")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class EmailKind(ChannelKind[EmailSection]):
-    """Email: a missed alert is worse than a copy, so an ambiguous message is sent again."""
+    """Email: a missed alert is worse than a duplicate, so an ambiguous message is sent again."""
 
     name = "email"
     section = EmailSection
@@ -35,8 +35,8 @@ class EmailKind(ChannelKind[EmailSection]):
     loggers = ("aiosmtplib",)
 
     def normalise(self, address: str) -> str:
-        """An ASCII address. No DNS: a look-up would be slow and tell others who subscribes; not every relay
-        speaks SMTPUTF8.
+        """Return the ASCII address. There is no DNS lookup, which would be slow and reveal to others who
+        subscribes; addresses beyond ASCII are refused because not every relay supports SMTPUTF8.
         """
         from email_validator import EmailNotValidError, validate_email
 
@@ -48,14 +48,14 @@ class EmailKind(ChannelKind[EmailSection]):
         return valid.ascii_email
 
     def recognises(self, address: str) -> bool:
-        """Text with an @ that does not begin it."""
+        """Whether the text has an @ after its first character."""
         return "@" in address[1:]
 
     def comparable(self, address: str) -> str:
-        """Both parts without case, the domain in ASCII.
+        """Both parts in lower case, the domain in ASCII.
 
-        RFC 5321 lets a local part differ by case alone, but no provider's does, and an unsubscribe must find
-        what was typed in another case.
+        RFC 5321 allows case-sensitive local parts, but no provider uses them, and an unsubscribe must find an
+        address typed in another case.
         """
         address = unicodedata.normalize("NFC", address.strip())
         local, at, name = address.rpartition("@")
@@ -74,7 +74,9 @@ class EmailKind(ChannelKind[EmailSection]):
         return f"{strip_variants(local)}@{'gmail.com' if owner == 'googlemail.com' else owner}"
 
     def shared_domain(self, address: str) -> str | None:
-        """The registered domain, unless it is a large provider's: all its mail may reach one person."""
+        """The registered domain, unless it belongs to a large provider: all mail to a domain may reach one
+        person.
+        """
         name = self.comparable(address).rpartition("@")[2]
         return None if is_large(name) else find_owner_domain(name)
 
@@ -122,7 +124,7 @@ class EmailKind(ChannelKind[EmailSection]):
     def mail_writer(
         self, sender: str, clock: Callable[[], datetime]
     ) -> Callable[[Rendered, Envelope], bytes]:
-        """Exactly the bytes that the relay would get."""
+        """Writes exactly the bytes that the relay would get."""
         from monitor.channels.email.mime import Form, MailSender
 
         head = MailSender.parse(sender)

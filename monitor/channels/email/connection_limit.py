@@ -1,4 +1,4 @@
-"""How many connections to a relay are used at once, learned from what it takes."""
+"""Limits the concurrent connections to a relay, adapting to what it accepts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 MORE_AFTER = 50
-"""So many accepted mails per allowed connection, without a refused connection, allow one more."""
+"""The accepted mails per allowed connection, without a refused connection, after which one more is
+allowed.
+"""
 
 
 class ConnectionLimit:
     """Hands out turns to use a connection, at most ``allowed`` at once.
 
-    A relay that refuses a connection while it serves others takes fewer; one more is tried from time to time
-    (additive increase), up to ``most``. Belongs to one event loop.
+    A relay that refuses a connection while it serves others gets fewer; one more is tried from time to time
+    (additive increase), up to ``most``. It belongs to one event loop.
     """
 
     def __init__(self, most: int) -> None:
@@ -29,7 +31,7 @@ class ConnectionLimit:
 
     @contextmanager
     def connecting(self) -> Iterator[int]:
-        """While a connection is made, or an idle one is used again, until the server has taken its first
+        """A context for making a connection or reusing an idle one, until the server has accepted its first
         command or refused it.
 
         Yields how many mails were accepted before, for `lower`.
@@ -43,7 +45,7 @@ class ConnectionLimit:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """While the server serves a connection."""
+        """A context for the time in which the server serves a connection."""
         self._working += 1
         self._changed.set()
         try:
@@ -60,7 +62,8 @@ class ConnectionLimit:
         try:
             await turn
         except BaseException:
-            if turn.done() and not turn.cancelled():  # the turn came together with the cancellation
+            # the turn was granted at the same time as the cancellation
+            if turn.done() and not turn.cancelled():
                 self._release()
             else:
                 with suppress(ValueError):  # `_wake` has seen that it is cancelled
@@ -71,11 +74,13 @@ class ConnectionLimit:
         self._release()
 
     async def lower(self, total: int, idle: Callable[[], int]) -> bool:
-        """A connection was refused: allow only as many as the server serves besides. False: it serves none.
+        """After a refused connection, allow only as many as the server still serves. Returns False if it
+        serves none.
 
-        ``total`` mails had been accepted when it was begun; ``idle`` counts connections that are kept open.
+        ``total`` is the number of mails accepted when the connection was started; ``idle`` counts connections
+        that are kept open.
 
-        What is being connected at this moment is waited for: a server that takes one connection refuses the
+        Connections that are being made are waited for: a server that accepts one connection may refuse the
         others before it has greeted the first, or before it has answered the next mail on it.
         """
         while not self._working and self._connecting:
@@ -88,7 +93,7 @@ class ConnectionLimit:
         return True
 
     def count_accepted(self) -> None:
-        """A mail was accepted: after enough of them one more connection is allowed."""
+        """Count an accepted mail; after enough of them, allow one more connection."""
         self._accepted += 1
         self._total += 1
         if self._accepted >= MORE_AFTER * self.allowed and self.allowed < self._most:

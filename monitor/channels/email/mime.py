@@ -1,10 +1,10 @@
 """Builds the bytes of a mail: once per distinct content, with only a few bytes encoded again per recipient.
 
 Building an ``EmailMessage`` for every recipient takes about 2 ms and would cap a core at some 300 mails/s. So
-the email package makes the whole mail once, with a placeholder for every line that holds one of ours; per
-recipient only those lines are encoded, and the headers that differ are put in front. Both parts are
+the email package builds the whole mail once, with a token for every line that holds a placeholder; per
+recipient, only those lines are encoded, and the headers that differ are put in front. Both parts are
 quoted-printable: pure ASCII that no relay has to encode again (which would break DKIM), and encoded line by
-line, so that one line can be replaced. The tests compare the bytes with what the package makes for each
+line, so that one line can be replaced. The tests compare the bytes with what the package builds for each
 recipient.
 """
 
@@ -44,7 +44,7 @@ _MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
 
 @dataclass(frozen=True, slots=True)
 class MailSender:
-    """What stands over every mail: the operator's own address, with a name."""
+    """The sender of every mail: the operator's own address, with a name."""
 
     name: str
     address: str
@@ -77,11 +77,11 @@ class MailSender:
 
 
 def unstructured(header: str, text: str) -> str:
-    """A header's text, folded, as encoded words (RFC 2047) where it is not plain ASCII.
+    """Encode a header's text, folded, with encoded words (RFC 2047) where it is not plain ASCII.
 
-    By the email package's older encoder: the newer one (Python 3.11 to 3.13) loses the space between two
-    words that are not ASCII. Plain text that looks like an encoded word is encoded too, or a name could
-    smuggle in what was stripped from it.
+    It uses the email package's older encoder: the newer one (Python 3.11 to 3.13) loses the space between two
+    words that are not ASCII. Plain text that looks like an encoded word is encoded too; otherwise a name
+    could smuggle in characters that were stripped from it.
     """
     line = " ".join(text.split())
     charset = "us-ascii" if line.isascii() and "=?" not in line else "utf-8"
@@ -89,10 +89,10 @@ def unstructured(header: str, text: str) -> str:
 
 
 def check_address(address: str) -> str:
-    """The address as SMTP may be given it: ASCII, a dot-atom before the @ and host names after it, at most
-    254 characters (RFC 5321, 4.5.3.1).
+    """Check that an address is valid for SMTP: ASCII, a dot-atom before the @ and host names after it, at
+    most 254 characters (RFC 5321, 4.5.3.1).
 
-    The library hands "a@b.c\\r\\nRCPT TO:<x>" on silently, so nothing reaches it unchecked. Raises
+    The library hands "a@b.c\\r\\nRCPT TO:<x>" without complaint, so nothing may reach it unchecked. Raises
     Permanent(address_gone).
     """
     if not address.isascii():
@@ -108,7 +108,7 @@ def check_address(address: str) -> str:
 
 
 class Form:
-    """One distinct mail, ready but for the recipient: encoded lines, and lines with placeholders that are
+    """One distinct mail, prepared for many recipients: encoded lines, and lines with placeholders that are
     encoded when they are filled.
     """
 
@@ -117,8 +117,8 @@ class Form:
     def __init__(self, message: Rendered, head: MailSender) -> None:
         if PATTERN.search(message.subject):
             raise ValueError("a subject is the same for everybody: it takes no placeholders")
-        # a boundary with "=_" cannot occur in quoted-printable (RFC 2045, 6.7), a placeholder with the
-        # content's hash not in the content
+        # a boundary with "=_" cannot occur in quoted-printable (RFC 2045, 6.7), nor a token with the
+        # content's hash in the content
         digest = hashlib.sha256(f"{message.subject}\0{message.text}\0{message.html}".encode()).hexdigest()
         lines: list[tuple[str, bool]] = []
         text, markup = (
@@ -137,8 +137,8 @@ class Form:
         self._names = frozenset(name for _, others, _, _ in pieces for name, _ in others)
 
     def fill(self, envelope: Envelope, date: datetime) -> bytes:
-        """The mail for one recipient, CRLF line ends. Raises Permanent for an address, a value or a link that
-        must not be sent.
+        """Build the mail for one recipient, with CRLF line ends. Raises Permanent for an address, a value or
+        a link that must not be sent.
         """
         values = {name: value_of(envelope.placeholders, name) for name in self._names}
         by_part = values, {name: html.escape(value) for name, value in values.items()}
@@ -186,7 +186,7 @@ def _common_headers(head: MailSender, subject: str) -> bytes:
 
 
 def _own_headers(envelope: Envelope, date: datetime) -> bytes:
-    """The headers that are this recipient's, each on one physical line."""
+    """The headers that differ by recipient, each on one physical line."""
     lines = [
         f"Date: {_date(date.replace(microsecond=0))}",
         f"To: {check_address(envelope.address)}",
@@ -203,12 +203,12 @@ def _date(date: datetime) -> str:
 
 
 def message_id(envelope: Envelope) -> str:
-    """The Message-ID in its angle brackets. Raises Permanent when it is none (RFC 5322, 3.6.4)."""
+    """The Message-ID in its angle brackets. Raises Permanent if it is not valid (RFC 5322, 3.6.4)."""
     return _check_id(envelope.message_id)
 
 
 def _answering(envelope: Envelope) -> list[str]:
-    """The headers with which mail programs show an answer beside what it answers (RFC 5322, 3.6.4)."""
+    """The headers by which mail programs group a reply with the original message (RFC 5322, 3.6.4)."""
     if not envelope.answers:
         return []
     first = _check_id(envelope.answers)
@@ -223,7 +223,7 @@ def _check_id(text: str) -> str:
 
 
 def _stopping(values: Mapping[str, str]) -> list[str]:
-    """List-Unsubscribe (RFC 2369), with the one-click form (RFC 8058) only when there is an address that
+    """List-Unsubscribe (RFC 2369), with the one-click form (RFC 8058) only if there is a URL that
     serves it.
     """
     one_click = values.get("one-click", "")
@@ -240,13 +240,13 @@ def _stopping(values: Mapping[str, str]) -> list[str]:
 
 
 def _quoted_printable(line: str) -> bytes:
-    """One line as the email package encodes it within a part (RFC 2045, 6.7)."""
+    """Encode one line as the email package does within a part (RFC 2045, 6.7)."""
     if not line.isascii() or not line.isprintable() or line.endswith(" "):
         return body_encode(line.encode().decode("latin-1"), _WIDTH, "\r\n").encode("ascii")
-    # most lines are a sentence and a link: the same result in half the time
+    # fast path for most lines (a sentence and a link): the same result in half the time
     rest, pieces = line.replace("=", "=3D"), []
     while len(rest) > _WIDTH:
-        # a soft line break takes one character, and divides no escape
+        # a soft line break takes one character and must not split an escape
         cut = rest.find("=", _WIDTH - 3, _WIDTH - 1)
         if cut < 0:
             cut = _WIDTH - 1

@@ -1,6 +1,7 @@
-"""Which mail addresses may reach one mailbox, as far as they tell: variants of a name, and whole domains.
+"""Finds which email addresses may reach one mailbox, judging by the address alone: variants of a name, and
+whole domains.
 
-Used to limit how often a stranger can be written to, never to find a subscriber.
+Used to limit how often mail can be sent to a stranger, never to find a subscriber.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ excite.com hotmail.es yahoo.es yahoo.com.mx hotmail.com.mx outlook.es outlook.co
 live.com.mx yahoo.ca hotmail.ca
 """
 _LARGE = frozenset(_LARGE_TEXT.split())
-"""Providers at which very many people have a mailbox each. One that is missing here is limited sooner."""
+"""Providers with very many users. A missing one only reaches its limit sooner."""
 _SECOND_LEVEL = frozenset({"com", "org", "net", "edu", "gov", "mil", "gob", "gouv", "info", "name"})
 
 
@@ -31,8 +32,8 @@ def find_owner_domain(domain: str) -> str:
     """Compute the domain that somebody registers: two labels, or three below a second level such as "co.uk"
     or "tx.us".
 
-    A rule of thumb instead of the Public Suffix List, which changes weekly: where it is wrong, a limit holds
-    for somewhat more or fewer people.
+    This is a rule of thumb instead of the Public Suffix List, which changes weekly: where it is wrong, a
+    limit applies to slightly more or fewer people.
     """
     labels = domain.lower().rstrip(".").split(".")
     below_country = (
@@ -48,9 +49,9 @@ def is_large(domain: str) -> bool:
 
 
 def strip_variants(local: str) -> str:
-    """Compute what the variants of one mailbox share: its name without a tag behind "+" or "-", without dots.
+    """Compute what the variants of one mailbox share: its name without a tag after "+" or "-", without dots.
 
-    Which of these a server understands differs; "mary-ann" and "mary" are taken for one.
+    Servers differ in which of these they support; "mary-ann" and "mary" are treated as one.
     """
     name = re.split(r"[+-]", local, maxsplit=1)[0].replace(".", "")
     return name or local

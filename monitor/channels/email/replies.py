@@ -1,8 +1,8 @@
-"""What a mail server's refusal means: for the delivery, the address, the domain, or us. Pure.
+"""Interprets a mail server's refusal: whether it concerns the delivery, the address, the domain, or us. Pure.
 
-Codes: RFC 5321, 4.2.3; enhanced status codes: RFC 3463 and its registry (5.1.10: RFC 7505). Servers write the
-enhanced code where they like, and several use a recipient's code for what they hold against the sender: so
-texts decide too.
+Codes: RFC 5321, 4.2.3; enhanced status codes: RFC 3463 and its registry (5.1.10: RFC 7505). Servers put the
+enhanced code in different places, and several use a recipient's code for complaints about the sender; so the
+text is examined too.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from monitor.errors import Permanent, SendError, Transient
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _GONE = {(1, 1), (1, 2), (1, 10)}  # no such mailbox, no such system, null MX
 _THEIRS = {(2, 1), (2, 2)}  # disabled, full
-# the sender's, although the recipient's phase says so: its address (1.7, 1.8), its daily limit (1.90 Exchange
-# Online, 4.5 Gmail), no authentication (7.3, 7.57), may not send as this sender (7.60), suspected (7.501 ...)
+# about the sender, although they occur in the recipient's phase: its address (1.7, 1.8), its daily limit
+# (1.90 Exchange Online, 4.5 Gmail), no authentication (7.3, 7.57), may not send as this sender (7.60),
+# suspected (7.501 ...)
 _SENDER = {(1, 7), (1, 8), (1, 90), (4, 5), (7, 3), (7, 57), (7, 60), (7, 501), (7, 502), (7, 503), (7, 750)}
 _SENDER_TEXT = re.compile(
     r"""
@@ -53,7 +54,9 @@ _SENDER_TEXT = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _TOO_MANY = re.compile(r"\b(?:maximum number of|too many) (?:e?mails?|messages)\b", re.IGNORECASE)
-"""For good, it is the quota of our account; for now, the rate that a domain takes."""
+"""In a permanent reply, this is the quota of our account; in a temporary one, the rate that a domain
+accepts.
+"""
 _MAILBOX = re.compile(
     r"\b(?:inbox|recipient(?:'s)?|(?<!your )(?<!smtp )user(?:'s)?)\b.{0,40}"
     r"\b(?:full|over ?quota|storage|disabled|inactive|suspended|closed|exceeded)\b"
@@ -67,7 +70,7 @@ _POLICY_TEXT = re.compile(
     r"|\bmails? from this (?:server|host|ip)\b",
     re.IGNORECASE,
 )
-"""What is held against the sender's machine or domain, by servers that give no code for it."""
+"""Complaints about the sender's machine or domain, by servers that give no code for them."""
 _GREYLISTING = re.compile(r"gr[ea]y-?list", re.IGNORECASE)
 _WAIT = re.compile(r"\b(\d{1,5})\s*(s|sec|secs|seconds?|m|min|mins|minutes?)\b", re.IGNORECASE)
 GREYLISTED = timedelta(minutes=5)
@@ -76,10 +79,10 @@ _LONGEST_WAIT = timedelta(hours=4)
 
 
 def refusal(phase: str, code: int, text: str, address: str) -> SendError:
-    """The error to raise for a reply that did not accept. ``phase`` is "MAIL", "RCPT", "DATA" or "message"
-    (the answer to its end).
+    """Create the error for a reply that refuses. ``phase`` is "MAIL", "RCPT", "DATA" or "message"
+    (the reply to its end).
 
-    The error's text never holds the address, however the server repeats it.
+    The error's text never holds the address, even if the server repeats it.
     """
     status = enhanced_status(code, text)
     reason = f"the mail server answered {phase} with {code} {redact(text, address)}".rstrip()
@@ -98,7 +101,8 @@ def refusal(phase: str, code: int, text: str, address: str) -> SendError:
         return _refusal_for_now(phase, code, status, text, reason, address, answer)
     says_mailbox = _MAILBOX.search(text) is not None
     if status[0] == 7 or (status[0] not in {1, 2} and not says_mailbox and _POLICY_TEXT.search(text)):
-        # reputation, DKIM, policy: the domain's if it is so for many, and never a reason to suppress a person
+        # reputation, DKIM, policy: counts for the domain if many get it, and is never a reason to suppress a
+        # person
         return Transient(reason, lane=domain_of(address), policy=True, answer=answer)
     if status in _GONE:
         return Permanent(reason, address_gone=True, answer=answer)
@@ -109,8 +113,8 @@ def refusal(phase: str, code: int, text: str, address: str) -> SendError:
 
 
 def enhanced_status(code: int, text: str) -> tuple[int, int]:
-    """Subject and detail of the enhanced code that agrees with the reply's own, wherever in the text it
-    stands; (0, 0) without one.
+    """Find the subject and detail of the enhanced code that agrees with the reply's own code, anywhere in the
+    text; (0, 0) without one.
     """
     for found in _ENHANCED.finditer(text):
         if int(found[1]) == code // 100:
@@ -119,7 +123,7 @@ def enhanced_status(code: int, text: str) -> tuple[int, int]:
 
 
 def is_about_us(phase: str, code: int, status: tuple[int, int], text: str) -> bool:
-    """Whether a refusal speaks of the sender's account, address, quota or right to relay."""
+    """Whether a refusal is about the sender's account, address, quota or permission to relay."""
     if status in _THEIRS:
         return False
     if code in {530, 535} or status in _SENDER:
@@ -134,13 +138,13 @@ def is_about_us(phase: str, code: int, status: tuple[int, int], text: str) -> bo
 def _refusal_for_now(
     phase: str, code: int, status: tuple[int, int], text: str, reason: str, address: str, answer: str
 ) -> Transient:
-    """A refusal that a later attempt may not meet: greylisting, a limit of the domain's, or anything else."""
+    """Create the error for a temporary refusal: greylisting, a limit of the domain, or anything else."""
     if _GREYLISTING.search(text) or (phase == "RCPT" and code in {450, 451} and status == (7, 1)):
         return Transient(reason, retry_after=max(_named_wait(text), GREYLISTED), answer=answer)
     if status[0] == 7 and phase == "MAIL":
         return Transient(reason, lane=EVERYTHING, answer=answer)
     if status[0] == 7:
-        # a limit: fewer at a time, and this one later
+        # a rate limit: send fewer at a time, and this one later
         return Transient(
             reason,
             lane=domain_of(address),
@@ -153,7 +157,7 @@ def _refusal_for_now(
 
 
 def _named_wait(text: str) -> timedelta:
-    """The wait that a text asks for; nothing if it names none."""
+    """Read the wait that a text asks for; zero if it names none."""
     found = _WAIT.search(text)
     if found is None:
         return timedelta()
@@ -162,8 +166,8 @@ def _named_wait(text: str) -> timedelta:
 
 
 def redact(text: str, address: str) -> str:
-    """A server's text without any address, nor the local part of this one (or a user name), on one line, at
-    most 200 characters.
+    """Remove all addresses from a server's text, and the local part of this address (or a user name); one
+    line of at most 200 characters.
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     line = re.sub(r"[^\s<>(),;:\"']*@[^\s<>(),;:\"']*", "[address]", line)

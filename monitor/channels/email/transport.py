@@ -1,9 +1,9 @@
-"""Mail over SMTP: several persistent connections to one relay, one recipient per mail, every phase of a
-failure known.
+"""Mail over SMTP: several persistent connections to one relay, one recipient per mail; the phase of every
+failure is known.
 
-aiosmtplib connects, secures and signs in; then `MailDialogue` says MAIL, RCPT and DATA, and the body only
-after the 354: so a connection that dies before that has certainly delivered nothing, and one that dies after
-it may have (`Transient.ambiguous`).
+aiosmtplib connects, starts TLS and signs in; then `MailDialogue` sends MAIL, RCPT and DATA, and the body only
+after the 354. So a connection that is lost before that has certainly delivered nothing, and one that is lost
+after it may have (`Transient.ambiguous`).
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ log = logging.getLogger(__name__)
 Security = Literal["starttls", "tls", "none"]
 
 DATA_TIMEOUT = 600.0
-"""Seconds to wait for the answer to the end of DATA (RFC 5321, 4.5.3.2.6): giving up sooner makes copies."""
-
-IDLE_LIMIT = 60.0
-"""Seconds after which an idle connection is not trusted any more: relays and NATs drop them
-silently.
+"""Seconds to wait for the reply to the end of DATA (RFC 5321, 4.5.3.2.6): giving up sooner causes
+duplicates.
 """
 
+IDLE_LIMIT = 60.0
+"""Seconds after which an idle connection is not reused: relays and NATs drop them silently."""
+
 _QUIT_TIMEOUT = 5.0
-_LONGEST_REPLY = 32_768  # bytes: a server that sends more has lost its way
+_LONGEST_REPLY = 32_768  # bytes; a longer reply is not valid
 _CLOSING = 421  # the server ends the connection (RFC 5321, 3.8)
 _LINE_DOT = re.compile(rb"\n\.")
 _TOKEN = re.compile(r"[A-Za-z0-9_=.-]{1,64}")
@@ -53,8 +53,8 @@ class _TooManyConnections(Exception):
 
 
 class _Client(aiosmtplib.SMTP):
-    """A connection that is being made, and gone when it is closed; over TLS the library would go on waiting
-    for the other side's goodbye.
+    """A connection being made that closes at once; over TLS, the library would wait for the other side's
+    close.
     """
 
     def close(self) -> None:
@@ -75,8 +75,8 @@ class MailDialogue(asyncio.Protocol):
     """The mails of one connection, once it is secured and signed in: commands out, replies in. One exchange
     at a time, in one event loop.
 
-    Where the server offers it, commands go together (RFC 2920): MAIL, RCPT and DATA cost one round trip and
-    not three, and every reply still says which of them it answers.
+    If the server offers pipelining (RFC 2920), commands are sent together: MAIL, RCPT and DATA take one round
+    trip instead of three, and every reply can still be matched to its command.
 
     ``pipelines``: the server takes several commands at once.
     """
@@ -90,27 +90,27 @@ class MailDialogue(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._wanted = 0
         self._replies: list[ServerReply] = []
-        self._lines: list[bytes] = []  # of a reply that is not whole yet
+        self._lines: list[bytes] = []  # of an incomplete reply
         self._rest = b""
         self._deadline: float | None = None  # of the exchange that waits for its replies
         self._timer: asyncio.TimerHandle | None = None
         transport.set_protocol(self)
 
     def get_extra_info(self, name: str) -> object:
-        """What the transport knows under this name, "ssl_object" for one."""
+        """The transport's extra information with this name, such as "ssl_object"."""
         return self._transport.get_extra_info(name)
 
     async def say(self, commands: Sequence[bytes], patience: float) -> list[ServerReply]:
         """Send as many of these commands as may go at once; returns the replies to them.
 
-        Fewer replies than commands: the connection broke, the server ended it, or said nothing for
+        Fewer replies than commands mean that the connection broke, the server ended it, or did not answer for
         ``patience`` seconds. It is closed then.
         """
         together = commands if self.pipelines else commands[:1]
         return await self.exchange(b"\r\n".join(together) + b"\r\n", len(together), patience)
 
     async def exchange(self, data: bytes, replies: int, patience: float) -> list[ServerReply]:
-        """Send bytes and return the replies to them, so many or fewer, as in `say`."""
+        """Send bytes and return at most ``replies`` replies to them; fewer as in `say`."""
         if not self.is_open:
             return []
         self._replies, self._wanted = [], replies
@@ -120,14 +120,16 @@ class MailDialogue(asyncio.Protocol):
         try:
             await self._waiter
         except BaseException:
-            self.close()  # cancelled: what the server answers now belongs to nobody
+            self.close()  # cancelled: nothing waits for the server's next reply
             raise
         finally:
             self._waiter = self._deadline = None
         return self._replies
 
     def _limit(self, deadline: float) -> None:
-        """Close the connection then, unless the replies come before; with one timer for many exchanges."""
+        """Close the connection at the deadline unless the replies come before; one timer serves many
+        exchanges.
+        """
         self._deadline = deadline
         if self._timer is not None and self._timer.when() > deadline:
             self._timer.cancel()
@@ -136,7 +138,7 @@ class MailDialogue(asyncio.Protocol):
             self._timer = self._loop.call_at(deadline, self._look)
 
     def _look(self) -> None:
-        """The timer's time: the exchange that it was set for may have ended long ago."""
+        """Handle the timer: the exchange that it was set for may have ended long ago."""
         self._timer = None
         if self._deadline is None:
             return
@@ -146,18 +148,18 @@ class MailDialogue(asyncio.Protocol):
             self.close()
 
     def close(self) -> None:
-        """End the connection at once; over TLS a goodbye would be waited for."""
+        """End the connection at once, without waiting for the other side's TLS close."""
         self.is_open = False
         self._transport.abort()
         self._wake()
 
     def data_received(self, data: bytes) -> None:
-        """Part of one reply, or several replies."""
+        """Receive part of one reply, or several replies."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         missing = self._wanted - len(self._replies) if self._waiter is not None else 0
         for line in lines:
             if not missing:
-                return self.close()  # nobody asked: a goodbye, or nonsense
+                return self.close()  # not a reply to a command: a closing message, or an error
             text = line[4:].strip()
             if line[3:4] == b"-":
                 self._lines.append(text)
@@ -178,12 +180,12 @@ class MailDialogue(asyncio.Protocol):
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The transport is gone."""
+        """Note that the connection is closed."""
         self.is_open = False
         self._wake()
 
     def _wake(self) -> None:
-        """End the wait, and the timer of a connection that is gone."""
+        """End the wait, and the timer if the connection is closed."""
         if self._timer is not None and not self.is_open:
             self._timer.cancel()
             self._timer = None
@@ -195,9 +197,9 @@ class Email:
     """The mail channel.
 
     ``security``: "starttls" (required, never a silent fall back to clear text), "tls" or "none".
-    ``bounce_token`` gives what the envelope sender carries for one delivery (VERP):
+    ``bounce_token`` returns the token in the envelope sender of one delivery (VERP):
     "alerts+TOKEN@watch.example"; without it, or with ``verp`` False, bounces go to the plain sender.
-    ``timeout`` in seconds for everything but the answer to DATA's end. ``clock`` dates the mails.
+    ``timeout`` is in seconds, for everything except the reply to the end of DATA. ``clock`` dates the mails.
     """
 
     name = "email"
@@ -273,7 +275,7 @@ class Email:
         self._keep(connection)
 
     async def check(self) -> str:
-        """Connect, secure and sign in without sending; return what was reached. Raises Transient with the
+        """Connect, start TLS and sign in without sending; return what was reached. Raises Transient with the
         reason.
         """
         connection = await self._connect()
@@ -301,11 +303,11 @@ class Email:
         self, opening: tuple[bytes, ...], address: str
     ) -> tuple[MailDialogue, list[ServerReply]]:
         """Get a connection that has answered MAIL, with its replies so far: an idle one if it still works,
-        else a new one.
+        otherwise a new one.
         """
         connection = self._take_idle()
         if connection is not None:
-            with self._slots.connecting():  # it is served, or will turn out not to be
+            with self._slots.connecting():  # the server serves it, or the next command shows that it does not
                 replies = await connection.say(opening, self._timeout)
             if replies and replies[0].code != _CLOSING:
                 return connection, replies
@@ -314,13 +316,15 @@ class Email:
             with self._slots.connecting() as total:
                 return await self._open(opening, address)
         except Transient:
-            # it serves others of ours at this moment: so it is not away, it has enough of us
+            # it serves other connections of ours now, so it is reachable and only has a limit
             if await self._slots.lower(total, lambda: len(self._idle)):
                 raise _TooManyConnections from None
             raise
 
     async def _open(self, opening: tuple[bytes, ...], address: str) -> tuple[MailDialogue, list[ServerReply]]:
-        """A new connection, and the answer to its first MAIL, which is no 421. Raises Transient."""
+        """Open a new connection; returns it with the reply to its first MAIL, which is not a 421. Raises
+        Transient.
+        """
         connection = await self._connect()
         replies = await connection.say(opening, self._timeout)
         if not replies:
@@ -337,7 +341,7 @@ class Email:
         mail: bytes,
         address: str,
     ) -> None:
-        """Take the replies to MAIL, RCPT and DATA, for as many as have not come yet, and send the body."""
+        """Await the outstanding replies to MAIL, RCPT and DATA, and send the body."""
         for number, phase in enumerate(("MAIL", "RCPT", "DATA")):
             if number == len(replies):
                 replies += await connection.say(opening[number:], self._timeout)
@@ -348,7 +352,7 @@ class Email:
                 raise refusal(phase, code, text, address)
         # a dot that begins a line is doubled (RFC 5321, 4.5.2); a mail begins with a header, never with a dot
         body = _LINE_DOT.sub(b"\n..", mail) + b".\r\n"
-        # from the first byte on its outcome is unknown until the answer arrives
+        # from the first byte on, the outcome is unknown until the reply arrives
         answers = await connection.exchange(body, 1, self._data_timeout)
         if not answers:
             raise Transient(
@@ -359,7 +363,7 @@ class Email:
             raise refusal("message", code, text, address)
 
     def _take_idle(self) -> MailDialogue | None:
-        """The connection that was used last, if it is fresh; older ones are let go."""
+        """Take the most recently used connection if it is fresh; close older ones."""
         now = asyncio.get_running_loop().time()
         while self._idle:
             connection = self._idle.pop()
@@ -374,10 +378,10 @@ class Email:
             self._idle.append(connection)
 
     async def _reset(self, connection: MailDialogue, replies: list[ServerReply]) -> None:
-        """After a refusal: the same connection again if the server agrees to forget this mail, else none."""
+        """After a refusal, keep the connection if the server accepts RSET; close it otherwise."""
         task = asyncio.current_task()
         cancelled = task is not None and task.cancelling()
-        # a refused recipient and yet a 354: the server waits for a body (RFC 2920, 3.1)
+        # the recipient was refused but DATA got a 354: the server waits for a body (RFC 2920, 3.1)
         expects_body = len(replies) == 3 and replies[2].code == 354 and self._was_refused(replies)
         if not connection.is_open or cancelled or expects_body:
             connection.close()
@@ -392,15 +396,18 @@ class Email:
         return not all(200 <= reply.code <= 299 for reply in replies[:2])
 
     async def _connect(self) -> MailDialogue:
-        """A new connection, secured and signed in. Raises Transient for the whole channel with the reason."""
+        """Open a new connection with TLS and sign in. Raises Transient for the whole channel with the
+        reason.
+        """
         where = f"{self._host}:{self._port}"
         client = _Client(
             hostname=self._host,
             port=self._port,
-            local_hostname=self._head.domain,  # not this machine's name, which every recipient could read
+            # instead of this machine's name, which every recipient could read
+            local_hostname=self._head.domain,
             timeout=self._timeout,
             use_tls=self._security == "tls",
-            start_tls=False,  # done below, by hand: the library's own fall back would be clear text
+            start_tls=False,  # done below explicitly: the library would fall back to clear text
             tls_context=self._tls,
         )
         step = "reached"
@@ -436,7 +443,7 @@ class Email:
             await client.helo()
 
     def _why(self, error: BaseException) -> str:
-        """A connection's failure in reason that hold neither user name nor password."""
+        """Describe a connection's failure without the user name and the password."""
         cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
@@ -453,7 +460,7 @@ class Email:
         if isinstance(error, SMTPTimeoutError | TimeoutError):
             return f"no answer within {self._timeout:g} s"
         if isinstance(cause, OSError) and cause.strerror:
-            # asyncio's text repeats the address
+            # asyncio's own text repeats the address
             repeats = cause.strerror.startswith("Connect call")
             return os.strerror(cause.errno) if repeats and cause.errno else cause.strerror
         return redact(str(error), self._username or "")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class TelegramKind(ChannelKind[TelegramSection]):
-    """Telegram: a post that may have been made is made once more at most."""
+    """Telegram: a post that may have been made is repeated once at most."""
 
     name = "telegram"
     section = TelegramSection
@@ -29,17 +29,17 @@ class TelegramKind(ChannelKind[TelegramSection]):
     loggers = ("telegram", "httpx", "httpcore")
 
     def normalise(self, address: str) -> str:
-        """A chat's number or @name."""
+        """Return a chat's number or @name."""
         if not re.fullmatch(r"-?[1-9][0-9]{0,18}|@[A-Za-z][A-Za-z0-9_]{3,31}", address, re.ASCII):
             raise UsageError("this is not a Telegram chat: write its number (-1001234567890) or its @name")
         return address
 
     def recognises(self, address: str) -> bool:
-        """A number, or a name that begins with @."""
+        """Whether the text is a number, or a name that begins with @."""
         return re.fullmatch(r"@\w+|-?\d+", address) is not None
 
     def comparable(self, address: str) -> str:
-        """Names of chats do not differ by case."""
+        """The name in lower case: names of chats are case-insensitive."""
         return unicodedata.normalize("NFC", address.strip()).casefold()
 
     def mask(self, address: str) -> str:
@@ -83,17 +83,17 @@ class TelegramKind(ChannelKind[TelegramSection]):
         return f"https://t.me/{address[1:]}" if address.startswith("@") else None
 
     def takes_answers(self, address: str) -> bool:
-        """A chat by its number: everybody can join one that has a name. In a group only administrators
-        decide.
+        """Whether the address is a chat's number: everybody can join a chat with a name. In a group, only
+        administrators decide.
         """
         return re.fullmatch(r"-?\d+", address) is not None
 
     def absence(self, section: TelegramSection) -> tuple[bool, str] | None:
-        """A mistake if channels are configured."""
+        """Reports a mistake if channels are configured."""
         return (False, "channels are configured, but no token") if section.channels else None
 
     async def check(self, section: TelegramSection, channel: Telegram) -> str:
-        """Ask who the bot is, and whether it may post in the configured chats."""
+        """Query the bot's name, and whether it may post in the configured chats."""
         return await channel.check(section.channels.values())
 
     def mail_writer(

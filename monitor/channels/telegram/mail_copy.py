@@ -1,4 +1,4 @@
-"""A readable mail with the posts of one message, where a mailbox stands in for Telegram."""
+"""A readable mail with the posts of one message, for a mailbox that replaces Telegram."""
 
 from __future__ import annotations
 

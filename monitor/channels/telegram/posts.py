@@ -1,4 +1,4 @@
-"""Blocks of Telegram HTML, joined into posts that Telegram takes."""
+"""Joins blocks of Telegram HTML into posts that Telegram accepts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from monitor.channels.placeholders import OWN_LINE, fill
 from monitor.errors import Permanent
 
 LIMIT = 4095
-"""Longest post, in UTF-16 units: Telegram takes 4,096 characters after it has read the tags, so counting them
-as well is on the safe side.
+"""The longest post, in UTF-16 units: Telegram accepts 4,096 characters without tags, so counting the tags too
+is on the safe side.
 """
 
 
 def split_posts(blocks: Iterable[str]) -> list[str]:
-    """As few posts as possible, split only between blocks, in order. A blank block is left out.
+    """Make as few posts as possible, split only between blocks, in order. A blank block is left out.
 
     Raises Permanent for a block that alone is too long: it would have to be cut inside a tag or a sentence.
     """

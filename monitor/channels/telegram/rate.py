@@ -1,5 +1,5 @@
-"""How fast a bot may post: about 30 posts/s in all, 1/s in a chat, 20/min in a group or channel (Telegram's
-bot FAQ).
+"""Rate limits of a bot: about 30 posts/s in all, 1/s in a chat, 20/min in a group or channel (Telegram's bot
+FAQ).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ MINUTE = 60.0
 
 
 class Pace:
-    """Hands out turns. A turn is reserved when it is asked for and then waited for, so turns are kept in the
-    order of asking.
+    """Hands out turns. A turn is reserved when it is requested, so turns are granted in the order of
+    requests.
 
-    ``clock`` gives seconds and never goes back; ``sleep`` waits that many.
+    ``clock`` returns seconds and is monotonic; ``sleep`` waits for a number of seconds.
     """
 
     def __init__(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:
@@ -27,8 +27,7 @@ class Pace:
     async def turn(self, chat: str) -> None:
         """Wait until a post in this chat may be made."""
         await self._until(self._in_chat(chat, self._clock()))
-        # taken only now: a chat that has to wait for a minute must not hold a place in the queue of all
-        # others
+        # reserved only now: a chat that has to wait for a minute must not block a place in the common queue
         await self._until(self._overall(self._clock()))
 
     async def _until(self, at: float) -> None:
@@ -53,7 +52,7 @@ class Pace:
         return at
 
     def _forget(self, now: float) -> None:
-        """Drop chats whose last turn is more than a minute ago: they restrain nothing any more."""
+        """Drop chats whose last turn is more than a minute ago: they no longer limit anything."""
         while self._chats:
             chat, turns = next(iter(self._chats.items()))
             if turns[-1] > now - MINUTE:

@@ -28,7 +28,7 @@ class TelegramSection(ChannelSection):
     @field_validator("webhook_secret")
     @classmethod
     def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
-        # what the Bot API takes as a secret_token, and long enough that nobody tries them all
+        # characters that the Bot API allows in a secret_token, and too many to try them all
         if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value.get_secret_value()):
             raise ValueError("write 16 to 256 letters, digits, underscores and dashes")
         return value

@@ -1,8 +1,8 @@
 """Posts through the Telegram Bot API, at Telegram's own pace.
 
-A long message is several posts. Which of them were made is remembered until the whole message is out, so a
-retry within this process repeats none; after a restart the posts of a message that was not finished are made
-again (at-least-once).
+A long message is several posts. The finished ones are remembered until the whole message is out, so a retry
+within this process repeats none; after a restart, all posts of an unfinished message are made again
+(at-least-once).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 
-# the library's own switch: RetryAfter.retry_after is a timedelta, and no deprecation warning is raised where
-# a 429 is read
+# the library's own setting: RetryAfter.retry_after is a timedelta, and reading a 429 raises no deprecation
+# warning
 os.environ.setdefault("PTB_TIMEDELTA", "1")
 
 from httpx import create_ssl_context
@@ -61,12 +61,12 @@ from monitor.errors import Permanent, SendError, Transient
 log = logging.getLogger(__name__)
 
 _CHAT = re.compile(r"@[A-Za-z]\w{3,31}|-?\d{1,20}")
-_REMEMBERED = 10_000  # unfinished messages whose posts are remembered
+_REMEMBERED = 10_000  # the most unfinished messages whose posts are remembered
 _OUTSIDE = {ChatMemberStatus.LEFT, ChatMemberStatus.BANNED}
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
-# httpx's errors, by name, that come after the request was written: it may have been carried out. All others
-# come before.
+# httpx's errors, by name, that occur after the request was written: it may have been carried out. All others
+# occur before.
 _AFTER_WRITING = {"ReadTimeout", "ReadError", "RemoteProtocolError", "CloseError"}
 
 # these write the request's address, with the token in it, or chat ids and texts at INFO and DEBUG
@@ -83,17 +83,17 @@ _TALKATIVE = (
 
 @cache
 def trusted_certificates() -> SSLContext:
-    """The certificates that are trusted, read once for all clients: reading them takes longer than a post."""
+    """Load the trusted certificates, once for all clients: loading them takes longer than a post."""
     return create_ssl_context()
 
 
 class Unreadable(TelegramError):
-    """An answer that is not Telegram's: what stands in between, a proxy or a portal, has answered instead."""
+    """The answer is not Telegram's: something in between, a proxy or a portal, has answered instead."""
 
 
 class Checked(HTTPXRequest):
-    """Requests that take only Telegram's own answers, whatever their status: the library makes a refusal of
-    any page with a 403, and writes what it cannot read into the log.
+    """Requests that accept only Telegram's own answers, whatever their status: the library would treat any
+    page with a 403 as a refusal, and logs what it cannot read.
     """
 
     async def do_request(self, *given: Any, **more: Any) -> tuple[int, bytes]:
@@ -108,8 +108,8 @@ class Checked(HTTPXRequest):
 
 
 class Telegram:
-    """The Telegram channel. ``base_url`` is what the token is appended to; ``clock`` (seconds) and ``sleep``
-    are what the pace runs on.
+    """The Telegram channel. The token is appended to ``base_url``; ``clock`` (seconds) and ``sleep`` time the
+    pace.
 
     ``picture`` is the address of a state's picture, with "{state}" in it, shown over posts about one state.
     ``pace`` is shared with other senders that use the same token in this process, so that the limits hold for
@@ -151,7 +151,7 @@ class Telegram:
 
     async def __aenter__(self) -> Self:
         for request in self._requests:
-            await request.initialize()  # after an earlier close; connects to nothing
+            await request.initialize()  # after an earlier close; it does not connect
         return self
 
     async def __aexit__(
@@ -190,7 +190,7 @@ class Telegram:
         return next((str(number) for number in made.values()), None)
 
     async def check(self, chats: Iterable[str] = ()) -> str:
-        """Ask who the bot is and whether it may post in the chats; posts nothing. Raises Transient or
+        """Query the bot's name and whether it may post in the chats, without posting. Raises Transient or
         Permanent with the reason.
         """
         try:
@@ -257,12 +257,12 @@ def _reply_to(answered: str) -> ReplyParameters | None:
 
 
 async def find_obstacle(bot: Bot, chat: str, me: int) -> str | None:
-    """Why a bot may not post in a chat, and what to do; None if it may. Raises TelegramError when the API
-    cannot be asked.
+    """Find why a bot may not post in a chat, and what to do; None if it may. Raises TelegramError if the API
+    cannot be reached.
 
-    Nothing is posted. In a group or a private chat the bot is seen typing: of a group with another id, or a
-    person who has blocked the bot, the API tells only a client that is about to write (`check_chat_access` in
-    Telegram's telegram-bot-api).
+    Nothing is posted. In a group or a private chat the bot is shown as typing: only to a client that is about
+    to write does the API report that a group has another id, or that a person has blocked the bot
+    (`check_chat_access` in Telegram's telegram-bot-api).
     """
     try:
         known = await bot.get_chat(chat)
@@ -302,7 +302,7 @@ def can_post(bot: ChatMember | None) -> bool:
 
 
 def meaning_of(error: TelegramError, chat: str) -> SendError:
-    """What an answer of the Bot API, or none, means for the delivery. The text holds neither chat nor
+    """Convert an error of the Bot API into the error of the delivery. Its text holds neither chat nor
     token.
     """
     # BadRequest and TimedOut derive from NetworkError: the order of the cases matters
@@ -346,7 +346,7 @@ def meaning_of(error: TelegramError, chat: str) -> SendError:
 
 
 def redact_description(description: str) -> str:
-    """A description of the API's, without what could be an address: names of chats and long numbers."""
+    """Remove what could be an address from a description by the API: names of chats and long numbers."""
     line = " ".join(description.split())
     return re.sub(r"@\w+|-?\d{5,}|https?://\S+", "[...]", line)[:200]
 
@@ -360,8 +360,8 @@ _warnings_only = _WarningsOnly()
 
 
 def quiet_libraries() -> None:
-    """Keep the libraries below from writing the token, a chat or a text, whatever level their loggers are set
-    to.
+    """Keep the libraries from logging the token, a chat or a text, whatever level their loggers are
+    set to.
     """
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_warnings_only)

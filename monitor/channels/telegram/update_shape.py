@@ -1,5 +1,5 @@
-"""What an update of the Bot API must look like before anything reads it: the fields that the bot uses, with
-their types (https://core.telegram.org/bots/api#update). Everything else in it is ignored.
+"""The schema of an update of the Bot API, checked before anything reads it: the fields that the bot uses,
+with their types (https://core.telegram.org/bots/api#update). Other fields are ignored.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 DEEPEST = 64
-"""Levels of brackets in one update; a message that answers a message has about ten."""
+"""The deepest nesting of brackets in one update; a reply to a message has about ten levels."""
 
 _Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
@@ -38,7 +38,7 @@ class UserShape(_TelegramObject):
 
 
 class MessageShape(_TelegramObject):
-    """A message, or what is left of one that is too old."""
+    """A message, or the rest of one that is too old."""
 
     message_id: _Id
     date: Annotated[int, Field(ge=0, lt=2**40)]
@@ -62,7 +62,7 @@ class QueryShape(_TelegramObject):
 
 
 class InlineQuestionShape(_TelegramObject):
-    """The bot's name and a text, written in a chat that nobody names."""
+    """An inline query: the bot's name and a text, written in a chat that is not named."""
 
     id: str
     sender: UserShape = Field(alias="from")
@@ -70,7 +70,7 @@ class InlineQuestionShape(_TelegramObject):
 
 
 class MemberShape(_TelegramObject):
-    """What somebody is in a chat."""
+    """The status of a member of a chat."""
 
     status: str
     is_member: bool | None = None
@@ -86,7 +86,7 @@ class MembershipShape(_TelegramObject):
 
 
 class UpdateShape(_TelegramObject):
-    """An update of one of the kinds that the bot asks for; of another kind all are None."""
+    """An update of one of the kinds that the bot requests; for any other kind, all fields are None."""
 
     update_id: Annotated[int, Field(ge=0, lt=2**63)]
     message: MessageShape | None = None
@@ -96,7 +96,9 @@ class UpdateShape(_TelegramObject):
 
     @property
     def origin(self) -> Hashable:
-        """What is limited together: the number of the chat that it comes from, or who asks without one."""
+        """The key for limits: the number of the chat that the update comes from, or of the person without
+        one.
+        """
         if self.inline_query is not None:
             return "inline", self.inline_query.sender.id
         about = self.message or self.my_chat_member or (self.callback_query and self.callback_query.message)
@@ -104,7 +106,7 @@ class UpdateShape(_TelegramObject):
 
 
 def parse_update(body: bytes) -> UpdateShape | None:
-    """Parse the body of a request; None if it is no update."""
+    """Parse the body of a request; None if it is not an update."""
     try:
         return check_update(json.loads(body.decode()))
     except (ValueError, RecursionError):
@@ -112,18 +114,18 @@ def parse_update(body: bytes) -> UpdateShape | None:
 
 
 def check_update(content: Any) -> UpdateShape | None:
-    """Check what JSON gave; None if it is no update."""
+    """Check parsed JSON; None if it is not an update."""
     if _is_deep(content):
         return None
     try:
-        json.dumps(content, ensure_ascii=False).encode()  # half a character can be neither hashed nor kept
+        json.dumps(content, ensure_ascii=False).encode()  # a lone surrogate can be neither hashed nor stored
         return UpdateShape.model_validate(content)
     except (ValidationError, UnicodeEncodeError):
         return None
 
 
 def _is_deep(content: Any) -> bool:
-    """Whether brackets stand in more than `DEEPEST` others; the library reads some of them by recursion."""
+    """Whether brackets are nested deeper than `DEEPEST`; the library reads some of them recursively."""
     level = [content]
     for _ in range(DEEPEST):
         level = [

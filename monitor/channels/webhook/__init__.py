@@ -16,7 +16,7 @@ from monitor.messages import Message, Sender
 
 
 class WebhookKind(ChannelKind[WebhookSection]):
-    """A webhook: posted again until it is answered, always under the same id."""
+    """A webhook: posted again until it is accepted, always with the same id."""
 
     name = "webhook"
     section = WebhookSection
@@ -25,13 +25,13 @@ class WebhookKind(ChannelKind[WebhookSection]):
     lane_problem = "webhooks answer with an error and are tried again later"
 
     def normalise(self, address: str) -> str:
-        """The name of an entry of the configuration."""
+        """Return the name of an entry of the configuration."""
         if not NAME.fullmatch(address):
             raise UsageError("this is not the name of a webhook: write one of [webhook.to]")
         return address
 
     def mask(self, address: str) -> str:
-        """A name is no secret."""
+        """The whole name: it is not a secret."""
         return address
 
     def is_configured(self, section: WebhookSection) -> bool:
@@ -69,5 +69,5 @@ class WebhookKind(ChannelKind[WebhookSection]):
         )
 
     def absence(self, section: WebhookSection) -> tuple[bool, str] | None:
-        """Nothing: few services have one."""
+        """Reports nothing: few installations use webhooks."""
         return None

@@ -1,4 +1,6 @@
-"""What a webhook says: a message as a JSON object with structured fields, and as plain text for chats."""
+"""The content of a webhook: a message as a JSON object with structured fields, and as plain text for
+chats.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from monitor.messages.model import Alert, ChangeRetracted
 from monitor.messages.placements import describe_placement
 
 RETRACTED = "agency.retracted"
-"""The event that takes a change back."""
+"""The event that retracts a change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,8 @@ def describe_alert(alert: Alert) -> dict[str, Any]:
 
 
 def describe_retraction(message: ChangeRetracted) -> dict[str, Any]:
-    """A retraction as an object. ``change`` is as it was in the first message; the transport adds the id of
-    that as ``retracts``.
+    """A retraction as an object. ``change`` is the same as in the first message; the transport adds that
+    message's id as ``retracts``.
     """
     return {
         "source": message.source,

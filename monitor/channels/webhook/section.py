@@ -1,4 +1,4 @@
-"""``[webhook]``: addresses that get each change as a signed JSON object, or as a post of a chat service."""
+"""``[webhook]``: URLs that receive each change as a signed JSON object, or as a post in a chat service."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _NEEDS_TOKEN = ("matrix", "mastodon")
 class WebhookEntry(Section):
     """``[webhook.to.NAME]``
 
-    ``shape`` says what is sent. ``secret`` and ``next_secret`` sign by Standard Webhooks: "whsec_" and
-    base64. ``token`` logs in at ntfy, Matrix and Mastodon; ``room`` is Matrix's, ``sender`` and ``recipient``
-    are Signal's.
+    ``shape`` names the format of the request. ``secret`` and ``next_secret`` sign by Standard Webhooks:
+    "whsec_" and base64. ``token`` logs in at ntfy, Matrix and Mastodon; ``room`` is Matrix's, ``sender`` and
+    ``recipient`` are Signal's.
     """
 
     url: SecretStr
@@ -93,7 +93,7 @@ class WebhookEntry(Section):
 
     @property
     def target(self) -> str:
-        """What the entry leads to: another one is another receiver under the same name."""
+        """The destination of the entry: if it changes, the same name means another receiver."""
         return "\0".join(
             (self.url.get_secret_value(), self.room or "", self.sender or "", self.recipient or "")
         )
@@ -115,7 +115,7 @@ class WebhookSection(ChannelSection):
 
     @classmethod
     def contradictions(cls, table: Mapping[str, Any], site: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Yield addresses without encryption that lead away from this machine."""
+        """Yield URLs without encryption that lead away from this machine."""
         to = table.get("to")
         for name, entry in to.items() if isinstance(to, Mapping) else ():
             url = entry.get("url") if isinstance(entry, Mapping) else None
@@ -129,7 +129,9 @@ class WebhookSection(ChannelSection):
 
 
 def decode_secret(text: str) -> bytes:
-    """The key of a secret of Standard Webhooks: "whsec_" and base64 of 24 to 64 bytes. Raises ValueError."""
+    """Decode the key of a Standard Webhooks secret: "whsec_" and base64 of 24 to 64 bytes. Raises
+    ValueError.
+    """
     try:
         key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except binascii.Error:

@@ -1,4 +1,6 @@
-"""The body that each service takes, and its limits. Sources: the services' own documentation of 2026."""
+"""The request body that each service accepts, and its limits. Sources: the services' own documentation of
+2026.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from monitor.channels.webhook.signature import sign
 
 @dataclass(frozen=True, slots=True)
 class HookRequest:
-    """One request: what is sent where."""
+    """One HTTP request to a service."""
 
     url: str
     body: bytes
@@ -27,8 +29,8 @@ class HookRequest:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One message for one entry. ``id`` is the same at each attempt; ``answered`` is what the service calls
-    the post that this one answers.
+    """One message for one entry. ``id`` is the same at each attempt; ``answered`` is the service's id of the
+    post that this one replies to.
     """
 
     entry: WebhookEntry
@@ -45,12 +47,14 @@ class Job:
 def shape_request(
     entry: WebhookEntry, message: WebhookMessage, id: str, now: datetime, answered: str = ""
 ) -> HookRequest:
-    """Make the request that an entry's service takes."""
+    """Create the request for an entry's service."""
     return SHAPES[entry.shape](Job(entry, message, id, now, answered))
 
 
 def cut_text(message: WebhookMessage, limit: int, length: Callable[[str], int] = len) -> str:
-    """The message as text of at most ``limit``: whole blocks; where some are left out, the link to all."""
+    """Cut the message to text of at most ``limit`` (in units of ``length``): whole blocks, and if some are
+    left out, the link to all.
+    """
     whole = "\n\n".join(message.blocks) or message.subject
     if length(whole) <= limit:
         return whole
@@ -82,7 +86,7 @@ def _standard(job: Job) -> HookRequest:
 
 
 def _discord(job: Job) -> HookRequest:
-    # a mention in an agency's name must wake nobody; 2,000 characters; embeds of links are off (flag 4)
+    # a mention in an agency's name must notify nobody; 2,000 characters; link embeds are off (flag 4)
     content = cut_text(job.message, 2000, lambda text: len(_escape_markdown(text)))
     return HookRequest(
         job.url,
@@ -101,7 +105,7 @@ def _slack(job: Job) -> HookRequest:
 
 
 def _teams(job: Job) -> HookRequest:
-    # an Adaptive Card, as the webhook of Workflows takes it; messages are limited to 28 KB
+    # an Adaptive Card, as the Workflows webhook accepts it; messages are limited to 28 KB
     text = cut_text(job.message, 24_000, lambda text: len(_json(_card_lines(text))))
     card: dict[str, Any] = {"type": "AdaptiveCard", "version": "1.4", "body": _card_lines(text)}
     if job.message.link:
@@ -125,7 +129,7 @@ def _ntfy(job: Job) -> HookRequest:
 
 
 def _matrix(job: Job) -> HookRequest:
-    # PUT with a transaction's id: sent twice, it is one message
+    # PUT with a transaction id: sent twice, it is still one message
     room = quote(job.entry.room or "", safe="")
     url = f"{job.url.rstrip('/')}/_matrix/client/v3/rooms/{room}/send/m.room.message/{job.id}"
     body: dict[str, Any] = {"msgtype": "m.text", "body": cut_text(job.message, 30_000)}
@@ -172,15 +176,15 @@ _MARKDOWN = re.compile(r"(https?://\S+)|([\\*_~`|>#\[\]])")
 
 
 def _escape_markdown(text: str) -> str:
-    """Text that Discord shows as it is: an agency's name is not to be bold, a heading or a spoiler. Our own
-    links stay whole (those in names are inert already).
+    """Escape text so that Discord shows it as it is: an agency's name must not become bold, a heading or a
+    spoiler. Our own links stay intact (those in names are inert already).
     """
     return _MARKDOWN.sub(lambda found: found[1] or f"\\{found[2]}", text)
 
 
 def _card_lines(text: str) -> list[dict[str, Any]]:
-    """A text as parts of a card. A RichTextBlock, unlike a TextBlock, shows no Markdown; it shows no line
-    breaks either, so each line has its own.
+    """A text as parts of a card. A RichTextBlock, unlike a TextBlock, does not render Markdown; it does not
+    render line breaks either, so each line has its own block.
     """
     return [
         {

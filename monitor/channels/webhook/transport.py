@@ -1,4 +1,6 @@
-"""Posts to webhooks. An answer decides: 2xx settles, 410 ends, the rest is tried again for three days."""
+"""Posts to webhooks. The status decides: 2xx settles the delivery, 410 ends the subscription, anything else
+is retried for three days.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ _LONGEST_NAME = 255  # of an event (Matrix specification, size limits)
 
 
 class WebhookChannel:
-    """The webhooks of the configuration. An address is the name of an entry: no stored row holds a URL."""
+    """The configured webhooks. An address is the name of an entry: no stored row holds a URL."""
 
     name = "webhook"
     concurrency = 8
@@ -45,12 +47,12 @@ class WebhookChannel:
         await self._client.__aexit__(kind, error, trace)
 
     def lane(self, address: str) -> str:
-        """One entry: a service that is away holds up no other."""
+        """The entry: an unreachable service delays no other."""
         return address
 
     async def send(self, message: WebhookMessage, envelope: Envelope) -> str | None:
-        """Post a message to the entry with this name; returns what the service calls it, where an answer
-        names that. Raises Transient or Permanent.
+        """Post a message to the entry with this name; returns the service's id of the post if a reply needs
+        it. Raises Transient or Permanent.
         """
         entry = self._entries.get(envelope.address)
         if entry is None:
@@ -72,12 +74,12 @@ class WebhookChannel:
 
 
 def make_id(message_id: str) -> str:
-    """The id of a message for receivers: the same at each attempt, and it counts nothing."""
+    """Compute the id of a message for receivers: the same at each attempt, and it reveals no count."""
     return "msg_" + hashlib.sha256(message_id.encode()).hexdigest()[:32]
 
 
 def read_reference(shape: Shape, answer: PostAnswer) -> str | None:
-    """What a service calls the post that it took: the event of Matrix, the status of Mastodon."""
+    """Read the service's id of an accepted post: Matrix's event, Mastodon's status."""
     if (name := _NAMES.get(shape)) is None:
         return None
     try:
@@ -103,8 +105,8 @@ def judge_answer(answer: PostAnswer, lane: str, now: datetime) -> None:
 
 
 def read_wait(answer: PostAnswer, now: datetime) -> timedelta | None:
-    """How long the other side asks us to wait: Retry-After, or the field of Discord (``retry_after``,
-    seconds) or Matrix (``retry_after_ms``).
+    """Read how long the server asks us to wait: Retry-After, or the field of Discord (``retry_after``,
+    seconds) or Matrix (``retry_after_ms``, milliseconds).
     """
     if (wait := answer.read_wait(now)) is not None:
         return wait

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class WebPushKind(ChannelKind[WebPushSection]):
-    """Web push. A copy of a message replaces the first, so one that may have arrived is sent again."""
+    """Web push. A duplicate replaces the first message, so one that may have arrived is sent again."""
 
     name = "webpush"
     section = WebPushSection
@@ -36,11 +36,11 @@ class WebPushKind(ChannelKind[WebPushSection]):
     loggers = ("httpx", "httpcore")
 
     def normalise(self, address: str) -> str:
-        """A browser's subscription: "ENDPOINT P256DH AUTH"."""
+        """Return a browser's subscription: "ENDPOINT P256DH AUTH"."""
         return str(PushAddress.parse(address))
 
     def recognises(self, address: str) -> bool:
-        """Three words, of which the first is an https address."""
+        """Whether the text is three words, the first an https URL."""
         return address.startswith("https://") and len(address.split(" ")) == 3
 
     def comparable(self, address: str) -> str:
@@ -49,7 +49,7 @@ class WebPushKind(ChannelKind[WebPushSection]):
         return f"{endpoint} {keys.rpartition(' ')[2].rstrip('=')}"
 
     def shared_domain(self, address: str) -> str | None:
-        """The domain of an unknown relay, whose endpoints may all be one person's."""
+        """The domain of an unknown relay, whose endpoints may all belong to one person."""
         return find_operator_domain(host_of_endpoint(address))
 
     def mask(self, address: str) -> str:
@@ -63,13 +63,15 @@ class WebPushKind(ChannelKind[WebPushSection]):
         return host_of_endpoint(address) or address
 
     def may_move(self, old: str, new: str) -> bool:
-        """To the same relay, or another host of the same company: they take no subscription but our own."""
+        """Whether both are at the same relay, or at hosts of one company: those accept only subscriptions
+        made with our key.
+        """
         before, after = host_of_endpoint(old), host_of_endpoint(new)
         company = find_company(before)
         return before == after or (company is not None and company == find_company(after))
 
     async def check(self, section: WebPushSection, channel: WebPushChannel) -> str:
-        """Open the key. Relays are asked for nothing: without a browser there is nothing to ask."""
+        """Open the key. No relay is contacted: without a browser's subscription there is nothing to query."""
         return f"configured; browsers subscribe with the key {channel.check()[:12]}…"
 
     def is_configured(self, section: WebPushSection) -> bool:
@@ -114,7 +116,7 @@ class WebPushKind(ChannelKind[WebPushSection]):
         return write
 
     def absence(self, section: WebPushSection) -> tuple[bool, str] | None:
-        """Nothing: the site offers it only where it is configured."""
+        """Reports nothing: the site offers web push only if it is configured."""
         return None
 
 

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 RECORD_SIZE = 4096
-"""The one record's size, as every relay takes it (RFC 8291, 4)."""
+"""The size of the single record, which every relay accepts (RFC 8291, 4)."""
 BLOCK = 1024
-"""Plaintexts are padded to multiples of so many bytes, so that a relay does not learn their length."""
+"""Plaintexts are padded to multiples of this many bytes, so that a relay does not learn their length."""
 LARGEST_PLAINTEXT = 3 * BLOCK
 _LAST_RECORD = b"\x02"  # the delimiter before the padding (RFC 8188, 2)
 
@@ -31,7 +31,7 @@ def encrypt(
 ) -> bytes:
     """Encrypt for the browser with this public key and secret; returns the body of the request.
 
-    ``own`` and ``salt`` (16 bytes) are made for each message where they are not given. ``block`` 1: no
+    ``own`` and ``salt`` (16 bytes) are generated for each message if not given. ``block`` 1: no
     padding. Raises ValueError for a plaintext above `LARGEST_PLAINTEXT`.
     """
     if len(plaintext) > LARGEST_PLAINTEXT:

@@ -1,8 +1,8 @@
 """A browser's push subscription (RFC 8030) as an address: its endpoint at a relay and its two keys.
 
-All of it is a stranger's input. The address is "ENDPOINT P256DH AUTH", with the keys in base64url. The
-endpoint and the secret ``auth`` find it: a relay knows the endpoint of each browser and not the secret, so it
-cannot look up what somebody follows.
+All of it is untrusted input. The address is "ENDPOINT P256DH AUTH", with the keys in base64url. It is looked
+up by the endpoint and the secret ``auth``: a relay knows the endpoint of each browser but not the secret, so
+it cannot look up what a person follows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RELAYS = {
     "push.apple.com": "Apple",
     "notify.windows.com": "Microsoft",
 }
-"""The companies whose relays carry the messages of known browsers, by the end of the endpoint's host."""
+"""The companies that run the relays of known browsers, by the suffix of the endpoint's host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +87,18 @@ class PushAddress:
 
 
 def host_of_endpoint(address: str) -> str:
-    """The host of an address or endpoint; "" where there is none. Never raises."""
+    """The host of an address or endpoint; "" if there is none. Never raises."""
     found = re.match(r"https://([a-z0-9.-]+)", address)
     return found[1] if found else ""
 
 
 def find_company(host: str) -> str | None:
-    """The company whose relay a host is; None for one that is not known."""
+    """Find the company that runs a relay; None if it is not known."""
     return next((company for end, company in RELAYS.items() if host == end or host.endswith(f".{end}")), None)
 
 
 def find_operator_domain(host: str) -> str | None:
-    """The domain whose endpoints are limited together; None for a relay of many browsers."""
+    """Find the domain whose endpoints share a limit; None for a relay of many browsers."""
     return None if find_company(host) else find_owner_domain(host)
 
 
@@ -108,7 +108,9 @@ def encode(data: bytes) -> str:
 
 
 def _check_endpoint(endpoint: str) -> str:
-    """An address of a relay: https, a host with a name, nothing that means something to us."""
+    """Check the URL of a relay: https, a host with a name, and nothing that has a meaning in our own
+    format.
+    """
     host = host_of_endpoint(endpoint)
     if (
         len(endpoint) > LONGEST
@@ -122,7 +124,7 @@ def _check_endpoint(endpoint: str) -> str:
 
 
 def _is_host(host: str) -> bool:
-    # a number is an address, which no relay has in place of a name
+    # a number would be an IP address, which no relay uses
     labels = host.split(".")
     return all(0 < len(each) <= 63 and not each.startswith("-") for each in labels) and not labels[
         -1
@@ -146,7 +148,7 @@ def _check_point(text: str) -> bytes:
 
 
 def _decode(text: str, length: int) -> bytes:
-    """Bytes of base64url, with or without padding."""
+    """Decode base64url, with or without padding."""
     try:
         plain = text.rstrip("=").encode("ascii")
         data = base64.b64decode(plain + b"=" * (-len(plain) % 4), b"-_", validate=True)

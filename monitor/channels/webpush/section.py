@@ -15,8 +15,8 @@ from monitor.settings_types import ChannelSection, host_of, is_loopback
 class WebPushSection(ChannelSection):
     """``[webpush]``
 
-    ``contact`` switches it on: whom the relays may write to. ``allow_private`` and ``ca`` are for a relay in
-    the operator's own network.
+    ``contact`` enables web push: the address that relay operators may write to. ``allow_private`` and ``ca``
+    are for a relay in the operator's own network.
     """
 
     files: ClassVar[tuple[str, ...]] = ("ca",)

@@ -1,5 +1,5 @@
-"""Posts to the relays of browsers (RFC 8030). 2xx settles, 404 and 410 end the subscription, the rest is
-tried again.
+"""Posts to the relays of browsers (RFC 8030). 2xx settles the delivery, 404 and 410 end the subscription,
+anything else is retried.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from monitor.messages.notification import PushMessage
 from monitor.net.post import PostAnswer, PostClient, PostFailed
 
 _GONE = frozenset({404, 410})
-"""What relays answer for a subscription that has ended (RFC 8030, 7.3)."""
-_ROOM = 3000  # bytes of a payload; all relays take 4,096 of a body
+"""The status codes of relays for a subscription that has ended (RFC 8030, 7.3)."""
+_ROOM = 3000  # bytes of a payload; all relays accept a body of 4,096
 _HTTPS_PORT = 443
-_TOPIC_BYTES = 24  # 32 characters in base64url, which is the most (RFC 8030, 5.4)
+_TOPIC_BYTES = 24  # 32 characters in base64url, which is the limit (RFC 8030, 5.4)
 
 
 class WebPushChannel:
@@ -74,7 +74,7 @@ class WebPushChannel:
             link=fill(message.link, envelope.placeholders),
             confirm=fill(message.confirm, envelope.placeholders),
         )
-        # a copy of a message replaces the first, at the relay and on the screen; no relay can guess the name
+        # a duplicate replaces the first message, at the relay and on the screen; no relay can guess the topic
         topic = _name_topic(target, message.topic or envelope.message_id)
         body = encrypt(personal.payload(topic, min(_ROOM, LARGEST_PLAINTEXT)), target.p256dh, target.auth)
         now = self._clock()
@@ -112,8 +112,8 @@ def judge_answer(answer: PostAnswer, host: str, now: datetime) -> None:
     """Return if the relay took the message. Raises Permanent when the subscription has ended, Transient for
     the rest.
 
-    A relay's own trouble pauses the relay. What one subscription is refused for pauses nobody else: a
-    stranger may subscribe with the key of another service.
+    A relay's own failure pauses the relay. A refusal for one subscription pauses nothing else: a stranger may
+    subscribe with the key of another service.
     """
     status = answer.status
     if 200 <= status < 300:

@@ -1,5 +1,5 @@
-"""VAPID (RFC 8292): who sends, signed for each relay. A browser binds its subscription to the key, so that
-nobody else can send to it.
+"""VAPID (RFC 8292): identifies the sender by a signature for each relay. A browser binds its subscription to
+the key, so that nobody else can send to it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from monitor.channels.webpush.endpoint import encode
 
 VALID = timedelta(hours=12)
 """How long a signature is valid; relays refuse more than 24 hours."""
-_RENEWED = timedelta(hours=6)  # before its end, for relays whose clock is wrong
+_RENEWED = timedelta(hours=6)  # renewed this long before it expires, for relays with a wrong clock
 _KEPT = 64  # signatures: one per relay
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256
 
 
 class Vapid:
-    """The key that signs push messages, from the secret of the key file. ``contact`` is whom a relay may
-    write to, a mailto: or https address.
+    """The key that signs push messages, from the secret of the key file. ``contact`` is the mailto: or https
+    address that a relay's operator may write to.
     """
 
     def __init__(self, secret: bytes, contact: str) -> None:
@@ -35,7 +35,7 @@ class Vapid:
         self._signed: OrderedDict[str, tuple[datetime, str]] = OrderedDict()
 
     def authorize(self, origin: str, now: datetime) -> str:
-        """The header Authorization for a relay's origin, signed once in some hours."""
+        """The Authorization header for a relay's origin, signed once every few hours."""
         known = self._signed.get(origin)
         if known is None or not _RENEWED <= known[0] - now <= VALID:
             known = self._signed[origin] = (now + VALID, self._sign(origin, now + VALID))
@@ -54,8 +54,8 @@ class Vapid:
 
 
 def derive_key(secret: bytes) -> ec.EllipticCurvePrivateKey:
-    """The private key of P-256 of a secret of 32 bytes."""
-    # 48 bytes, so that no scalar is likelier than another (FIPS 186-5, A.2.1)
+    """Derive the P-256 private key from a secret of 32 bytes."""
+    # 48 bytes, so that all scalars are practically equally likely (FIPS 186-5, A.2.1)
     wide = HKDF(algorithm=SHA256(), length=48, salt=None, info=b"map-monitor/vapid").derive(secret)
     return ec.derive_private_key(int.from_bytes(wide, "big") % (_ORDER - 1) + 1, ec.SECP256R1())
 
@@ -66,5 +66,5 @@ def public_point(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def format_server_key(secret: bytes) -> str:
-    """The public key as a browser's ``applicationServerKey`` takes it: base64url."""
+    """The public key for a browser's ``applicationServerKey``, in base64url."""
     return encode(public_point(derive_key(secret)))
