@@ -1,8 +1,8 @@
-"""`monitor demo`: the program at work on real data, printed step by step.
+"""`monitor demo`: runs the program on real data and prints each step.
 
-A server on loopback stands in for the publishers, and a mailbox folder for the mail relay. Everything else is
-the program itself: fetcher, poll, database, gazetteer, outbox. The clock is the story's: it jumps from one
-event to the next.
+A server on loopback replaces the publishers, and a mailbox folder replaces the mail relay. Everything else is
+the program itself: fetcher, poll, database, gazetteer, outbox. A simulated clock jumps from one event of the
+story to the next.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from monitor.web.forms import CHANNEL as FORM_CHANNEL
 
 MARK = ".map-monitor-demo"
 PORT = 8000
-_MAX_SHOWN = 6  # changes named per step; the rest is counted
+_MAX_SHOWN = 6  # the most changes named per step; the rest is counted
 
 _CONFIGURATION = """# Written by `monitor demo`, which plays the publishers on a loopback port.
 [site]
@@ -124,10 +124,9 @@ def play(
     """Play the story into ``folder``, which is created or emptied; then go live unless ``once``.
 
     Live means the site and real time, until Ctrl-C or ``until``. ``port`` None is 8000, or any free one if
-    that is taken, which is said.
+    that is taken, which is printed.
 
-    Raises UsageError when the folder holds something that is not an earlier demo, and when a given port is
-    taken.
+    Raises UsageError if the folder holds something other than an earlier demo, or if a given port is taken.
     """
     _prepare_folder(folder)
     logging.getLogger("monitor").setLevel(logging.WARNING)  # the story prints the same
@@ -215,7 +214,7 @@ def _print_start(stage: _Stage, say: Callable[[str], None]) -> None:
 
 
 def _import_past(stage: _Stage, before: Step, say: Callable[[str], None]) -> None:
-    """Add what is known of a list from before its first poll, as `monitor import` does."""
+    """Import the past of a list from before its first poll, as `monitor import` does."""
     source = stage.components.polled_sources[before.source]
     stage.clock.now = before.at - source.every
     files = read_captures([stage.files / "past"], Attribution(captured_by=ARCHIVE), stage.files)
@@ -235,7 +234,7 @@ def _import_past(stage: _Stage, before: Step, say: Callable[[str], None]) -> Non
 
 
 def _play_step(stage: _Stage, step: Step, following: Step | None, say: Callable[[str], None]) -> None:
-    """Play one event of a publisher, and everything that follows from it before the next."""
+    """Play one event of a publisher, and all of its consequences before the next event."""
     source = stage.components.polled_sources[step.source]
     if step.at - source.every > stage.now:
         # The last hourly poll before the event bounds the interval in which it happened.
@@ -327,7 +326,7 @@ def _format_change(row: StoredChange) -> str:
 
 
 def _deliver(stage: _Stage, say: Callable[[str], None]) -> None:
-    """Fan out and send, and print to whom."""
+    """Fan out and send, and print the recipients."""
     fan_out(stage.engine, locate=stage.components.locate, now=stage.now)
     mailbox = stage.components.settings.mailbox.folder
     assert mailbox is not None

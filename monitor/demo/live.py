@@ -1,7 +1,7 @@
 """The live part of the demo: the site, a mailbox page and the publishers in real time, until Ctrl-C.
 
 The last release of the story is published once a new subscriber has confirmed, so that a visitor sees the
-whole way from the form to the alert.
+whole process from the form to the alert.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _loop(
                 if outcome.outcome not in {Result.UNCHANGED, Result.PENDING}:
                     say(f"\n{components.settings.infos[source.name].title()}")
                     tell(outcome)
-            components.sign_record()  # so that each change can be proved on its page
+            components.sign_record()  # so that the page of each change has a proof
         fan_out(engine, locate=components.locate, now=components.clock())
         asyncio.run(app.send_due(components))
         rounds += 1

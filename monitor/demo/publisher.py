@@ -1,4 +1,4 @@
-"""A stand-in for the publishers on a loopback port; serves files with validators, as real servers do."""
+"""A web server on loopback that replaces the publishers; serves files with validators, as real servers do."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ _PAGE = """<!DOCTYPE html><title>287(g)</title><h1>Participating agencies</h1>
 
 
 class DemoPublisher:
-    """A small web server for ``folder``; what was served stays there as files that may be edited while it
-    runs.
+    """A small web server for ``folder``; served files stay there and may be edited while it runs.
 
     ``/ring-link.kml`` is a KML with only a NetworkLink to ``/ring.kml``; ``/287g.html`` links to the workbook
-    under its name of the day.
+    under its current name.
     """
 
     def __init__(self, folder: Path) -> None:

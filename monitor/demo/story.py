@@ -29,8 +29,8 @@ _LOGIN_PAGE = (
 class Step:
     """An event: from ``at`` on, the publisher of ``source`` serves ``file``.
 
-    ``text`` tells it. ``damage``: "" serves it unchanged, "cut" its first two thirds, "login" a sign-in page
-    instead. ``suggested`` names places that it has news for.
+    ``text`` describes it. ``damage``: "" serves it unchanged, "cut" its first two thirds, "login" a sign-in
+    page instead. ``suggested`` names places with changes in it.
     """
 
     at: datetime

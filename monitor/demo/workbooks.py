@@ -1,6 +1,6 @@
 """The workbooks of the demo: the cells and links of thirteen releases of one list, packed together, since the
-releases repeat nearly everything. A workbook is written of each when the demo starts; it says what the
-published one says, in other bytes and without its layout.
+releases repeat nearly everything. A workbook is written for each when the demo starts; it has the content of
+the published one, but other bytes and no layout.
 
 The packed file is JSON lines: ``{"workbook", "saved"}`` begins a file, ``{"sheet"}`` a sheet of it, and each
 list is a row. A cell is null, a text, a date as a spreadsheet's serial number (ECMA-376 part 1, 18.17.4.1),
@@ -126,7 +126,7 @@ def _render_parts(book: _Workbook) -> dict[str, str]:
 
 
 def _render_sheet(worksheet: _Worksheet) -> tuple[str, list[str]]:
-    """Render a sheet, and list the addresses that its cells link."""
+    """Render a sheet, and list the URLs that its cells link to."""
     rows, links, addresses = "", "", list[str]()
     for number, row in enumerate(worksheet.rows, 1):
         cells = ""
