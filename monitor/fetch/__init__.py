@@ -1,8 +1,8 @@
 """Gets a source's bytes: conditional GET -> `Fetched` | `NotModified`, or `FetchFailed` with the evidence.
 
-`fetcher` sends requests through `net` and follows redirects and links, `attempt` keeps what was met, `links`
-finds the links on a page. What the bytes say is not this room's business: an HTML page with status 200 is a
-`Fetched`.
+`fetcher` sends requests through `net` and follows redirects and links, `attempt` records what happened,
+`links` finds the links on a page. This package does not interpret the bytes: an HTML page with status 200 is
+a `Fetched`.
 """
 
 from monitor.fetch.attempt import parse_http_date

@@ -1,4 +1,4 @@
-"""What one attempt to get a file has met so far, and how it failed."""
+"""The record of one attempt to get a file: requests, cookies, answers, and the failure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from monitor.fetch.values import FetchEvidence, FetchFailed
 from monitor.net import Answer, Deadline, ExchangeFailed, SentRequest
 
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-LONGEST_WAIT = timedelta(
-    days=365
-)  # a server that asks for more has made a mistake, and it would not fit into a time
+LONGEST_WAIT = timedelta(days=365)  # a longer wait is a server's mistake, and would overflow a timedelta
 
 
 _MOST_COOKIES, _LONGEST_COOKIE = 20, 4096  # of a host; characters
@@ -39,8 +37,8 @@ class FetchAttempt:
     def keep_cookies(self, host: str) -> None:
         """Keep the cookies of the answer for further requests of this attempt to its host.
 
-        Some servers set one and redirect to the same address to see whether it comes back. No later attempt
-        gets it.
+        Some servers set one and redirect to the same URL to see whether it is sent back. Later attempts do
+        not send it.
         """
         kept = self.cookies.setdefault(host, {})
         for name, value in self.answer.headers if self.answer else ():
@@ -51,7 +49,7 @@ class FetchAttempt:
                 kept[key.strip()] = text.strip()
 
     def record_request(self, url: str) -> None:
-        """Note the next address, the first one included."""
+        """Record the URL of a request, including the first one."""
         if self.final_url:
             self.redirects.append(url)
         self.final_url, self.answer, self.request = url, None, None
@@ -84,7 +82,7 @@ class FetchAttempt:
         absent: bool = False,
         forbidden: bool = False,
     ) -> FetchFailed:
-        """The error to raise, with all that was met until now."""
+        """Create the error to raise, with all evidence so far."""
         return FetchFailed(
             self.subject + reason,
             evidence=FetchEvidence(**self.evidence()),
@@ -95,12 +93,12 @@ class FetchAttempt:
         )
 
     def failed_exchange(self, error: ExchangeFailed) -> FetchFailed:
-        """The error to raise where no whole answer came."""
+        """Create the error for an exchange without a complete answer."""
         self.request = self.request or error.request
         return self.failure(error.reason, transient=error.transient)
 
     def bad_status(self, answer: Answer) -> FetchFailed:
-        """The error to raise for a status that is neither good nor a redirect."""
+        """Create the error for a status that is neither a success nor a redirect."""
         transient = answer.status in TRANSIENT_STATUSES
         wait = read_retry_after(answer) if transient else None
         if wait is not None:
@@ -113,8 +111,8 @@ class FetchAttempt:
 
 
 def read_retry_after(answer: Answer) -> timedelta | None:
-    """The Retry-After header (RFC 9110, 10.2.3) as a wait; a date counts from the server's own Date, by its
-    clock.
+    """The Retry-After header (RFC 9110, 10.2.3) as a wait; a date is compared with the server's own Date
+    header, that is, by its clock.
     """
     value = answer.header("retry-after").strip()
     if re.fullmatch(r"[0-9]+", value):
@@ -126,7 +124,7 @@ def read_retry_after(answer: Answer) -> timedelta | None:
 
 
 def parse_http_date(value: str) -> datetime | None:
-    """The moment that a Date header names, None for anything else."""
+    """Parse a Date header; None for any other text."""
     try:
         moment = parsedate_to_datetime(value)
     except ValueError:

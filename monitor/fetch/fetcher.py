@@ -1,6 +1,4 @@
-"""Gets a target's bytes: conditional requests, retries, redirects and links, no further than the address
-policy.
-"""
+"""Gets a target's bytes: conditional requests, retries, redirects and links, within the address policy."""
 
 from __future__ import annotations
 
@@ -45,18 +43,18 @@ PAGE_LIMITS = SizeLimits(wire=4 * MIB, decoded=4 * MIB)
 MOST_REDIRECTS = 5
 MOST_PAGES = 2000
 MOST_CANDIDATES = 5
-"""Links of a page that are asked for one after another, until one fits."""
+"""The most links of a page that are requested, one after another, until one fits."""
 REDIRECTING = frozenset({301, 302, 303, 307, 308})
 
 Known = Callable[[str], Validators | None]
 Fits = Callable[[Fetched], str | None]
-"""Says why a file is not the source's, such as that a column is missing; None: it may be."""
+"""Returns why a file is not the source's, such as a missing column; None if it may be."""
 _Got = TypeVar("_Got")
 _GotOrNot = TypeVar("_GotOrNot", Fetched, NotModified, Fetched | NotModified)
 
 
 def _add_count(got: _GotOrNot, printed_on: Fetched, target: Target) -> _GotOrNot:
-    """Add what the publisher prints as its own count, where that is looked for."""
+    """Add the publisher's own printed count, if the target asks for it."""
     if target.printed_count is None:
         return got
     return replace(got, printed_count=read_printed_count(printed_on.body, target.printed_count))
@@ -69,12 +67,12 @@ def _nothing_known(url: str) -> Validators | None:
 class Fetcher:
     """One HTTP client for all sources, and for all threads; a context manager.
 
-    ``contact`` tells publishers whom to write to. ``timeout`` bounds a whole get with its page, redirects,
-    retries and pauses; ``connect`` and ``read`` bound one connection and one silence. ``proxy`` is an http(s)
-    URL; without one, the environment's proxies and certificate bundle count only if ``trust_env``. A get is
-    tried ``attempts`` times at most; a server that asks for a wait of more than ``patience`` gets no further
-    request here: `FetchFailed.retry_after` says when to come back. ``sleep`` and the monotonic ``clock`` are
-    in seconds. Raises ConfigError for an unusable proxy.
+    ``contact`` is the contact address for publishers. ``timeout`` limits a whole get with its page,
+    redirects, retries and pauses; ``connect`` and ``read`` limit one connection attempt and one read. All are
+    in seconds. ``proxy`` is an http(s) URL; without one, the environment's proxies and certificate bundle
+    count only if ``trust_env``. A get is tried ``attempts`` times at most; a server that asks for a wait
+    longer than ``patience`` gets no further request in this get: `FetchFailed.retry_after` says when to try
+    again. ``sleep`` and the monotonic ``clock`` are in seconds. Raises ConfigError for an unusable proxy.
     """
 
     def __init__(
@@ -98,7 +96,7 @@ class Fetcher:
         self._patience = patience
         self._sleep = sleep
         self._clock = clock
-        # Full jitter: many monitors must not come back to a recovering server in step.
+        # Full jitter: many installations must not retry a recovering server at the same time.
         self._jitter = tenacity.wait_random_exponential(multiplier=1, max=20)
         self._client = HttpClient(
             contact=contact, connect=connect, read=read, proxy=proxy, trust_env=trust_env
@@ -118,22 +116,22 @@ class Fetcher:
     def get(
         self, target: Target, validators: Known = _nothing_known, fits: Fits = lambda file: None
     ) -> Fetched | NotModified:
-        """Get the target's current file, or NotModified by what ``validators`` knows of its URL; raises
+        """Get the target's current file, or NotModified according to the ``validators`` of its URL; raises
         `FetchFailed`.
 
         ``validators`` is called with the normalized URL, as in ``final_url``. A page is fetched each time and
-        its bytes are not kept. Of several links that may be the one, those after the first are asked for only
-        until one leads to a file that ``fits``.
+        its bytes are not kept. Of several candidate links, the next one is requested only if the file of the
+        one before does not ``fits``.
         """
         return self._persist(lambda deadline: self._get(target, validators, fits, deadline))
 
     def fetch_link(
         self, href: str, target: Target, validators: Known = _nothing_known
     ) -> Fetched | NotModified:
-        """Get what a KML NetworkLink in the target's file leads to, by the policy for such links; raises
+        """Get the file at a KML NetworkLink in the target's file, under the policy for such links; raises
         `FetchFailed`.
 
-        One hop: a link in what comes back is not to be followed.
+        Only one hop: a link in the returned file is not followed.
         """
         return self._persist(lambda deadline: self._get_link(href, target, validators, deadline))
 
@@ -143,8 +141,8 @@ class Fetcher:
         """Get a document of at most ``largest`` bytes that a listing links, if it has changed; raises
         `FetchFailed`.
 
-        The rules for links on the target's page hold: it stands on the target's host or on one of its
-        ``hosts``, and so does whatever it redirects to.
+        The rules for links on the target's page apply: the document and every redirect must be on the
+        target's host or on one of its ``hosts``.
         """
         limits = replace(self._limits, wire=largest, decoded=largest)
 
@@ -168,11 +166,11 @@ class Fetcher:
         target: Target,
         validators: Known = _nothing_known,
     ) -> Fetched | NotModified:
-        """Get what a publication consists of beside ``first``, the target's file; raises `FetchFailed`.
+        """Get the linked documents of ``first``, the target's file; raises `FetchFailed`.
 
-        That is ``first`` itself where it links nothing, and what its only link leads to where it is nothing
-        but that link. Otherwise one body is composed of it and of the documents at its links. A link that the
-        policy forbids is left out, which the parser tells.
+        The result is ``first`` itself if it has no links, and the linked file if it is nothing but one link.
+        Otherwise one body is composed of it and of the documents at its links. A link that the policy forbids
+        is left out, and the parser reports it.
         """
         if not links.hrefs:
             return first
@@ -196,7 +194,7 @@ class Fetcher:
             return first
         body = compose(linked)
         sha256 = hashlib.sha256(body).hexdigest()
-        # without validators: that the first document has not changed says nothing of the others
+        # without validators: an unchanged first document does not mean that the others are unchanged
         return replace(
             first,
             wire_bytes=wire,
@@ -260,7 +258,7 @@ class Fetcher:
                 continue
             objection = None if isinstance(got, NotModified) else _object_to_name(name, rule)
             if objection is None and isinstance(got, Fetched) and len(candidates) > 1:
-                objection = fits(got)  # what is wrong with the only candidate is kept with its bytes
+                objection = fits(got)  # with only one candidate, its bytes are kept together with the reason
             if objection is None:
                 return _add_count(got, page, target)
             refused.append(f"{describe_link(candidate)} {objection}")
@@ -269,7 +267,7 @@ class Fetcher:
     def _get_candidate(
         self, candidate: PageLink, page: str, attempt: FetchAttempt, policy: AddressPolicy, validators: Known
     ) -> tuple[Fetched | NotModified, str | None]:
-        """Get what a link leads to, and the name that the answer gives itself."""
+        """Get the file at a link, and the file name in the answer."""
         link = _read_address(candidate.address, attempt, "has a link that leads to")
         if objection := policy.find_objection(link, Url(page)):
             raise attempt.failure(f"has a link that leads to {objection}")
@@ -289,7 +287,7 @@ class Fetcher:
         return self._follow(link, of_link, policy, validators, self._limits)
 
     def _collect(self, pages: Pages, attempt: FetchAttempt, policy: AddressPolicy) -> Fetched:
-        """Get page after page; one failure ends them all, because a part of a list is none."""
+        """Get page after page; one failure fails the whole get, because an incomplete list is not usable."""
         home, deadline = attempt.url, attempt.deadline
         wire = decoded = 0
         try:
@@ -350,7 +348,7 @@ class Fetcher:
 
 
 def _object_to_name(name: str | None, rule: LinkRule) -> str | None:
-    """Say why a file of this name is not the one that the rule means; None if it may be."""
+    """Describe why a file of this name does not match the rule; None if it may."""
     if name and (
         (rule.never and re.search(rule.never, name)) or (rule.file and not re.search(rule.file, name))
     ):
@@ -359,7 +357,8 @@ def _object_to_name(name: str | None, rule: LinkRule) -> str | None:
 
 
 def _make_policy(target: Target, deadline: Deadline, *, network_link: bool = False) -> AddressPolicy:
-    nowhere = FetchAttempt("", deadline)  # an unusable address is not repeated: it may hold a password
+    # an invalid address is not repeated in the error: it may hold a password
+    nowhere = FetchAttempt("", deadline)
     try:
         policy = AddressPolicy.around(target.home, target.hosts, network_link=network_link)
     except InvalidUrl:
@@ -417,7 +416,7 @@ def _read_answer(
 
 
 def _read_validators(answer: Answer, sha256: str | None) -> Validators:
-    """The answer's validators, without those that no header could carry back."""
+    """The answer's validators, without those that cannot be sent back in a header."""
 
     def sendable(name: str) -> str | None:
         value = answer.all_headers(name)

@@ -1,4 +1,4 @@
-"""Links on a publisher's page, found by their address and by what a reader sees of them."""
+"""Finds links on a publisher's page by their URL and by their visible text."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from lxml import etree, html
 from monitor.fetch.values import LinkRule
 
 _MOST_LINKS = 20_000
-"""Links of a page that are looked at."""
+"""The most links of a page that are examined."""
 _MOST_STEPS = 1000
-"""Elements that are looked at for the words of one link; a hostile page has a million empty ones."""
+"""The most elements that are examined for the words of one link; a hostile page may have a million empty
+ones.
+"""
 _LONGEST_ADDRESS = 4096
 _LONGEST = 300
-"""Characters of words that are looked at: of an anchor, and of what stands around it."""
+"""The most characters of words that are examined: of an anchor, and of the text around it."""
 _MOST_LOOKS = 100_000
-"""Elements before links that are looked at on a page; an honest one has a few for each link."""
-_MOST_UP, _MOST_BESIDE = 3, 5  # levels from a link upwards, and elements beside each, that may name it
+"""The most elements before links that are examined on a page; a normal page has a few for each link."""
+_MOST_UP, _MOST_BESIDE = 3, 5  # levels above a link, and elements beside each, that may name it
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "dt", "th"})
 _BLOCKS = frozenset({"p", "li", "td", "th", "dd", "figure", "section", "article", "div"})
 _DATA_FILE = re.compile(r"(?i)\.(?:xlsx?|xlsb|ods|csv|kmz|kml|json|zip|pdf)(?:$|[?#])|/download")
@@ -31,7 +33,7 @@ _DATA_FILE = re.compile(r"(?i)\.(?:xlsx?|xlsb|ods|csv|kmz|kml|json|zip|pdf)(?:$|
 @dataclass(frozen=True, slots=True)
 class PageLink:
     """A link: its absolute http(s) address without a fragment, the words of the anchor with its label and
-    title, those of the paragraph around it, and those right before it, behind any other link: "pending
+    title, those of the paragraph around it, and those right before it, after any other link: "pending
     agencies" in "participating agencies here and pending agencies here", or a heading.
     """
 
@@ -42,7 +44,7 @@ class PageLink:
 
 
 def read_links(page: bytes, url: str, content_type: str = "") -> tuple[PageLink, ...]:
-    """The links of a page in document order, each address once with all its words.
+    """Read the links of a page in document order, each URL once with all its words.
 
     ``url`` is the page's own final address, ``content_type`` the header that may name its charset.
     """
@@ -63,8 +65,8 @@ def read_links(page: bytes, url: str, content_type: str = "") -> tuple[PageLink,
 
 
 def find_candidates(links: tuple[PageLink, ...], rule: LinkRule) -> tuple[PageLink, ...]:
-    """The links that may lead to the file, the likeliest first: by address and words, by one of them, by the
-    words before it, and last by the words around it; each in document order.
+    """Find the links that may lead to the file, the most likely first: matched by URL and words, by one of
+    them, by the words before the link, and last by the words around it; each group in document order.
     """
     ranked: list[tuple[int, PageLink]] = []
     for link in links:
@@ -85,7 +87,9 @@ def find_candidates(links: tuple[PageLink, ...], rule: LinkRule) -> tuple[PageLi
 
 
 def describe_links(links: tuple[PageLink, ...], most: int = 5) -> str:
-    """Name the files that a page links, for a reason: 'it links "Annual report" (report.pdf), ...'."""
+    """List the files that a page links to, for an error text: 'it links "Annual report" (report.pdf),
+    ...'.
+    """
     files = [link for link in links if _DATA_FILE.search(link.address)]
     if not files:
         return f"it has {len(links)} links and none to a file"
@@ -95,20 +99,20 @@ def describe_links(links: tuple[PageLink, ...], most: int = 5) -> str:
 
 
 def describe_link(link: PageLink) -> str:
-    """Name a link by its words and the end of its address."""
+    """Describe a link by its words and the end of its URL."""
     name = read_path_name(link.address) or link.address
     return f'"{link.words[:60]}" ({name[:80]})' if link.words else name[:80]
 
 
 def read_file_name(disposition: str, address: str) -> str | None:
-    """The name that an answer gives its file: that of Content-Disposition (RFC 6266), or the end of the
-    address if it has an extension; None if neither says one.
+    """Read the file name of an answer: from Content-Disposition (RFC 6266), or the end of the URL if it has
+    an extension; None if neither has one.
     """
     header = Message()
     try:
         header["content-disposition"] = disposition
         name = header.get_filename()
-    except ValueError:  # a line break, or a charset that no codec has
+    except ValueError:  # a line break, or an unknown charset
         name = None
     if name:
         return name
@@ -128,7 +132,7 @@ def _links(page: bytes, url: str, content_type: str) -> Iterator[PageLink]:
         return
     bases = document.xpath("//base/@href")
     base = _join(url, str(bases[0])) if isinstance(bases, list) and bases else url
-    around: dict[html.HtmlElement, str] = {}  # many links stand in one block
+    around: dict[html.HtmlElement, str] = {}  # many links may share one block
     before = _WordsBefore()
     here = urldefrag(url).url
     for element in document.iter():
@@ -143,14 +147,14 @@ def _links(page: bytes, url: str, content_type: str) -> Iterator[PageLink]:
 
 
 class _WordsBefore:
-    """Reads the words right before a link: of what stands before it in its block, else before the block."""
+    """Reads the words right before a link: in its block, or otherwise before the block."""
 
     def __init__(self) -> None:
         self._texts: dict[html.HtmlElement, str] = {}
         self._left = _MOST_LOOKS
 
     def read(self, link: html.HtmlElement) -> str:
-        """The words before a link, "" where another link stands before it, or nothing near."""
+        """Read the words before a link; "" if another link precedes it, or if nothing is near."""
         element: html.HtmlElement | None = link
         for _ in range(_MOST_UP):
             if element is None or element.tag in ("body", "html"):
@@ -162,7 +166,7 @@ class _WordsBefore:
         return ""
 
     def _read_beside(self, element: html.HtmlElement) -> tuple[str, bool]:
-        """The words before an element in its parent, and whether a link ends them."""
+        """Read the words before an element in its parent, and whether a link ends them."""
         words: list[str] = []
         beside = element.getprevious()
         for _ in range(_MOST_BESIDE):
@@ -187,7 +191,7 @@ class _WordsBefore:
 
 
 def _join_words(words: list[str]) -> str:
-    """Texts that were read backwards, as one: its end, next to the link."""
+    """Join texts that were read backwards into one, and keep its end, next to the link."""
     return " ".join(" ".join(text[:_LONGEST] for text in reversed(words)).split())[-_LONGEST:]
 
 
@@ -230,7 +234,7 @@ def _parser(content_type: str) -> html.HTMLParser:
     header["content-type"] = content_type
     try:
         return html.HTMLParser(encoding=header.get_content_charset(), no_network=True)
-    except (LookupError, ValueError):  # a name that no codec has, or with a control character in it
+    except (LookupError, ValueError):  # an unknown charset, or one with a control character
         return html.HTMLParser(no_network=True)
 
 

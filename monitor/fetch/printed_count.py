@@ -8,12 +8,12 @@ import re
 _TAG = re.compile(r"<[^<>]*>")
 _MOST = 10_000_000
 MOST_TEXT = 2_000_000
-"""Characters of a document that are looked through."""
+"""The most characters of a document that are searched."""
 
 
 def read_printed_count(body: bytes, pattern: str) -> int | None:
     """Find the number in the first group of ``pattern`` in the text of a page or document, without its tags;
-    None where it prints none.
+    None if it prints none.
     """
     text = html.unescape(_TAG.sub(" ", body[:MOST_TEXT].decode("utf-8", "replace")))
     found = re.search(pattern, " ".join(text.split()))

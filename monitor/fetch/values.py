@@ -1,4 +1,4 @@
-"""What a fetch is given and what it gives back: frozen values and the one error."""
+"""The arguments and results of a fetch: frozen values and one error."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from monitor.sources.format import Pages
 
 @dataclass(frozen=True, slots=True)
 class LinkRule:
-    """How the link to the current file is told from the others on a page, by regular expressions.
+    """Recognizes the link to the current file on a page, by regular expressions.
 
-    ``address`` is searched in the absolute address, ``words`` in what a reader sees of the link: one of them
-    must match. ``file`` is searched in the name that the answer gives itself (Content-Disposition, or a name
-    with an extension at the end of the address). What matches ``never`` in any of the three is not the file.
+    ``address`` is searched in the absolute URL, ``words`` in the visible text of the link: one of them must
+    match. ``file`` is searched in the file name of the answer (Content-Disposition, or a name with an
+    extension at the end of the URL). A link where ``never`` matches any of the three is not the file.
     """
 
     address: str | None = None
@@ -43,12 +43,13 @@ class LinkRule:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a source is: ``url``, or ``page`` and ``link``, a rule or the expression of its address.
+    """The location of a source: ``url``, or ``page`` and ``link``, a rule or an expression for the link's
+    URL.
 
-    ``hosts`` are further hosts to which redirects and links may lead; the host of ``url`` or ``page`` always
-    is one. ``collect`` gets what stands at ``url`` page by page. ``user_agent`` replaces the program's own.
-    ``printed_count`` is an expression whose group is the publisher's own count, on the page or else in the
-    file.
+    ``hosts`` are further hosts to which redirects and links may lead; the host of ``url`` or ``page`` is
+    always allowed. ``collect`` gets the content of ``url`` page by page. ``user_agent`` replaces the
+    program's own. ``printed_count`` is an expression whose group is the publisher's own count, on the page or
+    otherwise in the file.
     """
 
     url: str | None = None
@@ -67,21 +68,21 @@ class Target:
 
     @property
     def rule(self) -> LinkRule | None:
-        """The rule for the link on the page; None where the source is a url."""
+        """The rule for the link on the page; None if the source is a url."""
         assert not isinstance(self.link, str)
         return self.link
 
     @property
     def home(self) -> str:
-        """The configured address, from which all others are judged."""
+        """The configured URL, against which all others are checked."""
         return self.url or self.page or ""
 
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What one URL was last answered with.
+    """The validators of the last answer from one URL.
 
-    ``etag`` and ``last_modified`` verbatim; ``hash`` is the SHA-256 (hex) of the decoded body.
+    ``etag`` and ``last_modified`` are verbatim; ``hash`` is the SHA-256 (hex) of the decoded body.
     """
 
     etag: str | None = None
@@ -91,14 +92,14 @@ class Validators:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchEvidence:
-    """How the last attempt went; it cannot be had again later.
+    """Evidence of the last attempt, which cannot be collected later.
 
-    ``url`` is the requested address (the configured one, or the one that the page links), ``redirects`` the
-    addresses that followed it, in order, ``final_url`` the one that answered. ``headers`` are that answer's,
+    ``url`` is the requested URL (the configured one, or the one that the page links to), ``redirects`` the
+    URLs that followed it, in order, ``final_url`` the one that answered. ``headers`` are that answer's,
     verbatim; ``wire_bytes`` counts its body as received, still compressed. ``duration`` covers the whole get,
-    with its page and its retries. ``status`` is None when no server answered. ``request`` is what was
-    sent for that answer, None where nothing was; ``answered_after`` the time from the start of the get until
-    it began. ``printed_count`` is the publisher's own count, where it was looked for and found.
+    with its page and its retries. ``status`` is None when no server answered. ``request`` is the request of
+    that answer, None if nothing was sent; ``answered_after`` the time from the start of the get until the
+    answer began. ``printed_count`` is the publisher's own count, if it was searched for and found.
     """
 
     url: str
@@ -128,8 +129,8 @@ class Fetched(FetchEvidence):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotModified(FetchEvidence):
-    """``final_url`` has not changed since the stored validators were given; ``validators`` are those, brought
-    up to date.
+    """``final_url`` has not changed since the stored validators were given; ``validators`` are the updated
+    ones.
     """
 
     validators: Validators
@@ -139,8 +140,8 @@ class FetchFailed(FetchError):
     """The source's bytes could not be fetched.
 
     Its text is the reason for a person. ``retry_after`` is the wait that the server asked for, if it did.
-    ``transient``: the next poll may succeed without anybody doing anything. ``absent``: the page works and
-    links no such file. ``forbidden``: an address to which this program does not go.
+    ``transient``: the next poll may succeed without any action. ``absent``: the page works and links to no
+    such file. ``forbidden``: a URL that the address policy does not allow.
     """
 
     def __init__(
