@@ -16,8 +16,8 @@ from monitor.errors import UsageError
 from monitor.history.captured_file import Attribution, CapturedFile, describe_file
 
 _LARGEST = 200 << 20  # bytes of one captured file
-_OWN = "map-monitor"  # how the archives of `monitor export --warc` begin to name their software
-_PATIENCE = 600  # seconds for a call of git
+_OWN = "map-monitor"  # the start of the software field in archives of `monitor export --warc`
+_PATIENCE = 600  # seconds for one git command
 
 
 def is_repository(path: Path) -> bool:
@@ -31,9 +31,9 @@ def is_archive(path: Path) -> bool:
 
 
 def read_repository(repository: Path, name: str, said: Attribution, folder: Path) -> list[CapturedFile]:
-    """The versions of a file in a repository's history, each at the time of its commit.
+    """Read the versions of a file in a repository's history, each at the time of its commit.
 
-    Nothing of the repository is run: no hook, no filter, no program that its configuration names.
+    No code of the repository is run: no hook, no filter, no program that its configuration names.
     """
     if "\n" in name:
         raise UsageError("the name of a file in a repository has one line")
@@ -60,9 +60,9 @@ def read_repository(repository: Path, name: str, said: Attribution, folder: Path
 
 
 def read_archive(path: Path, said: Attribution, folder: Path) -> list[CapturedFile]:
-    """The answers with status 200 in a WARC or WACZ file, each at its WARC-Date. Revisit records are answers
-    that were the same again. Only one address may be in it, or ``said.url`` names which; but in an archive
-    that this program exported all of them are of one list.
+    """Read the answers with status 200 in a WARC or WACZ file, each at its WARC-Date. Revisit records are
+    repeated identical answers. The file may contain only one URL, or ``said.url`` selects one; in an archive
+    that this program exported, all URLs belong to one list.
     """
     try:
         from warcio.archiveiterator import ArchiveIterator
@@ -143,7 +143,7 @@ def _run_git(repository: Path, *arguments: str) -> bytes:
 
 
 def _read_blobs(repository: Path, name: str, commits: Iterable[str]) -> Iterator[bytes | None]:
-    """A file in each of these commits, by one process; None where it is not there."""
+    """Read a file in each of these commits, by one process; yields None where it is missing."""
     command = [*_GIT, str(repository), "cat-file", "--batch"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:  # noqa: S603
         assert git.stdin is not None
@@ -195,7 +195,7 @@ def _read_info(record: Any) -> dict[str, str]:
 
 
 def _find_operator(info: Mapping[str, str]) -> str:
-    """Who made an archive, as it says itself; "" if it does not."""
+    """The operator of an archive, as it says itself; "" if it does not."""
     return next((info[name] for name in ("operator", "ispartof", "software") if name in info), "")
 
 

@@ -1,6 +1,6 @@
-"""One captured file, with what it says of itself.
+"""One captured file, with the times that it gives itself.
 
-A file is never ordered by its name: a name can give a time, and what else gives one is compared with it.
+Files are never ordered by name: a name may contain a time, which is compared with the other sources of one.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _MODIFIED = re.compile(rb"<dcterms:modified[^>]*>\s*([0-9T:.Z+-]+)\s*<")
 class CapturedFile:
     """A file with the moment at which somebody captured it.
 
-    ``dated_by`` says where the time is from: manifest, name, commit, archive. ``named_at`` is the time in its
-    name, ``saved_at`` the one that a workbook has in itself; None where there is none.
+    ``dated_by`` is the source of the time: manifest, name, commit, archive. ``named_at`` is the time in its
+    name, ``saved_at`` the one stored in a workbook; None if there is none.
     """
 
     at: datetime
@@ -44,7 +44,7 @@ class CapturedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
-    """What is said of every file that says nothing else of itself."""
+    """The default attribution of files that have none of their own."""
 
     captured_by: str = ""
     url: str = ""
@@ -53,7 +53,7 @@ class Attribution:
 
 
 def describe_file(path: Path, *, at: datetime, name: str, dated_by: str, said: Attribution) -> CapturedFile:
-    """A captured file with what it says of itself."""
+    """Read a captured file and the times that it gives itself."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -84,8 +84,8 @@ _AMERICAN = re.compile(r"(?<!\d)(\d{2})-?(\d{2})-?(\d{4})(am|pm)?(?![\da-z])", r
 
 def find_time(name: str) -> tuple[datetime, bool] | None:
     """The time in a file's name, in UTC, and whether it is exact: 20250221214937, 2025-02-21, 20250221,
-    02212025 and 02212025pm are understood. A day is taken at noon, am at noon and pm at 20:00. None where
-    there is no time, or several.
+    02212025 and 02212025pm are understood. A bare day means noon, am means noon and pm 20:00. None if there
+    is no time, or several.
     """
     for pattern in (_STAMP, _ISO, _PLAIN, _AMERICAN):
         found = {

@@ -1,5 +1,5 @@
-"""Captured files of a list's past, each with its time and who captured it: from folders, manifests, histories
-of git and web archives.
+"""Reads captured files of a list's past, each with its time and the person who captured it: from folders,
+manifests, git histories and web archives.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from monitor.history.captured_file import Attribution, CapturedFile, describe_fi
 from monitor.history.replay import read_manifest_rows
 
 MANIFEST = "manifest.csv"
-_NEAR = timedelta(days=1)  # how far two times of one file may be apart: zones, and the hours of a day's work
+# the allowed difference of two times of one file: time zones, and the hours of a workday
+_NEAR = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,11 @@ class Conflict:
 def read_captures(
     paths: Sequence[Path], said: Attribution, folder: Path, git_path: str | None = None
 ) -> tuple[CapturedFile, ...]:
-    """Read what is at these paths, by time. ``folder`` takes what must be unpacked.
+    """Read the files at these paths, sorted by time. ``folder`` is for unpacked files.
 
     A path is a manifest (a CSV file with the header time,file), a folder of files or with a manifest.csv, a
     git repository (``git_path`` names the file in it), a WARC or WACZ file, or one captured file. Raises
-    UsageError for a file without a time or without anybody who captured it.
+    UsageError for a file without a time or without a person who captured it.
     """
     found: list[CapturedFile] = []
     for path in paths:
@@ -68,7 +69,7 @@ def read_captures(
 
 
 def find_conflicts(files: Sequence[CapturedFile]) -> tuple[Conflict, ...]:
-    """What does not fit together in these files, in their order."""
+    """Find contradictions in these files, in their order."""
     conflicts: list[Conflict] = []
     seen: dict[str, int] = {}
     newest, saved_last = None, None
@@ -133,7 +134,7 @@ def _is_manifest(path: Path) -> bool:
 
 
 def _without_copies(files: Iterable[CapturedFile]) -> tuple[CapturedFile, ...]:
-    """The files without those that are given twice. Raises UsageError for two of one moment that differ."""
+    """Remove files that are given twice. Raises UsageError for two different files of one moment."""
     kept: dict[datetime, CapturedFile] = {}
     for file in files:
         other = kept.setdefault(file.at, file)

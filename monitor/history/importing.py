@@ -1,5 +1,5 @@
-"""Writes the imported past of a source into the record, or takes it back: one transaction each, and nobody is
-told.
+"""Writes the imported past of a source into the record, or removes it: one transaction each, and no
+alerts.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _FIELDS = ("state", "county", "city", "since", "url")
 
 @dataclass(frozen=True, slots=True)
 class _Joint:
-    """How a past leads to the first own reading: agencies that go on under other keys, versions of it that
-    began earlier (by key, as they began), and what changed in between.
+    """The connection between a past and our first poll: agencies that continue under other keys, versions
+    that began earlier (by key, as they began), and the changes in between.
     """
 
     reading: FirstReading
@@ -60,14 +60,14 @@ def write_past(
         believed = baseline.load_info(conn, past.source)
     joint = None if joined is None else _join(past, joined, watch, parser)
     with transaction(engine) as conn:
-        # the log first, as everywhere
+        # lock the log first, as everywhere
         captures = [
             replace(capture, leaf=log.append_capture(conn, past.source, capture, now))
             for capture in past.captures
         ]
         _refuse_overlap(conn, past.source, [(each.name, each.at) for each in captures], now)
         standing = {} if joined else {"columns": sorted(past.columns), "folders": list(past.folders)}
-        # what was built for the list and its past is built again
+        # files built for the list and its past are built again
         baseline.advance(conn, believed, number=believed.number + 1, **standing)
         import_id = imports.insert_import(conn, past.source, now, captures, joined)
         if joint is None:
@@ -81,8 +81,8 @@ def write_past(
 
 
 def undo_import(engine: Engine, source: str, now: datetime) -> ImportInfo:
-    """Take the imported past of a source back; the log keeps that it was there. Raises UsageError if there is
-    none.
+    """Remove the imported past of a source; the log still shows that it was there. Raises UsageError if there
+    is none.
     """
     with transaction(engine) as conn:
         log.append_import_undone(conn, source, now)
@@ -116,7 +116,7 @@ def _refuse_overlap(
 
 
 def _insert_bodies(engine: Engine, past: Past, now: datetime) -> None:
-    """Keep the captured bytes, each under its hash: what an interrupted import leaves is harmless."""
+    """Store the captured bytes, each under its hash: the leftovers of an interrupted import are harmless."""
     previous = None
     for file in past.files:
         with transaction(engine) as conn:
@@ -125,7 +125,7 @@ def _insert_bodies(engine: Engine, past: Past, now: datetime) -> None:
 
 
 def _write_joined(conn: Connection, past: Past, joint: _Joint, import_id: int, now: datetime) -> None:
-    """Write a past that own polls follow: its last list ends where theirs begins."""
+    """Write a past that is followed by our own polls: its last list ends where theirs begins."""
     reading_, extended = joint.reading, set(joint.began)
     versions = [
         replace(version, agency=joint.agencies.get(version.agency, version.agency))
@@ -185,7 +185,7 @@ def _join(past: Past, joined: FirstReading, watch: PolledSource, parser: Parser)
     taken = set(agencies.values())
     for version in past.versions:
         if version.agency not in agencies and version.agency in taken:
-            # it is another one than the agency that bears this key in the first own reading
+            # it is not the agency that has this key in our first poll
             agencies[version.agency] = f"{version.agency}@{version.from_number}"
     rows = []
     for change in differences:
@@ -213,7 +213,7 @@ def _join(past: Past, joined: FirstReading, watch: PolledSource, parser: Parser)
 
 
 def _columns(listings: Iterable[Listing]) -> frozenset[str]:
-    """What a list carries, as far as its listings show it."""
+    """The columns of a list, as far as its listings show them."""
     found: set[str] = set()
     for listing in listings:
         found.update(name for name, _ in listing.attributes)

@@ -2,9 +2,9 @@
 the record in one step, or not at all.
 
 The same parser, guard and rules as for polls apply, and a file counts as served until the next one, as in
-`replay`. What a second look decides is decided by the next file: a listing that is missing in one file and
-back in the next was never gone, and a file that is rejected is believed only when later ones agree with it.
-Everything is dated by the captures; nothing is known of the time between them.
+`replay`. Where a poll would wait for a second poll, the next file decides: a listing that is missing in one
+file and back in the next was never gone, and a rejected file is believed only if later ones agree with it.
+Everything is dated by the captures; nothing is known about the time between them.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from monitor.storage.lists.imports import Capture
 from monitor.storage.lists.record_rows import ListingVersion, PublishedChange
 
 _SECOND = timedelta(seconds=1)
-_ALWAYS = timedelta(days=36_500)  # files of an archive lie years apart, and the next one still follows
+_ALWAYS = timedelta(days=36_500)  # files of an archive may be years apart and still count as consecutive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """The past of a source: what was captured, the versions of listings, and the published changes with their
+    """The past of a source: the captures, the versions of listings, and the published changes with their
     numbers, from the lowest up to -1.
 
-    ``columns`` and ``folders`` are those of the last believed file. ``waiting`` changes were not decided when
-    the files ended.
+    ``columns`` and ``folders`` are those of the last believed file. ``waiting`` counts changes that were
+    still undecided after the last file.
     """
 
     source: str
@@ -75,7 +75,7 @@ def judge_past(
     parser: Parser = IN_PROCESS,
     progress: Callable[[int], None] = lambda files: None,
 ) -> Past:
-    """Judge captured files in their order; ``progress`` is told how many are behind.
+    """Judge captured files in their order; ``progress`` is called with the number of finished files.
 
     Raises UsageError when none of them can be read.
     """
@@ -90,7 +90,7 @@ def judge_past(
 def _look(
     scratch: Engine, files: Sequence[CapturedFile], watch: PolledSource, parser: Parser
 ) -> Iterator[Capture]:
-    """Poll each file at its moment, and as often as anything that waits is due before the next one."""
+    """Poll each file at its moment, and again whenever a waiting change is due before the next one."""
     watch, parser = replace(watch, longest_gap=_ALWAYS, leads_to=None), _OnceParser(parser)
     publisher = ServedFiles(tuple(Served(file.at, file.path) for file in files))
     for file, following in zip(files, [*files[1:], None], strict=True):
@@ -121,7 +121,7 @@ def _find_due(scratch: Engine, watch: PolledSource) -> datetime | None:
 def _forget_returning(
     scratch: Engine, watch: PolledSource, following: CapturedFile, now: datetime, parser: Parser
 ) -> None:
-    """Withdraw the removals that the next file takes back: it is the second look."""
+    """Withdraw the removals that the next file reverts: it is the second poll."""
     with reading(scratch) as conn:
         rows = [row for row in changes.load_standing(conn, watch.name) if row.change.kind is Kind.REMOVED]
     if not rows:
@@ -129,7 +129,7 @@ def _forget_returning(
     try:
         there = parser.parse(following.path.read_bytes(), watch.options).listings
     except ParseError:
-        return  # it says nothing of anybody
+        return  # it contains no listings
     back = _find_returning([row.change.subject for row in rows], there)
     gone = [
         replace(row, state=State.WITHDRAWN, ended_at=now) for row in rows if row.change.subject.key in back
@@ -140,9 +140,9 @@ def _forget_returning(
 
 
 def _find_returning(missing: Sequence[Listing], there: Sequence[Listing]) -> frozenset[str]:
-    """The keys of those that a list has, under their key, name or another spelling of it."""
+    """The keys of missing listings that a list has, under their key, name or another spelling of it."""
     keys, states = {listing.key for listing in missing}, {listing.state for listing in missing}
-    if None not in states:  # an agency is compared within its state, which spares most of the list
+    if None not in states:  # agencies are compared only within a state, which skips most of the list
         there = [each for each in there if each.key in keys or each.state is None or each.state in states]
     differences: tuple[Change, ...] = diff(missing, there, pairing=lambda *_, **__: [])
     gone = {change.subject.key for change in differences if change.kind is Kind.REMOVED}
@@ -150,7 +150,9 @@ def _find_returning(missing: Sequence[Listing], there: Sequence[Listing]) -> fro
 
 
 class _OnceParser:
-    """A parser that remembers the file that it read last: each is looked at once as the next one."""
+    """A parser that caches the last file: each file is read once as the next one, and then as the current
+    one.
+    """
 
     def __init__(self, parser: Parser) -> None:
         self._parser = parser
@@ -206,7 +208,7 @@ def _read_past(
 
 
 class _Dates:
-    """Dates by captures instead of simulated polls: what was decided after a capture is of that capture."""
+    """Maps simulated polls to captures: a decision after a capture is dated by that capture."""
 
     def __init__(
         self,
@@ -226,7 +228,7 @@ class _Dates:
         return self._moments[bisect_right(self._moments, moment) - 1]
 
     def _earlier(self, seen: datetime | None, believed: datetime | None) -> datetime | None:
-        """The capture that first saw something, where it is not the one that made us believe it."""
+        """The capture that first saw a change, if it is not the one that made us believe it."""
         if seen is None or believed is None or self.at(seen) == self.at(believed):
             return None
         return self.at(seen)
@@ -268,7 +270,7 @@ class _Dates:
             not_before=None if row.not_before is None else self.at(row.not_before),
             first_seen_at=first_seen,
             ended_at=self.at(row.ended_at),
-            # how long a simulated poll made it wait is nobody's news
+            # the wait in simulated polls is of no interest
             was_held=False,
             approved=False,
             reason="",

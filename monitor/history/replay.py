@@ -1,9 +1,9 @@
-"""Polling over a history of files, in simulated time, through the real poll: what would have been told, held
+"""Replays a history of files, in simulated time, through the real poll: what would have been announced, held
 and refused, and when.
 
-Nothing is sent by construction: the database is a scratch one and nothing fans out. Polls that can change
-nothing are not made: between a new file and the next moment at which something that waits may be released,
-every poll would only note that nothing changed.
+Nothing can be sent: the database is a scratch one and nothing is fanned out. Polls that cannot change
+anything are skipped: between a new file and the next moment at which a waiting change may be released, every
+poll would only record that nothing changed.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that a poll made known: ``changes`` were published, or held for the first time; or a
-    publication was rejected, whole.
+    """An event of a poll: ``changes`` were published, or held for the first time; or a whole publication was
+    rejected.
     """
 
     time: datetime
@@ -62,7 +62,7 @@ class ReplaySummary:
     """The whole replay. Counts of changes are of published ones; ``held`` of those ever held, ``rejected``
     and ``unreadable`` of files.
 
-    ``unseen`` files were replaced before a poll came by. ``waiting`` changes are left, which only a person
+    ``unseen`` files were replaced before a poll. ``waiting`` changes are left at the end, which only a person
     can release.
     """
 
@@ -116,12 +116,12 @@ def replay(
     progress: Callable[[int], None] = lambda files: None,
     skip_idle: bool = True,
 ) -> Iterator[Event | ReplaySummary]:
-    """Poll at the source's interval from the first file on; goes on after the last one until nothing can
-    release itself.
+    """Poll at the source's interval from the first file on, and after the last one until no waiting change
+    can release itself.
 
-    ``engine`` is an empty database to work in, a scratch one by default. ``progress`` is told how many files
-    are behind. ``skip_idle`` False makes every single poll; the events are the same. The last value is the
-    ReplaySummary.
+    ``engine`` is an empty database to work in, a scratch one by default. ``progress`` is called with the
+    number of finished files. ``skip_idle`` False makes every single poll; the events are the same. The last
+    value is the ReplaySummary.
     """
     with open_scratch(engine) as scratch:
         yield from _Replay(tuple(served), watch, scratch, progress).run(skip_idle)
@@ -154,21 +154,20 @@ class _Replay:
             following = self._next(outcome, now)
             if following is None:
                 break
-            # the poll before it confirms what was there until then: "last seen" is as exact as if all had
-            # been made
+            # the poll before it confirms what was there until then: "last seen" is as exact as with all polls
             now = max(now + every, following - every) if skip_idle else now + every
         yield self._summed_up(now)
 
     def _next(self, outcome: PollResult, now: datetime) -> datetime | None:
-        """The next poll from which anything can follow; None if there is none."""
+        """The next poll that can change anything; None if there is none."""
         moments = [self._publisher.next_at]
         if outcome.outcome is Result.REJECTED:
-            # it ends by itself, if polls no more than a day apart show that it was there all the time
+            # it ends by itself, provided that polls no more than a day apart confirm it
             with reading(self._engine) as conn:
                 rejected = history.find_rejected_now(conn, self._watch.name)
             ends = rejected.release_at if rejected else None
             moments.append(min(ends, now + _LOOK_AGAIN) if ends else None)
-        elif outcome.outcome is not Result.FAILED:  # which confirms nothing
+        elif outcome.outcome is not Result.FAILED:  # a poll that confirms nothing
             with reading(self._engine) as conn:
                 rows = changes.load_standing(conn, self._watch.name)
             moments.append(guard.next_due((row.standing for row in rows), self._watch.policy))
@@ -222,7 +221,7 @@ class _Replay:
 
 
 class ServedFiles(UnlinkedSource):
-    """Stands in for the fetcher and answers as the publisher's server would have at the moment ``now``."""
+    """Replaces the fetcher and answers as the publisher's server would have at the moment ``now``."""
 
     refusal = ", and a replay follows none"
 
@@ -233,7 +232,7 @@ class ServedFiles(UnlinkedSource):
 
     @property
     def place(self) -> int:
-        """Which file is served now, from 0."""
+        """The index of the file that is served now, from 0."""
         return bisect_right(self._times, self.now) - 1
 
     @property
