@@ -1,4 +1,4 @@
-"""Key files: a master, look-up keys and earlier token keys, written as a whole or not at all."""
+"""Key files: a master, lookup keys and earlier token keys, written atomically."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _LARGEST_FILE = 2**20  # bytes; every rotation adds a line of about 90
 
 @dataclass(frozen=True, slots=True)
 class EarlierToken:
-    """The token key of a replaced master. Until ``links_until`` every link that it signed works; after that
-    only those that end something.
+    """The token key of a replaced master. Until ``links_until`` every link that it signed works; after that,
+    only links that end something.
     """
 
     key: bytes = field(repr=False)
@@ -39,12 +39,12 @@ class EarlierToken:
 
 @dataclass(frozen=True, slots=True)
 class KeyFileContent:
-    """What a key file holds.
+    """The content of a key file.
 
-    ``lookups``: the look-up keys, oldest first; a look-up is a chain through all of them, and only ``monitor
-    key rotate --leaked`` adds one. Empty: the one that is derived from ``master``, as in a file that was
-    never rotated. ``tokens``: the token keys of replaced masters, oldest first. ``push``: the secret behind
-    the key that signs push messages; empty as ``lookups``.
+    ``lookups``: the lookup keys, oldest first; a lookup is a chain through all of them, and only ``monitor
+    key rotate --leaked`` adds one. If empty, the key derived from ``master`` is used, as in a file that was
+    never rotated. ``tokens``: the token keys of replaced masters, oldest first. ``push``: the secret of the
+    key that signs push messages; if empty, it is derived, like ``lookups``.
     """
 
     master: bytes = field(repr=False)
@@ -54,15 +54,15 @@ class KeyFileContent:
 
     @classmethod
     def generate(cls) -> KeyFileContent:
-        """A new random master."""
+        """Create content with a new random master."""
         return cls(secrets.token_bytes(MASTER_BYTES))
 
     def lookup_chain(self) -> tuple[bytes, ...]:
-        """The look-up keys that this file means, oldest first."""
+        """The effective lookup keys, oldest first."""
         return self.lookups or (derive_subkey(self.master, "lookup"),)
 
     def push_secret(self) -> bytes:
-        """The secret behind the key that signs push messages, which this file means."""
+        """The effective secret of the key that signs push messages."""
         return self.push or derive_subkey(self.master, "push")
 
 
@@ -72,7 +72,7 @@ def derive_subkey(master: bytes, use: str) -> bytes:
 
 
 def write_new(path: Path, content: KeyFileContent) -> None:
-    """Write a new key file; one that is there stays. Raises KeyFileError."""
+    """Write a new key file; an existing one is kept. Raises KeyFileError."""
     try:
         write_secret(
             path,
@@ -91,8 +91,8 @@ def write_new(path: Path, content: KeyFileContent) -> None:
 
 
 def write_secret(path: Path, lines: Sequence[str], *, replace: bool = False) -> None:
-    """Write a file of secrets aside, then into place: a reader sees the whole file, and without ``replace``
-    one that is there stays. Raises OSError.
+    """Write a file of secrets to a temporary name, then move it into place: a reader sees the whole file.
+    Without ``replace``, an existing file is kept. Raises OSError.
     """
     aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -107,7 +107,7 @@ def write_secret(path: Path, lines: Sequence[str], *, replace: bool = False) -> 
             os.link(aside, path)
         flush(path.parent)
     except FileExistsError:
-        pass  # another process was first; its key is the key
+        pass  # another process was first, and its key is used
     finally:
         aside.unlink(missing_ok=True)
 
@@ -144,10 +144,10 @@ def read(path: Path) -> KeyFileContent:
 
 
 def _parse(master: bytes, lines: Sequence[Sequence[str]]) -> KeyFileContent:
-    """The content of a file of these lines. Raises ValueError.
+    """Parse the lines of a key file. Raises ValueError.
 
-    Version 0.1.0 added a look-up key with every rotation: ``earlier LOOKUP TOKEN TIME``. The look-up key that
-    belongs to such a file's master is the last of its chain.
+    Version 0.1.0 added a lookup key with every rotation: ``earlier LOOKUP TOKEN TIME``. The lookup key of
+    such a file's master is the last of its chain.
     """
     lookups: list[bytes] = []
     tokens: list[EarlierToken] = []

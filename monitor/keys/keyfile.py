@@ -27,12 +27,13 @@ from monitor.keys.files import (
     write_new,
 )
 
-# keys stands beside tables, not above it: these are the few columns that it has to see
+# keys is a sibling of tables and may not import it: these are the few columns that it needs
 META = sa.table("meta", sa.column("name"), sa.column("value"))
 FINGERPRINT = "key fingerprint"
-_FINGERPRINT_QUERY = sa.select(META.c.value).where(META.c.name == FINGERPRINT)  # every transaction asks it
+# prepared once, because every transaction runs it
+_FINGERPRINT_QUERY = sa.select(META.c.value).where(META.c.name == FINGERPRINT)
 _NONCE_BYTES = 12  # what AES-GCM is specified for (NIST SP 800-38D, 5.2.1.1)
-_OPENING = 3  # address keys from before that a process keeps in its memory
+_OPENING = 3  # the most earlier address keys that a process keeps in memory
 _FIRST_FORM = b"\x01"  # of a sealed value, its first byte: nonce and ciphertext follow
 _FORM = b"\x02"  # key id, nonce and ciphertext follow
 _KEY_ID_BYTES = 4
@@ -41,11 +42,12 @@ _TAG_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class AddressKey:
-    """A key that encrypts addresses, with the id that stands in what it encrypted."""
+    """A key that encrypts addresses, with the id that its ciphertexts contain."""
 
     key: bytes = field(repr=False)
     id: bytes
-    cipher: AESGCM = field(init=False, repr=False, compare=False)  # making one costs more than using it
+    # created once: creating a cipher costs more than using it
+    cipher: AESGCM = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cipher", AESGCM(self.key))
@@ -70,8 +72,8 @@ class Subkeys:
 
 
 class KeyFile:
-    """The subkeys of the current master, also after another process replaced it, if `refresh` is called as it
-    says.
+    """The subkeys of the current master, also after another process replaced it, provided that `refresh` is
+    called as documented.
     """
 
     def __init__(self, own: Subkeys, path: Path | None = None, seen: object = None) -> None:
@@ -85,10 +87,10 @@ class KeyFile:
 
     @classmethod
     def load(cls, folder: Path, *, create: bool) -> KeyFile:
-        """Read ``monitor.key`` in ``folder``; with ``create`` make an absent one.
+        """Read ``monitor.key`` in ``folder``; with ``create``, create a missing one.
 
-        Raises KeyFileError for an absent, unreadable or malformed file and for one that others can read. Two
-        processes that create at once end with the same key.
+        Raises KeyFileError for a missing, unreadable or malformed file and for one that others can read. Two
+        processes that create it at once get the same key.
         """
         path = folder / NAME
         if create and not path.exists():
@@ -103,7 +105,7 @@ class KeyFile:
 
     @classmethod
     def of_content(cls, content: KeyFileContent) -> KeyFile:
-        """The subkeys of what a key file holds."""
+        """The subkeys of a key file's content."""
         return cls(derive_subkeys(content))
 
     @property
@@ -118,7 +120,7 @@ class KeyFile:
 
     @property
     def first_token_key(self) -> bytes:
-        """The first token key there was, for what must stay the same after a rotation and grants nothing."""
+        """The oldest token key, for values that must not change with a rotation and grant no access."""
         return self._own.earlier[0].key if self._own.earlier else self._own.token
 
     @property
@@ -144,7 +146,7 @@ class KeyFile:
         another key or channel encrypted it.
         """
         own = self._own
-        keys = (own.address, *own.opening)  # what was read before a rotation may be opened after it
+        keys = (own.address, *own.opening)  # a value read before a rotation may be decrypted after it
         form, rest = sealed[:1], sealed[1:]
         if form == _FORM:
             keys = tuple(key for key in keys if key.id == rest[:_KEY_ID_BYTES])
@@ -162,23 +164,23 @@ class KeyFile:
     def lookup(self, channel: str, address: str) -> str:
         """The keyed hash (HMAC-SHA256, 64 hex digits) under which a text is found.
 
-        ``address`` is hashed as it is: `channels.kinds.lookup` gives the spelling that its channel compares.
+        ``address`` is hashed as it is: `channels.kinds.lookup` passes the canonical spelling of its channel.
         """
         return self.compute_lookup(self.first_lookup(channel, address))
 
     def first_lookup(self, channel: str, address: str) -> str:
-        """The hash under the first look-up key: it survives every rotation, for what lies outside the
+        """Compute the hash with the first lookup key: it survives every rotation, for use outside the
         database.
         """
         return compute_hash(self._own.lookups[0], f"{channel}\0{address}")
 
     def compute_lookup(self, first: str) -> str:
-        """Today's hash for a hash of `first_lookup`."""
+        """Compute the current hash from a hash of `first_lookup`."""
         return self.compute_stages(first)[-1]
 
     def compute_stages(self, first: str) -> tuple[str, ...]:
-        """Every hash that a hash of `first_lookup` became: those of older copies of the database, and
-        today's.
+        """Compute every stage of a hash of `first_lookup`: those in older copies of the database, and the
+        current one.
         """
         stages = [first]
         for key in self._own.lookups[1:]:
@@ -189,9 +191,9 @@ class KeyFile:
         """Change to another key if a rotation has replaced this one. Called at the start of every
         transaction.
 
-        With a connection, the database names its key, until the transaction ends. Raises KeyFileError if the
-        file is not that key, as on a second machine without a copy. Without a connection, for readers, a look
-        at the file must do.
+        With a connection, the key is read from the database and stays valid until the transaction ends.
+        Raises KeyFileError if the file has another key, as on a second machine without a copy. Without a
+        connection, for readers, only the file is checked.
         """
         if self._path is None:
             return
@@ -221,7 +223,7 @@ def read_fingerprint(conn: Connection) -> str | None:
 
 
 def _read_fitting(folder: Path, fingerprint: str) -> Subkeys:
-    """Read the key with this fingerprint: that of a rotation in progress, or the one in the file."""
+    """Read the key with this fingerprint: from a rotation in progress, or from the key file."""
     with suppress(KeyFileError):
         if (subkeys := derive_subkeys(read(folder / NEXT))).fingerprint == fingerprint:
             return subkeys
@@ -233,7 +235,9 @@ def _read_fitting(folder: Path, fingerprint: str) -> Subkeys:
 
 
 def derive_subkeys(content: KeyFileContent) -> Subkeys:
-    """The subkeys of what a key file holds. Raises KeyFileError when its master has not 32 bytes."""
+    """Derive the subkeys of a key file's content. Raises KeyFileError if its master does not have 32
+    bytes.
+    """
     master = content.master
     if len(master) != MASTER_BYTES:
         raise KeyFileError(f"a key has {MASTER_BYTES} bytes, not {len(master)}: put the right file back")
@@ -248,5 +252,5 @@ def derive_subkeys(content: KeyFileContent) -> Subkeys:
 
 
 def compute_hash(key: bytes, text: str) -> str:
-    """The keyed hash of a text (HMAC-SHA256, 64 hex digits)."""
+    """Compute the keyed hash of a text (HMAC-SHA256, 64 hex digits)."""
     return hmac.digest(key, text.encode(), "sha256").hex()
