@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Name -> (module, line of the overview). The module holds a click command under the same name.
+# Name -> (module, line of the overview). The module defines a click command with that name.
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("operate", "Show how everything works on real data, without configuration."),
     "init": ("operate", "Write a commented configuration; create the database and the key."),
@@ -80,17 +80,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "documents": ("document_list", "Show how the file of documents was read, and which rows fit no agency."),
 }
 SERVICES = (["run"], ["worker"], ["web"])
-"""The commands that run until they are stopped; a stop ends them in order also while they start."""
+"""The commands that run until they are stopped; they also shut down cleanly while they start."""
 OLD_COMMANDS = {"failed": "outbox"}
-"""Name -> module of commands that version 0.1.0 had. They work; the overview has what replaced them."""
+"""Name -> module of commands of version 0.1.0. They still work; the overview lists their replacements."""
 
 
 class _LazyGroup(click.Group):
     """A group that imports a command when it is called."""
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        """Run a command. A wrong use of it is one line on stderr that says what to do, and exit code 2."""
-        run: Any = super().main  # whose overloads are one for each value of standalone_mode
+        """Run a command. Incorrect usage prints one line on stderr that says what to do, and exits with code
+        2.
+        """
+        run: Any = super().main  # click has one overload for each value of standalone_mode
         if not standalone_mode:
             return run(*args, standalone_mode=False, **extra)
         try:
@@ -134,7 +136,7 @@ class _LazyGroup(click.Group):
 
 
 def _describe_misuse(error: click.ClickException) -> str:
-    """One line for what click refuses, with the command that shows the right use."""
+    """Describe an error of click on one line, with the command that shows the correct usage."""
     message = " ".join(error.format_message().split()).rstrip(".")
     message = message[:1].lower() + message[1:] if message[1:2].islower() else message
     context = error.ctx if isinstance(error, click.UsageError) else None
@@ -162,7 +164,7 @@ def root() -> None:
 class Session:
     """The first argument of a command: the settings and the components, each opened on first use.
 
-    ``creates_database``: the command may begin a database; for others a missing one is an error.
+    ``creates_database``: the command may create the database; for others a missing one is an error.
     """
 
     def __init__(self, config: Path | None, debug: bool, *, creates_database: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The command that lists the agreements which listings link."""
+"""The command that lists the agreements that listings link to."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.option("--failing", is_flag=True, help="Only those that brought no document at the last look.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def agreements(session: Session, names: tuple[str, ...], failing: bool, as_json: bool) -> None:
-    """List the documents that the listings of lists with "agreements = true" link: what was kept, when it was
-    replaced, and why a look brought nothing. `monitor evidence --agreement N` proves a copy.
+    """List the documents that listings link to, for lists with "agreements = true": what was kept, when it
+    was replaced, and why a check failed. `monitor evidence --agreement N` proves a copy.
 
     JSON keys: source, url, looks, failures, problem, looked_at, seen_at, next_at, copies (objects: id,
     first_seen_at, not_before, replaced, sha256, bytes, kept, agencies).

@@ -1,7 +1,7 @@
-"""`monitor status --alive`: whether the sender beside this data folder works.
+"""`monitor status --alive`: whether the sender that uses this data folder works.
 
-A container asks this every 30 seconds, so it must cost nothing: it reads the time of one file, which the
-sender touches with each heartbeat, and imports nothing but the standard library.
+A container runs this every 30 seconds, so it must be cheap: it reads the modification time of one file, which
+the sender touches with each heartbeat, and imports only the standard library.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from datetime import timedelta
 from pathlib import Path
 
 SILENT_AFTER = timedelta(minutes=2)
-"""The age of a heartbeat from which on its sender counts as stopped."""
+"""The age of a heartbeat above which its sender counts as stopped."""
 
 _FILE = "alive"
 
 
 def touch(folder: Path) -> None:
-    """Note that the sender works. Raises OSError."""
+    """Touch the heartbeat file of the sender. Raises OSError."""
     (folder / _FILE).touch(mode=0o600)
 
 
@@ -34,8 +34,8 @@ def is_alive(folder: Path, now: float | None = None) -> bool:
 
 
 def data_folder(config: Path, environment: Mapping[str, str]) -> Path:
-    """The data folder that `config` names: environment over file over the environment's default over
-    "data", relative to the file's folder.
+    """Find the data folder as `config` does: the environment overrides the file, which overrides the
+    environment's default, which overrides "data", relative to the file's folder.
     """
     try:
         given = tomllib.loads(config.read_text("utf-8")).get("data", {}).get("folder")

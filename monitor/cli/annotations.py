@@ -1,4 +1,4 @@
-"""The commands about the operator's notes on agencies: add, list, remove."""
+"""The commands for the operator's notes on agencies: add, list, remove."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 @click.group(cls=ListByDefault, short_help="Write a dated note on an agency; list and remove notes.")
 def note() -> None:
-    """Write dated notes on agencies. They stand on the agency's page, in the API and in the feeds of its
-    place, beside what the list says, which they never change.
+    """Write dated notes on agencies. They are shown on the agency's page, in the API and in the feeds of its
+    place, next to what the list says; they never change it.
 
     Without a command it lists them.
     """
@@ -30,7 +30,7 @@ def note() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def add(session: Session, source: str, agency: str, text: str, spanish: str, as_json: bool) -> None:
     """Write a note on AGENCY of the list SOURCE: its key (`monitor listings SOURCE --format json`), or its
-    name where only one agency has it, or the address of its page.
+    name if only one agency has it, or the address of its page.
 
     The log of the record keeps the note's hash.
 

@@ -1,4 +1,4 @@
-"""The commands about whole databases: backup, restore, move."""
+"""The commands for whole databases: backup, restore, move."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 def backup(session: Session, to: Path | None, keys: Path | None, keep: int | None, as_json: bool) -> None:
     """Copy the whole database to a folder, beside a running service, and verify the copy by opening it.
 
-    The keys are not in it: without monitor.key nobody can read the addresses of a backup, you included. Copy
-    the keys to another place, with --keys or by hand. `cp` of a running database loses what is in its -wal
-    file: use this command. A backup holds people who leave later; delete old ones (--keep), and restore with
-    `monitor restore`, which applies later erasures again.
+    It does not contain the keys: without monitor.key nobody, including you, can read the addresses in a
+    backup. Copy the keys to another place, with --keys or by hand. Do not `cp` a running database: that loses
+    what is in its -wal file. A backup contains people who leave later; delete old backups (--keep), and
+    restore with `monitor restore`, which applies later erasures again.
 
     JSON keys: folder, made_at, rows, bytes, key (fingerprint), keys_copied, deleted.
     """
@@ -86,8 +86,9 @@ def backup(session: Session, to: Path | None, keys: Path | None, keep: int | Non
 def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
     """Restore a backup into the configured database, SQLite or PostgreSQL, with the service stopped.
 
-    The key of the backup's time must be in the data folder. Erasures of later are applied again. Nothing is
-    sent from the restored database before `monitor resume`, for what is due may have been sent already.
+    The key from the time of the backup must be in the data folder. Later erasures are applied again. Nothing
+    is sent from the restored database before `monitor resume`, because what is due may have been sent
+    already.
     """
     from monitor import app
     from monitor.cli.run import lock_service
@@ -109,7 +110,7 @@ def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
 
     is_missing = app.describe_missing_database(settings) is not None
     if is_missing:
-        ask()  # before a database is made: a no leaves nothing behind
+        ask()  # before a database is created, so that declining leaves nothing behind
     components = session.components
     engine = components.engine
     with lock_service(settings, engine), ExitStack() as bars:
@@ -138,8 +139,8 @@ def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
 def move(session: Session, url: str, yes: bool) -> None:
     """Copy every row to another, empty database, with the service stopped, and compare rows and hashes.
 
-    The old database stays as it is. Then write the new URL into [database] url and run `monitor resume`:
-    until then nothing is sent from the new one, and from then on nothing from the old one.
+    The old database is not changed. Then write the new URL into [database] url and run `monitor resume`:
+    until then nothing is sent from the new one, and after that nothing from the old one.
     """
     from monitor.cli.run import lock_service
     from monitor.storage import heartbeats, migrate, transfer
@@ -148,7 +149,8 @@ def move(session: Session, url: str, yes: bool) -> None:
     components = session.components
     settings, source = session.settings, components.engine
     file = sqlite_file(url)
-    target = None if file is not None and not file.exists() else connect(url)  # a no leaves no file behind
+    # so that declining leaves no file behind
+    target = None if file is not None and not file.exists() else connect(url)
     with lock_service(settings, source), ExitStack() as closing:
         with reading(source) as conn:
             heartbeats.refuse_beside_a_service(conn, components.clock())

@@ -1,4 +1,4 @@
-"""Changes as people name them: the number of `monitor changes`, or the address of a page of the site."""
+"""Finds changes by the number in `monitor changes`, or by the address of a page of the site."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 _CHANGE = re.compile(r"(?:.*/)?change/(\d{1,18})/?(?:[?#].*)?|.*/?changes/\d+.*#c(\d{1,18})|(\d{1,18})")
 _ANNOUNCEMENT = re.compile(r"(?:.*/)?changes/(\d{1,18})/?(?:[?#].*)?")
-_NAMED = 5  # changes in an error
+_NAMED = 5  # the most changes named in an error
 
 
 def load_named_changes(conn: Connection, text: str) -> tuple[StoredChange, ...]:
-    """Load the change that a number or the address of its page names (``/change/N``, ``/changes/N#cN``), or
-    the published changes of an announcement (``/changes/N``), oldest first. Raises UsageError.
+    """Load the change with a number or page address (``/change/N``, ``/changes/N#cN``), or the published
+    changes of an announcement (``/changes/N``), oldest first. Raises UsageError.
     """
     from monitor.storage.lists import changes
 
@@ -51,7 +51,7 @@ def load_named_changes(conn: Connection, text: str) -> tuple[StoredChange, ...]:
 
 
 def load_named_change(conn: Connection, text: str) -> StoredChange:
-    """Load the one change that a number or an address names. Raises UsageError, also for an announcement of
+    """Load the one change with a number or page address. Raises UsageError, also for an announcement of
     several.
     """
     found = load_named_changes(conn, text)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from monitor.domain import Publication
 
 REVIEW_AFTER = timedelta(days=365)
-"""The meaning of a listing changes over the years: older texts are due for the operator's review."""
+"""The meaning of a listing changes over the years: older texts need the operator's review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ def run_doctor(
     nameserver: str | None,
     mail: bytes | None = None,
 ) -> list[Diagnosis]:
-    """Look at what surrounds the service, then run every check of `run_checks`. ``mail`` is a mail of this
-    service as it was received.
+    """Check the environment of the service, then run every check of `run_checks`. ``mail`` is an email of
+    this service as it was received.
     """
     records = DomainRecords([_split_nameserver(nameserver)] if nameserver else [])
     domain = app.sender_address(settings).rpartition("@")[2] if settings.email.sender else ""
@@ -117,7 +117,7 @@ def run_doctor(
 
 
 def _split_nameserver(text: str) -> tuple[str, int]:
-    """An address, or an address and a port. Raises UsageError."""
+    """Parse an address, with or without a port. Raises UsageError."""
     host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
     try:
         return str(ip_address(host)), int(port)
@@ -186,7 +186,7 @@ def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -
 
 
 def _name_problems(publication: Publication) -> str:
-    """How many problems of each kind there are, and the first one in its own words."""
+    """Format the number of problems of each kind, and the text of the first one."""
     kinds = Counter(problem.kind for problem in publication.problems).most_common(5)
     first = publication.problems[0]
     where = f"row {first.row}" if first.row else "the list"
@@ -251,7 +251,7 @@ async def _send_sample(settings: Settings, channel: str, to: str) -> str:
     from monitor.messages import locale
 
     now = app.now()
-    # it belongs to nobody: there is nothing to change or to look up behind its links
+    # the sample belongs to no subscriber: its links lead to nothing
     alert = replace(app.sample_alert(settings, "en", now), permalink=None)
     rendered = kinds.KINDS[channel].renderer()(alert, replace(app.message_sender(settings), managed=False))
     address = app.sender_address(settings)

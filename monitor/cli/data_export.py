@@ -29,10 +29,11 @@ def export(
 ) -> None:
     """Write to FOLDER what the site serves below /data: for each list agencies, versions, changes and polls
     as CSV, JSON, NDJSON and GeoJSON, datapackage.json, and record.sqlite with the tables of all lists. The
-    files are the same bytes as the site's. Nothing in them is about a subscriber.
+    files have the same bytes as the site's. They contain nothing about subscribers.
 
     With --warc also SOURCE/polls.warc.gz, every fetch whose content is kept, and SOURCE/agreements.warc.gz:
-    any reader of web archives replays them, and `monitor import` of another instance takes the first one.
+    any reader of web archives can replay them, and `monitor import` on another installation accepts the first
+    one.
     """
     from monitor.record.data.archive_file import AGREEMENTS, POLLS, write_archives
     from monitor.record.data.data_files import DATABASE, PACKAGE

@@ -1,4 +1,4 @@
-"""The file of documents about agencies: reading it, and the command that shows what fits nobody."""
+"""The file of documents about agencies: reads it, and the command that shows rows that match no agency."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read_documents(components: Components) -> DocumentsState:
-    """Read the operator's file of documents, or what stands at its address, and store its rows."""
+    """Read the operator's file of documents, or fetch it from its URL, and store its rows."""
     from monitor import app
     from monitor.fetch import NotModified, Target
     from monitor.polling.document_file import DocumentsError, poll_documents
@@ -30,7 +30,7 @@ def read_documents(components: Components) -> DocumentsState:
                 raise DocumentsError(f"{section.file}: {error.strerror}") from None
         with app.open_fetcher(components.settings) as fetcher:
             found = fetcher.get(Target(url=section.url))
-        assert not isinstance(found, NotModified)  # nothing was known to ask with
+        assert not isinstance(found, NotModified)  # the request was not conditional
         return found.body
 
     return poll_documents(components.engine, read, now=components.clock())
@@ -40,8 +40,8 @@ def read_documents(components: Components) -> DocumentsState:
 @click.option("--read", "read_now", is_flag=True, help="Read the file or address of [documents] now.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def documents(session: Session, read_now: bool, as_json: bool) -> None:
-    """Show how the file of [documents] was read last, which rows were left out, and which are about no agency
-    of a list, with names that resemble theirs.
+    """Show the result of the last reading of the [documents] file, which rows were left out, and which match
+    no agency of a list, with similar names.
 
     JSON keys: at, rows, problem (null: none), skipped (sentences), unmatched (objects: source, agency, name,
     state, title, url, near: objects with source and agency).

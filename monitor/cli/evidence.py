@@ -1,4 +1,4 @@
-"""The commands about proof and about stored publications: evidence, verify, redact, vacuum."""
+"""The commands for proofs and stored publications: evidence, verify, redact, vacuum."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.cli import Session, command, emit
 from monitor.cli.change_numbers import load_named_change
 from monitor.counting import format_count
 
-_LARGEST_BUNDLE = 2**29  # bytes that are unpacked
+_LARGEST_BUNDLE = 2**29  # the most bytes that are unpacked
 
 
 @command(short_help="Write a file that proves a change, a day or an agreement to anybody, offline.")
@@ -32,13 +32,13 @@ def evidence(
     output: Path | None,
 ) -> None:
     """Write the evidence of CHANGE (a number of `monitor changes`, or the address of its page): what the
-    publisher served before and after, every poll between, and the proof that the signed record has them.
+    publisher served before and after, every poll between, and the proof that the signed record contains them.
     `verify.py` in the file checks it.
 
-    With --source and --day the evidence of a whole day, from the last poll before it to the first one after
-    it; --without TEXT proves that something was not listed. With --agreement the evidence of a document that
-    a listing links (a number of `monitor agreements`): the document, the one that it replaced, and every look
-    between.
+    With --source and --day it writes the evidence of a whole day, from the last poll before it to the first
+    one after it; --without TEXT proves that something was not listed. With --agreement it writes the evidence
+    of a document that a listing links to (a number of `monitor agreements`): the document, the one that it
+    replaced, and every check between.
     """
     from monitor.errors import RecordError, UsageError
     from monitor.record import verify as verifier
@@ -147,8 +147,8 @@ def vacuum(session: Session) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def redact(session: Session, sha256: str, reason: str, yes: bool) -> None:
     """Remove the bytes of the publication HASH (SHA-256, 64 digits) from the database, after a takedown. Its
-    hash stays in the record, with an entry that says that it was removed and why; evidence says that it was
-    not kept.
+    hash stays in the record, with an entry that says that it was removed and why; evidence then states that
+    it was not kept.
     """
     from monitor.record.bundle_files import remove_kept_copies
     from monitor.record.log import append_redaction
@@ -165,7 +165,7 @@ def redact(session: Session, sha256: str, reason: str, yes: bool) -> None:
 
 
 def _read_bundle(path: Path) -> dict[str, bytes]:
-    """The files of a bundle by their paths in it. Raises UsageError."""
+    """Read the files of a bundle, by their paths in it. Raises UsageError."""
     from zipfile import BadZipFile, ZipFile
 
     if path.is_dir():

@@ -13,7 +13,7 @@ from monitor.counting import format_count
 if TYPE_CHECKING:
     from monitor.ops.explain import Explanation
 
-_MOST_NAMED = 10  # changes with one explanation
+_MOST_NAMED = 10  # the most changes with one explanation
 
 
 @command(
@@ -25,10 +25,10 @@ _MOST_NAMED = 10  # changes with one explanation
 @click.option("--channel", metavar="NAME", help="The channel of ADDRESS. Default: recognized by its form.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, one for each change.")
 def explain(session: Session, address: str, change: str, channel: str | None, as_json: bool) -> None:
-    """Explain why ADDRESS was told CHANGE, or was not: by which place and rule it matches, when it was
-    queued, how often it was tried, what was answered.
+    """Explain why ADDRESS was alerted to CHANGE, or was not: the place and rule that match, when the message
+    was queued, how often it was tried, and what the server answered.
 
-    CHANGE is a number of `monitor changes` or `monitor holds`, or the address of a page: of a change
+    CHANGE is a number in `monitor changes` or `monitor holds`, or the address of a page: of a change
     (/change/N) or of an announcement (/changes/N), whose changes are then explained one by one.
 
     An address that was never subscribed and one that was erased get the same answer.

@@ -48,17 +48,17 @@ def import_(
     undo: bool,
     as_json: bool,
 ) -> None:
-    """Add what others captured of SOURCE before its first own poll to the record. Nobody is told, and pages,
-    data and proofs say who captured it.
+    """Add files that others captured of SOURCE before its first own poll to the record. Nobody is alerted,
+    and pages, data and proofs say who captured them.
 
     PATH is a manifest (a CSV file with the header time,file and, if wanted,
     captured_by,url,licence,note), a folder, a git repository with --git-path, or a WARC or WACZ file. In a
-    folder the names of the files give their times (20250221214937, 2025-02-21, 02212025pm), in UTC; a folder
-    with a manifest.csv is read by that. The files are parsed, judged and believed by the same rules as polls;
-    the next file is the second look.
+    folder, the file names give the times (20250221214937, 2025-02-21, 02212025pm), in UTC; a folder with a
+    manifest.csv is read by that. The files are parsed and judged by the same rules as polls; the next file
+    serves as the second poll.
 
-    Look with --dry-run first: it lists what does not fit together. Everything is written in one step, beside
-    a running service or before it starts.
+    Use --dry-run first: it lists contradictions. Everything is written in one step, while the service runs or
+    before it starts.
 
     JSON keys: source, dry_run, files, first_at, last_at, good, rejected, unreadable, added, removed, changed,
     listings, waiting, conflicts (objects with kind, file, text); with --undo source, undone, first_at,
@@ -89,7 +89,7 @@ def import_(
         if not dry_run:
             importing.write_past(session.database(), past, watch, now=now, parser=parser)
             components = session.components
-            fan_out(components.engine, locate=components.locate, now=now)  # gives the changes their places
+            fan_out(components.engine, locate=components.locate, now=now)  # locates the changes
     _show_past(past, conflicts, dry_run, as_json)
 
 

@@ -1,4 +1,4 @@
-"""The commands about held changes: list, approve, reject."""
+"""The commands for held changes: list, approve, reject."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def holds() -> None:
 @click.option("--source", "source", metavar="NAME", help="Only this source.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(session: Session, source: str | None, as_json: bool) -> None:
-    """List held changes and rejected publications: why, since when, and when they are released.
+    """List held changes and rejected publications: the reason, since when, and when they are released.
 
     JSON keys of a change: id, type ("change"), source, kind, before, after, fields, reason, since, release_at
     (null: only by a person). Of a publication: id, type ("publication"), source, hash, listings, reason,
@@ -74,7 +74,7 @@ def approve(
     """Publish the changes with these IDs of `monitor holds` now, and queue their deliveries.
 
     A rejected publication is accepted with all its changes. One that is no longer served is accepted when it
-    comes back.
+    is served again.
 
     JSON keys: source, outcome, added, removed, changed, pending, held, reason.
     """
@@ -99,7 +99,8 @@ def approve(
 def reject(
     session: Session, ids: tuple[str, ...], source: str | None, everything: bool, as_json: bool
 ) -> None:
-    """Silence the changes with these IDs of `monitor holds` while they last; reject a publication for good.
+    """Silence the changes with these IDs of `monitor holds` for as long as they last; reject a publication
+    for good.
 
     JSON keys: rejected (the IDs).
     """

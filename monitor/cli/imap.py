@@ -22,13 +22,13 @@ _TIMEOUT = 60  # s, for one answer
 def process_mailbox(
     host: str, port: int, user: str, password: str, folder: str, act: Act, *, ca: Path | None = None
 ) -> None:
-    """Process every unseen mail of a folder. Ours are deleted; others and unreadable ones stay, marked as
-    seen.
+    """Process every unseen mail in a folder. Bounces of our mails are deleted; others and unreadable ones are
+    kept, marked as seen.
 
-    A mail is marked after it was processed: an interrupted one is read again and is not counted twice. ``ca``
-    is a PEM file with the authority to trust instead of the system's. Raises MonitorError, with what to do,
-    when the mailbox cannot be opened or the connection is lost; the server's own text, which may repeat the
-    user name, is never passed on.
+    A mail is marked only after it was processed: an interrupted one is read again but not counted twice.
+    ``ca`` is a PEM file with the authority to trust instead of the system's. Raises MonitorError, with what
+    to do, if the mailbox cannot be opened or the connection is lost; the error never contains the server's
+    own text, which may repeat the user name.
     """
     try:
         trusted = ssl.create_default_context(cafile=ca)
@@ -43,7 +43,7 @@ def process_mailbox(
             with suppress(imaplib.IMAP4.error, OSError):
                 mailbox.logout()
             with suppress(OSError):
-                mailbox.shutdown()  # `logout` does not do so when the connection is lost
+                mailbox.shutdown()  # `logout` does not close the socket when the connection is lost
     except ssl.SSLCertVerificationError as error:
         raise MonitorError(
             f"the certificate of {host} is not trusted ({error.verify_message}): check [bounces] imap_host,"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from monitor.history.replay import Event, ReplaySummary
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-_MAX_NAMES = 3  # changes named in a line of a replay
+_MAX_NAMES = 3  # the most changes named in a line of a replay
 
 
 @command(short_help="Parse one file as a source and print its listings.")
@@ -67,9 +67,9 @@ def parse(session: Session, file: Path, name: str, as_json: bool) -> None:
 def diff(session: Session, before: Path, after: Path, name: str, as_json: bool) -> None:
     """Show what would be announced if the source NAME published AFTER, with BEFORE as its whole history.
 
-    Removals count as confirmed by a second poll. The verdict is "publish"; "hold" when something would wait
-    for time or a person; or "reject" when AFTER would not be accepted at all. Differences that are never
-    announced (links, letter case) are left out.
+    Removals count as confirmed by a second poll. The verdict is "publish"; "hold" if something would wait for
+    time or a person; or "reject" if AFTER would not be accepted at all. Differences that are never announced
+    (links, letter case) are left out.
 
     JSON keys: added and removed (listings as `monitor parse` prints them), changed (objects with before,
     after, fields), verdict, reason.

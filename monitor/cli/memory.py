@@ -1,4 +1,4 @@
-"""What the C library keeps of freed memory, on systems with the GNU one; elsewhere nothing is done."""
+"""Returns freed memory to the system, with the GNU C library; with others nothing is done."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 
 
 def share_arena() -> None:
-    """Let all threads allocate from one arena. Each would else get one of its own, from which little returns
-    to the system; they take turns under the interpreter's lock anyway. Call it before threads are started.
+    """Make all threads allocate from one arena. Otherwise each gets an arena of its own, from which little
+    memory returns to the system; threads take turns under the interpreter's lock anyway. Call it before
+    threads are started.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def return_freed() -> None:
-    """Give freed memory back to the system: a few milliseconds after much work, else almost nothing."""
+    """Return freed memory to the system. It takes a few milliseconds after much work, otherwise almost no
+    time.
+    """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

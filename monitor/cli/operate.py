@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def init(session: Session, force: bool) -> None:
     """Write a commented configuration; create the database and the key.
 
-    The configuration goes to --config (default: ./config.toml). It explains every key and holds its default.
+    The configuration goes to --config (default: ./config.toml). It explains every key and shows its default.
     The database and the key that encrypts addresses are created in its data folder. Existing files are not
     changed, except the configuration with --force.
     """
@@ -39,7 +39,7 @@ def init(session: Session, force: bool) -> None:
     else:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(0o600)  # secrets will stand in it
+            path.touch(0o600)  # it will contain secrets
             path.write_text(example(), "utf-8")
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}") from None
@@ -60,15 +60,15 @@ def run(session: Session, no_web: bool, one_process: bool) -> None:
     """Run the service: poll every source when it is due, deliver what is published, serve the site and run
     the Telegram bot, until SIGTERM or Ctrl-C.
 
-    Two processes do it, `monitor worker` and `monitor web`, and a process that dies is started again. With
-    --one-process they are one, for machines with little memory. A stop finishes what is under way (at most
-    40 s) and exits 0; a second signal ends within two seconds. On SQLite one service runs per database; every
-    other command works beside it. On PostgreSQL any number share the work.
+    It starts two processes, `monitor worker` and `monitor web`, and restarts a process that dies. With
+    --one-process they are one, for machines with little memory. A stop finishes the work in progress (at most
+    40 s) and exits 0; a second signal ends it within two seconds. On SQLite, only one service runs per
+    database; every other command works beside it. On PostgreSQL, any number of services share the work.
     """
     from monitor.cli.logs import configure
 
     configure(session.debug, service=True)
-    form = session.settings.log.format  # a wrong configuration is told here, once and whole
+    form = session.settings.log.format  # report an invalid configuration here, once and completely
     configure(session.debug, service=True, form=form)
     if no_web or one_process:
         _serve(session, with_site=not no_web)
@@ -101,7 +101,7 @@ def _serve(session: Session, *, with_site: bool) -> None:
     for warning in find_warnings(session.config):
         logging.getLogger(__name__).warning("%s", warning)
     if not serve(session.settings, with_site=with_site):
-        # A download did not end. Its thread must not keep the process alive; nothing of it was committed.
+        # A download did not end. Its thread must not keep the process alive; it has committed nothing.
         os._exit(0)
 
 
@@ -116,7 +116,7 @@ def check(session: Session, to: str | None, as_json: bool) -> None:
     """Check the configuration (all problems at once), every source, the mail relay and Telegram; with --to
     send a sample.
 
-    Nothing that the sources answer is stored. Exit 2 for an invalid configuration, 1 when something does not
+    The answers of the sources are not stored. Exit 2 for an invalid configuration, 1 if something does not
     work.
 
     JSON keys: ok, checks (a list of what, ok, message).
@@ -159,13 +159,13 @@ def check(session: Session, to: str | None, as_json: bool) -> None:
 def doctor(
     session: Session, selector: str | None, nameserver: str | None, mail: IO[bytes] | None, as_json: bool
 ) -> None:
-    """Look at what surrounds the service: the DNS records of the sender's domain (SPF, DKIM, DMARC), the
-    clock, the disk, the key and the backup; then everything that `monitor check` checks. Nothing is changed
-    or sent. With --mail also the signature of a mail that has arrived, such as that of `check --to`.
+    """Check the environment of the service: the DNS records of the sender's domain (SPF, DKIM, DMARC), the
+    clock, the disk, the key and the backup; then run `monitor check`. Nothing is changed or sent. With
+    --mail, also check the signature of an email that has arrived, such as that of `check --to`.
 
-    Exit 1 when something is wrong.
+    Exit 1 if something is wrong.
 
-    JSON keys: ok, findings (a list of what, ok, message; ok is null where it could not be looked at).
+    JSON keys: ok, findings (a list of what, ok, message; ok is null if it could not be checked).
     """
     from monitor.cli.check import run_doctor
 
@@ -184,7 +184,7 @@ def doctor(
 
 
 def _render_finding(what: str, ok: bool | None, message: str) -> str:
-    """A line for what was looked at: ok, warn, FAIL, or ? where it could not be looked at."""
+    """Format a line for a finding: ok, warn, FAIL, or ? if it could not be checked."""
     text = message.removeprefix("warning: ")
     if ok and text != message:
         return f"warn {what}: {text}"
@@ -211,13 +211,13 @@ def demo(session: Session, once: bool, folder: Path, host: str | None, port: int
     """Show how everything works on real data, without internet or configuration.
 
     It serves real publications of two official lists on a loopback port, polls them with their own dates as
-    the time, and prints step by step what was seen, believed, held and sent. The alerts of three sample
+    the time, and prints step by step what was seen, accepted, held and sent. The alerts of three sample
     subscribers and one channel are written as .eml files to FOLDER/mailbox. Without --once it then serves the
     site on this machine, with a page for the mailbox, until Ctrl-C: sign up there and see the alert arrive.
     """
     from monitor.demo import play
 
-    # an image says where it must listen to be reached from outside of its container
+    # an image sets the address on which it can be reached from outside its container
     within = os.environ.get("MONITOR_DEFAULT__SITE__LISTEN", "").rpartition(":")[0]
     play(folder, once=once, host=host or within or "127.0.0.1", port=port)
 
@@ -239,7 +239,7 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
     due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s), paused (channels that send nothing
     now: channel, until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender:
     last_beat_at, age (s), working; bot (where one is configured): the same, and problem; placements (once the
-    gazetteer or the overrides were others than at the start before): at, gazetteer, listings, moved, areas,
+    gazetteer or the overrides have changed between two starts): at, gazetteer, listings, moved, areas,
     people.
     """
     if alive:
@@ -262,7 +262,7 @@ def load_status(components: Components) -> dict[str, Any]:
 
 @command(short_help="Print the state of the service as metrics of Prometheus.")
 def metrics(session: Session) -> None:
-    """Print the state of the service as metrics of Prometheus, for a collector of text files.
+    """Print the state of the service as Prometheus metrics, for a textfile collector.
 
     [operator] metrics serves the same at /metrics while the service runs. docs/prometheus-rules.yml has
     alerting rules.

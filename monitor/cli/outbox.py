@@ -1,4 +1,4 @@
-"""The commands about messages in the outbox: failed, outbox."""
+"""The commands for messages in the outbox: failed, outbox."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from monitor.storage.deliveries.operator_rows import DeliveryDetails
     from monitor.storage.deliveries.refusals import Wave
 
-_MOST_CHANGES = 10  # named in a line
+_MOST_CHANGES = 10  # the most changes named in a line
 _NOTHING = {
     None: "every message that was tried has been accepted",
     "failed": "no message has failed",
@@ -30,8 +30,8 @@ _NOTHING = {
 
 @click.group(cls=ListByDefault, short_help="The failed messages of `monitor outbox`, as in version 0.1.0.")
 def failed() -> None:
-    """List failed messages and queue them again: what version 0.1.0 called `monitor outbox --failed` and
-    `monitor outbox retry`.
+    """List failed messages and queue them again: the command of version 0.1.0 for `monitor outbox --failed`
+    and `monitor outbox retry`.
 
     Without a command it lists them.
     """
@@ -50,7 +50,7 @@ def failed_list(session: Session, as_json: bool) -> None:
 def failed_retry(session: Session, ids: tuple[int, ...], everything: bool) -> None:
     """Queue failed messages again, by ID or all: they are due now and get all their attempts again.
 
-    Nothing is queued for a subscriber who has left since.
+    Nothing is queued for a subscriber who has left.
     """
     from monitor import app
     from monitor.storage.deliveries import dead_letters
@@ -67,8 +67,7 @@ def failed_retry(session: Session, ids: tuple[int, ...], everything: bool) -> No
 
 @click.group(cls=ListByDefault, short_help="List, show, retry and drop messages; undo a wave of refusals.")
 def outbox() -> None:
-    """List messages that were tried without success; show, retry and drop single ones; undo a wave of
-    refusals.
+    """List messages that could not be sent yet; show, retry and drop single ones; undo a wave of refusals.
 
     Without a command it lists them.
     """
@@ -80,8 +79,8 @@ def outbox() -> None:
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="The newest so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def outbox_list(session: Session, only: str | None, limit: int, as_json: bool) -> None:
-    """List messages that were tried without success, newest last: due again, failed, or unknown: given up
-    although they may have arrived.
+    """List messages that were tried without success, newest last: due again, failed, or unknown (given up
+    although they may have arrived).
 
     JSON keys: id, kind, channel, address (masked), source, created_at, failed_at, attempts, error, ambiguous
     (it may have arrived), state (due, failed), due_at.
@@ -131,10 +130,10 @@ def _list_messages(session: Session, only: str | None, limit: int | None, as_jso
 @click.argument("answers", metavar="[ANSWER]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) -> None:
-    """Undo a wave of refusals, once its cause is mended.
+    """Undo a wave of refusals, after its cause is fixed.
 
     Without an ANSWER it lists the answers with which servers have refused messages in the last 60 days. With
-    one, nothing of that wave counts against its people, and what they were owed, or what came back, is due
+    one, the wave no longer counts against its recipients, and messages that were refused or came back are due
     again. Exit 1 for an answer that nobody got.
 
     JSON keys of the list: channel, answer, error, people, lanes (mail domains), open, confirmed, taken_back,
@@ -175,8 +174,8 @@ def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) ->
 @click.argument("ids", metavar="ID...", nargs=-1, type=int, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def outbox_show(session: Session, ids: tuple[int, ...], as_json: bool) -> None:
-    """Show messages by ID, in whatever state: what each tells, how often it was tried, what was answered, and
-    what it waits for. Exit 1 for an ID that there is no message of.
+    """Show messages by ID, in any state: what each is about, how often it was tried, what the server
+    answered, and what it waits for. Exit 1 for an unknown ID.
 
     JSON keys: id, kind, about, source, changes (ids), state (due, sent, failed, dropped), channel, address
     (masked), subscriber, created_at, due_at, attempts, error, ambiguous (an attempt may have arrived),
@@ -210,7 +209,7 @@ def outbox_retry(session: Session, ids: tuple[int, ...], everything: bool, as_js
     """Make messages due now, by ID or all that were tried without success: failed ones, with all their
     attempts again, and those that wait for their next attempt.
 
-    A pause of their channel still holds them up. Exit 1 for an ID that is neither, or whose subscriber has
+    A pause of their channel still delays them. Exit 1 for an ID that is neither, or whose subscriber has
     left.
     """
     from monitor import app
@@ -234,9 +233,9 @@ def outbox_retry(session: Session, ids: tuple[int, ...], everything: bool, as_js
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: dropped (IDs).")
 def outbox_drop(session: Session, ids: tuple[int, ...], yes: bool, as_json: bool) -> None:
     """Drop messages that are due or have failed, by ID, after showing them: they are never sent, and their
-    people do not hear what is in them.
+    recipients do not get the content in another way.
 
-    Exit 1 when you decline, and for an ID that is neither due nor failed.
+    Exit 1 if you decline, and for an ID that is neither due nor failed.
     """
     from monitor import app
     from monitor.storage.deliveries import operator_rows, queue
@@ -262,7 +261,7 @@ def outbox_drop(session: Session, ids: tuple[int, ...], yes: bool, as_json: bool
 
 
 def _report_missing(ids: Iterable[int], found: set[int], why: str) -> None:
-    """Name the given IDs that nothing was done with, and exit with 1 if there are any."""
+    """Report the given IDs that were not processed, and exit with 1 if there are any."""
     missing = sorted(set(ids) - found)
     for id in missing:
         click.echo(f"{id}: {why}", err=True)

@@ -1,8 +1,8 @@
-"""The worker's loops that turn what is published into messages and send them.
+"""The worker's loops that turn published changes into messages and send them.
 
-Each is on its own: sign-ups, fan-out, digests and notices, the operator's decisions, and every channel. One
-that stands still holds up no other. They meet in the database, and wake each other so that nothing waits for
-the next round.
+They are independent: sign-ups, fan-out, digests and notices, the operator's decisions, and every channel. One
+that hangs delays no other. They communicate through the database, and wake each other so that nothing waits
+for the next round.
 """
 
 from __future__ import annotations
@@ -25,19 +25,21 @@ from monitor.storage.notifications import Notifications
 from monitor.storage.people import signups
 
 LOOK_EVERY = timedelta(seconds=1)
-"""How often the worker looks for sign-ups that the site has taken: a confirmation leaves within 2 s."""
+"""The interval at which the worker looks for sign-ups from the site: a confirmation is sent within 2 s."""
 DECISIONS_EVERY = timedelta(seconds=3)
-"""How often it is looked for what the operator has decided by a link."""
+"""The interval at which the worker looks for decisions that the operator made by a link."""
 ASK_EVERY = timedelta(seconds=30)
-"""How often the worker asks PostgreSQL for sign-ups even if nothing was said."""
+"""The interval at which the worker queries PostgreSQL for sign-ups even without a notification."""
 FAN_OUT_EVERY = timedelta(seconds=5)
-"""A publication of this process is fanned out at once, one of another process after this at the latest."""
+"""A change published by this process is fanned out at once, one by another process after this at the
+latest.
+"""
 PERIODIC_EVERY = timedelta(seconds=15)
-"""How often it is looked for digests and notices that have become due."""
+"""The interval at which the worker looks for digests and notices that are due."""
 
 
 class OutgoingLoops:
-    """The loops from a publication or a sign-up to the message that has left."""
+    """The loops from a published change or a sign-up to the sent message."""
 
     def __init__(self, components: Components, watch: SignupWatch) -> None:
         self._components, self._watch = components, watch
@@ -87,10 +89,10 @@ class OutgoingLoops:
 
 
 class SignupWatch:
-    """Looks for sign-ups that the site, perhaps in another process, has taken; a context manager.
+    """Looks for sign-ups that the site, perhaps in another process, has stored; a context manager.
 
-    A look costs one pragma on SQLite, and no statement on PostgreSQL, while nobody has written. There it asks
-    every `ASK_EVERY` all the same, because a connection may be dead without telling.
+    While nothing was written, a check costs one pragma on SQLite and no statement on PostgreSQL. On
+    PostgreSQL it still queries every `ASK_EVERY`, because a connection may be dead without an error.
     """
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
@@ -111,7 +113,7 @@ class SignupWatch:
             self._notifications.close()
 
     def is_any_pending(self) -> bool:
-        """Look once whether a sign-up waits. Raises StoreError."""
+        """Check once whether a sign-up waits. Raises StoreError."""
         number = self._commits.number() if self._commits is not None else None
         if number is not None and number == self._seen:
             return False
@@ -120,7 +122,7 @@ class SignupWatch:
         with reading(self._engine) as conn:
             pending = signups.has_pending(conn)
         if not pending:
-            self._seen = number  # one that waits is looked at again, however deciding about it ends
+            self._seen = number  # a waiting one is checked again, whatever the result of processing it
             self._ask_at = self._clock() + ASK_EVERY.total_seconds()
         else:
             self._ask_at = 0.0

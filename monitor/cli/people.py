@@ -1,4 +1,4 @@
-"""The commands about subscribers: add, list, remove, export, erase."""
+"""The commands for subscribers: add, list, remove, export, erase."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def remove(session: Session, who: str, channel: str | None) -> None:
 @click.argument("address")
 @click.option("--channel", callback=_check_channel, help=_CHANNEL_HELP)
 def export(session: Session, address: str, channel: str | None) -> None:
-    """Send everything that is stored about ADDRESS to that address only. It leaves with the next delivery."""
+    """Send everything that is stored about ADDRESS to that address only, with the next delivery."""
     from monitor import subscribers
     from monitor.channels.kinds import recognise
     from monitor.errors import UsageError

@@ -1,4 +1,4 @@
-"""The commands about places that the operator gives agencies: set, list, remove."""
+"""The commands for places that the operator assigns to agencies: set, list, remove."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @click.group(cls=ListByDefault, short_help="Give agencies their places; list and remove what was given.")
 def place() -> None:
-    """Give agencies their places where the rules find none, or wrong ones (`monitor unplaced`, `monitor
-    locate`). What is given stands in the database, beside a file of [places] overrides and over it, and
-    counts at once. Nobody is alerted: whom an agency reaches only now reads in their next message that it is
-    listed.
+    """Assign places to agencies for which the rules find none, or wrong ones (`monitor unplaced`, `monitor
+    locate`). Assignments are stored in the database, override the file of [places] overrides, and take effect
+    at once. Nobody is alerted: people whose places an agency newly serves read in their next message that it
+    is listed.
 
-    Without a command it lists what was given.
+    Without a command it lists the assignments.
     """
 
 
@@ -31,11 +31,11 @@ def place() -> None:
 @click.argument("places", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def set_(session: Session, source: str, agency: str, places: tuple[str, ...], as_json: bool) -> None:
-    """Give AGENCY of the list SOURCE its PLACES: ZIP codes, or a town ("Gary, IN"), a county ("Lake County,
+    """Assign PLACES to AGENCY of the list SOURCE: ZIP codes, or a town ("Gary, IN"), a county ("Lake County,
     IN"), a radius ("10 miles of 46402"), or the state if it serves all of it. AGENCY is its key (`monitor
-    listings SOURCE --format json`), or its name where only one agency has it.
+    listings SOURCE --format json`), or its name if only one agency has it.
 
-    The words for the places are shown as the reason for them.
+    Your words for the places are shown as the reason.
 
     JSON keys: source, key, name, state, places, note, at.
     """
@@ -61,7 +61,7 @@ def set_(session: Session, source: str, agency: str, places: tuple[str, ...], as
 @subcommand(place, name="list", short_help="List the places that were given.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(session: Session, as_json: bool) -> None:
-    """List the places that were given to agencies by notices and by `monitor place set`.
+    """List the places that were assigned to agencies by notices and by `monitor place set`.
 
     JSON keys: source, key, name, state, places, note, at.
     """
@@ -86,7 +86,7 @@ def list_(session: Session, as_json: bool) -> None:
 @click.argument("source")
 @click.argument("agency")
 def remove(session: Session, source: str, agency: str) -> None:
-    """Remove the places that were given to AGENCY, by its key or name: the rules place it again."""
+    """Remove the places that were assigned to AGENCY, by its key or name: the rules place it again."""
     from monitor.errors import UsageError
     from monitor.storage.engine import reading, transaction
     from monitor.storage.lists.place_overrides import delete_override, load_stored_overrides

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("name", "city", "county", "state", "latitude", "longitude")
 _NOTHING_READ = "No source was read yet: run `monitor poll` first."
-BAR_EVERY = 200  # rows between two steps of the progress bar
+BAR_EVERY = 200  # the number of rows for one step of the progress bar
 
 
 @command(short_help="Show which places an agency serves, and why.")
@@ -110,11 +110,11 @@ def covers(session: Session, zip_code: str, as_json: bool) -> None:
 def find(session: Session, text: str, as_json: bool) -> None:
     """Find the places that a text means, as the site's search field, the bot and the preferences do.
 
-    The agencies that the watched lists have are known by their names.
+    Agencies on the watched lists are found by name.
 
     The JSON object has kind (zip, zips, country, state, town, city, county, borough, neighborhood, tribal,
     agency, question, typo, none), label, places (ZIPs, a state, or US) and suggestions: for a question or a
-    typo the texts to choose from, otherwise other places of the name. For none, label says what to write
+    typo the texts to choose from, otherwise other places of the name. For "none", label says what to write
     instead, and the exit code is 1.
     """
     from monitor.places.finder import PROBLEMS
@@ -152,10 +152,10 @@ def find(session: Session, text: str, as_json: bool) -> None:
 def unplaced(session: Session, as_json: bool) -> None:
     """List the accepted agencies that could not be placed within their state, or have no state.
 
-    Only followers of the state (or of US) are told about them. `monitor place set` gives one its places, and
+    Only followers of the state (or of US) are told about them. `monitor place set` assigns places to one, and
     so does a line in the file of [places] overrides with the columns source, key, name, state, places, note,
-    from the next start of the service on. Nobody is alerted, and whom the agency reaches only now reads in
-    their next message that it is listed.
+    from the next start of the service on. Nobody is alerted; people whose places the agency newly serves read
+    in their next message that it is listed.
     """
     gazetteer = _gazetteer(session)
     placed = list(_placed(session, gazetteer))
@@ -281,7 +281,7 @@ def _rows(path: Path) -> list[Listing]:
 
 
 def _reads_strictly(text: str) -> bool:
-    """Whether to read strictly: not when a quote stands within a cell, but when one is never closed and would
+    """Whether to parse strictly: not if a quote occurs within a cell, but if one is never closed and would
     swallow rows.
     """
     try:

@@ -1,4 +1,4 @@
-"""The commands about personal data: bounces, purge, key."""
+"""The commands for personal data: bounces, purge, key."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def bounces(session: Session, files: tuple[Path, ...], imap: bool, as_json: bool
     """Process bounces (RFC 3464), complaints (RFC 5965) and unsubscribe mails. FILE is one mail or an mbox,
     "-" is standard input.
 
-    It can stand in a pipe: in an aliases file, alerts: "|monitor bounces --config ... -". Only mails with one
-    of our tokens count, each once. An address that no longer exists is suppressed at once; one that refuses
-    for another reason is suppressed after three refusals on two days. Delays do not count, nor do refusals
-    that are our fault, about which the log warns.
+    It can be used in a pipe: in an aliases file, alerts: "|monitor bounces --config ... -". Only mails with
+    one of our tokens count, each once. An address that no longer exists is suppressed at once; one that
+    refuses for another reason is suppressed after three refusals on two days. Delays do not count, nor do
+    refusals that are our fault, which are logged as warnings.
 
     Counts mails: left (unsubscribed or complained), suppressed, struck (refused, up to two more are allowed),
     passed (nothing about the address), foreign (not ours).
@@ -162,9 +162,7 @@ def purge(
 
 @click.group(short_help="Replace the key that encrypts addresses, or the one that signs the record.")
 def key() -> None:
-    """Replace the key that encrypts addresses, finds them and signs links; or the one that signs the
-    record.
-    """
+    """Replace the key that encrypts and finds addresses and signs links; or the one that signs the record."""
 
 
 @subcommand(key, name="rotate", short_help="Replace the key.")
@@ -177,11 +175,11 @@ def key() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rotate(session: Session, leaked: bool, yes: bool) -> None:
     """Replace the key and encrypt every address again. A running service waits for it, some seconds for
-    100,000 addresses, and goes on with the new key; on another machine only after the new monitor.key was
+    100,000 addresses, and continues with the new key; on another machine only after the new monitor.key was
     copied there.
 
-    Links in mails that were already sent work for another 100 days, those to unsubscribe forever. If the key
-    file got into other hands, stop the service on every machine and add --leaked. If it is interrupted, call
+    Links in mails that were already sent work for another 100 days, those to unsubscribe forever. If somebody
+    else may have the key file, stop the service on every machine and add --leaked. If it is interrupted, run
     it again. Older backups need the old key file: copy it first and keep it with them, apart from the
     database, or delete them.
     """
@@ -206,10 +204,11 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rotate_record(session: Session, lost: bool, yes: bool) -> None:
     """Replace log.key, which signs the public record. The old key signs the new one, and the record says so,
-    so that anybody who knows the old key can follow. On other machines copy the new log.key there.
+    so that everybody who knows the old key can verify the new one. Copy the new log.key to other machines.
 
-    With --lost nobody can follow by the old key: the record says that it was lost. Say it publicly too, with
-    the new key and a head that others have kept from before; the record still begins with what that covers.
+    With --lost nobody can verify the new key by the old one: the record says that it was lost. Announce it
+    publicly too, with the new key and a head that others have kept from before; the record still begins with
+    what that head covers.
     """
     from monitor.record.log_key import exchange_log_key
     from monitor.record.signing import replace_lost_key

@@ -1,4 +1,4 @@
-"""`monitor sources propose`: a list that nobody has configured becomes a section of the configuration."""
+"""`monitor sources propose`: writes the section of the configuration for a new list."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 _FILES = (".xlsx", ".xls", ".xlsb", ".ods", ".csv", ".kml", ".kmz", ".geojson", ".json", ".gz", ".zip")
 _WORDS = re.compile(r"agenc|participat|download|spreadsheet|excel|\bcsv\b|\blist\b|\bdata\b", re.IGNORECASE)
-_MOST_LINKS = 5  # of a page that are tried
-_SAMPLES, _PROBLEMS = 5, 5  # that are shown
+_MOST_LINKS = 5  # the most links of a page that are tried
+_SAMPLES, _PROBLEMS = 5, 5  # the most samples that are shown
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A list that was found: where it is, how it is read, and what that gives. ``where`` are keys of
+    """A list that was found: its location, how it is read, and the listings. ``where`` are keys of
     ``[sources.NAME]``.
     """
 
@@ -67,9 +67,9 @@ def propose(
     write: bool,
     as_json: bool,
 ) -> None:
-    """Look at a list, find out its format and columns, and print what would be read and the section for it.
+    """Examine a list, detect its format and columns, and print what would be read and the section for it.
 
-    URL may be a file, a table on a page, a page that links a file, a Google My Maps viewer or an ArcGIS
+    URL may be a file, a table on a page, a page that links to a file, a Google My Maps viewer or an ArcGIS
     layer. Nothing is polled and nothing is stored. With --write the section goes to the end of the
     configuration file, which is checked first.
 
@@ -154,7 +154,7 @@ def _options(name: str, proposal: Proposal) -> Any:
 
 
 def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, address: str) -> _Found:
-    """The list behind an address. Raises MonitorError with the reason."""
+    """Find the list at an address. Raises MonitorError with the reason."""
     from monitor.errors import MonitorError, ParseError
     from monitor.fetch import Fetched, Target
     from monitor.fetch.links import read_links
@@ -186,7 +186,7 @@ def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, addr
 
 
 def _direct_address(address: str) -> str:
-    """The address of the data where people copy that of a viewer."""
+    """The address of the data if people give that of a viewer."""
     parts = urlsplit(address)
     is_map = re.fullmatch(r"(?:www\.)?google\.[a-z.]+", parts.hostname or "") and "/maps/d/" in parts.path
     if is_map and (mid := parse_qs(parts.query).get("mid")):
@@ -197,7 +197,7 @@ def _direct_address(address: str) -> str:
 
 
 def _read(fetcher: Fetcher, parser: ParserProcess, where: dict[str, Any], got: Fetched) -> _Found:
-    """Read a file as it may be read, with the documents that it links."""
+    """Read a file in the detected format, with the documents that it links to."""
     from monitor.fetch import Fetched, Target
     from monitor.polling import fetch_whole
 
@@ -242,7 +242,7 @@ def _find_layer(settings: Settings, fetcher: Fetcher, parser: ParserProcess, add
 def _collect(
     settings: Settings, fetcher: Fetcher, parser: ParserProcess, address: str, proposal: Proposal
 ) -> _Found:
-    """Read a list that comes in pages, as a poll would."""
+    """Read a list with several pages, as a poll would."""
     from monitor.fetch import Fetched, Target
     from monitor.sources import FORMATS
 
@@ -255,7 +255,7 @@ def _collect(
 
 
 def _rank_links(links: tuple[PageLink, ...]) -> list[PageLink]:
-    """The links that may lead to a list, the likeliest first."""
+    """Sort the links that may lead to a list, the most likely first."""
 
     def rank(link: PageLink) -> int:
         path = urlsplit(link.address).path.lower()
@@ -289,7 +289,7 @@ def _read_link(fetcher: Fetcher, parser: ParserProcess, page: str, link: PageLin
 
 
 def _make_name(settings: Settings, target: str) -> str:
-    """A name that no source has: the host and the file, in letters and hyphens."""
+    """Make an unused name for a source: the host and the file, in letters and hyphens."""
     parts = urlsplit(target)
     host = (parts.hostname or "").removeprefix("www.").split(".")
     stem = re.sub(r"\d+", "", PurePosixPath(parts.path).stem)
@@ -304,7 +304,7 @@ def _make_title(name: str) -> str:
 
 
 def _format_section(name: str, title: str, found: _Found) -> str:
-    """The section as TOML; what was found out stands first, what only a person knows as comments."""
+    """Format the section as TOML: detected values first, and what only a person knows as comments."""
     lines = [f"[sources.{name}]", f"title = {_toml(title)}"]
     lines.append('# publisher = "Who publishes the list, as alerts name it"')
     lines.append('# about = "What the list is about, in one sentence for the home page."')
@@ -325,7 +325,7 @@ def _format_section(name: str, title: str, found: _Found) -> str:
 
 
 def _toml(value: object) -> str:
-    """A string, list or table of TOML; expressions stand in single quotes, where nothing is escaped."""
+    """Format a string, list or table as TOML; expressions are in single quotes, where nothing is escaped."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list | tuple):
@@ -337,7 +337,7 @@ def _toml(value: object) -> str:
 
 
 def _append(path: Path, section: str) -> None:
-    """Append a section to a configuration file, if what comes of it is a valid one. Raises ConfigError."""
+    """Append a section to a configuration file if the result is valid. Raises ConfigError."""
     from monitor.config import load
 
     before = path.read_text("utf-8") if path.is_file() else ""

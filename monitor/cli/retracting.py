@@ -1,4 +1,4 @@
-"""The command that takes a published change back: retract."""
+"""The command that retracts a published change."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 def retract(
     session: Session, change: str, reason: str, spanish: str, dry_run: bool, yes: bool, as_json: bool
 ) -> None:
-    """Take CHANGE (a number of `monitor changes`, or the address of its page) back, where what was announced
-    was wrong.
+    """Retract CHANGE (a number in `monitor changes`, or the address of its page) if the announcement was
+    wrong.
 
-    Everybody who was told of it and is still there is told once that it is retracted and why, by the same
-    channel, as an answer to the first message; who got it in a digest too. Pages, feeds, API and data files
-    say so with the reason, the log of the record gets an entry, and the numbers do not count the change. It
-    cannot be undone. Where the publisher took back what it had said, nothing is to be done: that is announced
-    by itself.
+    Everybody who was alerted to it, also in a digest, and is still subscribed gets one message that it is
+    retracted and why, on the same channel, as a reply to the first message. Pages, feeds, API and data files
+    show the retraction with the reason, the log of the record gets an entry, and the statistics do not count
+    the change. It cannot be undone. If the publisher reversed its own change, do nothing: that is announced
+    as a change.
 
-    First it shows who would be told. Without --yes it asks; with --json it only shows, unless --yes is given.
-    Run again for the same change, it does nothing.
+    First it shows who would be notified. Without --yes it asks; with --json it only shows, unless --yes is
+    given. Run again for the same change, it does nothing.
 
     JSON keys: change, headline, done, retracted_at (null: not retracted), reason, reason_es (null: none),
-    total, channels (how many by channel).
+    total, channels (the number by channel).
     """
     from monitor import app
     from monitor.outbox.retract import check_reason, plan_retraction

@@ -44,22 +44,22 @@ NOTIFY_EVERY = timedelta(minutes=1)
 DUMP_LOOK_EVERY = timedelta(hours=1)
 BEAT = timedelta(seconds=20)
 STANDS_STILL_AFTER = timedelta(minutes=2)
-"""What a loop does takes seconds, and a mail server answers within a minute; `monitor status` names what
-takes longer.
+"""A round of a loop takes seconds, and a mail server answers within a minute; `monitor status` names loops
+that take longer.
 """
 
 
 def serve(settings: Settings, *, with_site: bool) -> bool:
-    """Run the service until it is stopped. False if something was still under way at the end.
+    """Run the service until it is stopped. Returns False if something was still running at the end.
 
-    Raises BusyError, and whatever opening the parts raises.
+    Raises BusyError, and the errors of opening the parts.
     """
     memory.share_arena()
     with ExitStack() as closing:
         components = closing.enter_context(Components.open(settings))
         closing.enter_context(lock_service(settings, components.engine))
         app.follow_channels(components)
-        app.canary_address(settings)  # a wrong one is said before anything starts
+        app.canary_address(settings)  # report an error before anything starts
         _log_start(settings)
         watch = closing.enter_context(SignupWatch(components.engine))
         outgoing = OutgoingLoops(components, watch)
@@ -98,7 +98,7 @@ def _look_at_agreement(keeper: AgreementKeeper, components: Components) -> None:
 
 
 def beat(components: Components, timer: PollTimer, loops: Sequence[Repeater]) -> None:
-    """Write the heartbeat of this process, and what stands still in it."""
+    """Write the heartbeat of this process, and which of its loops hang."""
     now = components.clock()
     busy = {f"the poll of {source}": since for source, since in timer.busy_since().items()}
     busy |= {loop.part: since for loop in loops if (since := loop.busy_since()) is not None}
@@ -112,7 +112,9 @@ def beat(components: Components, timer: PollTimer, loops: Sequence[Repeater]) ->
 
 
 def create_bot(components: Components) -> Bot | None:
-    """Create the bot where there is one; its library takes 30 MB that others need not spend."""
+    """Create the bot if one is configured; its library takes 30 MB, which other installations need
+    not spend.
+    """
     if not app.has_bot(components.settings):
         return None
     from monitor import bot
@@ -129,7 +131,7 @@ def create_recorder(components: Components) -> Repeater:
 def create_timer(
     components: Components, fetcher: Fetcher, parser: ParserProcess, *wakes: Callable[[], None]
 ) -> PollTimer:
-    """Create the loop that polls each source when it is due; ``wakes`` are called when a poll published
+    """Create the timer that polls each source when it is due; ``wakes`` are called when a poll has published
     changes.
     """
     sources = components.polled_sources
@@ -166,7 +168,8 @@ def serve_site(components: Components, wake: Callable[[], None]) -> Iterator[Non
 
 @contextmanager
 def lock_service(settings: Settings, engine: Engine) -> Iterator[None]:
-    """On SQLite, hold the lock file that allows one service per database. On PostgreSQL many share the work.
+    """On SQLite, hold the lock file that allows one service per database. On PostgreSQL, several share the
+    work.
 
     Raises BusyError.
     """
@@ -186,7 +189,7 @@ def lock_service(settings: Settings, engine: Engine) -> Iterator[None]:
 
 
 def _notify(notifier: OperatorNotifier) -> None:
-    """Look once, in a thread of its own: a mail server that hangs holds up nothing else."""
+    """Run the notifier once, in a thread of its own: a mail server that hangs delays nothing else."""
     asyncio.run(notifier.look())
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def deliver(session: Session, as_json: bool) -> None:
     """Send what is due and exit; works beside a running service.
 
-    Counts deliveries: sent; retried (not accepted now, tried again later); failed (for good, see `monitor
+    Counts deliveries: sent; retried (not accepted now, tried again later); failed (permanently, see `monitor
     outbox --failed`); due (tried later, or waiting for a channel that is not configured).
     """
     drained = asyncio.run(_deliver(session))
@@ -44,7 +44,7 @@ async def _deliver(session: Session) -> Drained:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     now = components.clock()
     app.follow_channels(components)
-    # What a poll published before it was killed has no deliveries yet.
+    # Changes published by a poll that was killed have no deliveries yet.
     await asyncio.to_thread(fan_out, components.engine, locate=components.locate, now=now)
     return await app.send_due(components, until=components.clock(), stop=stop)
 
@@ -56,8 +56,8 @@ def resume(session: Session, yes: bool) -> None:
 
     A database that looks copied or restored sends nothing by itself: what is due may have been sent already,
     by the original or before the restore. Check what is due, then confirm. A recursive chown or chmod of the
-    data folder looks the same; a clone of the whole disk cannot be told from its original, so do not start
-    it. Exit 1 when you decline.
+    data folder looks the same; a clone of the whole disk cannot be distinguished from its original, so do not
+    start it. Exit 1 if you decline.
     """
     from monitor import app
     from monitor.outbox import clone_guard

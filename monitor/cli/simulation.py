@@ -16,7 +16,7 @@ from monitor.counting import format_count
 if TYPE_CHECKING:
     from monitor.ops.simulate import Simulation
 
-_MOST_CHANGES = 50  # shown to a person; JSON has all
+_MOST_CHANGES = 50  # the most changes shown to a person; JSON has all
 
 
 @command(short_help="Show what a publication would do, and who would be told; sends nothing.")
@@ -40,9 +40,9 @@ def simulate(
     anyway: bool,
     as_json: bool,
 ) -> None:
-    """Poll SOURCE on a scratch copy of the database, and show what the guards would say, how many people
-    would be told on each channel, and one message of each channel and language. Nothing is sent, stored or
-    recorded; a running service goes on.
+    """Poll SOURCE on a scratch copy of the database, and show what the guard would decide, how many people
+    would be alerted on each channel, and one message of each channel and language. Nothing is sent, stored or
+    recorded; a running service is not affected.
 
     Without an option it fetches what the publisher serves now.
 

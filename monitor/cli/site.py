@@ -20,8 +20,8 @@ from monitor.cli import Session, command
 def web(session: Session, host: str | None, port: int | None, supervised: bool) -> None:
     """Serve only the site, until SIGTERM or Ctrl-C. `monitor run` serves it too, and also polls and sends.
 
-    It answers only to the host name in [site] public_url and on this machine. Any number may run on one
-    database. With [database] web_url it opens the database under a role that cannot read addresses, and
+    It answers only to the host name in [site] public_url and on this machine. Any number of them may run on
+    one database. With [database] web_url it opens the database under a role that cannot read addresses, and
     waits while another process migrates it.
     """
     from monitor import web as site
@@ -36,14 +36,15 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     settings = session.settings
     configured = settings.site.listen_at
     at = server.open_socket(host or configured[0], configured[1] if port is None else port)
-    # Without a public_url, links lead to where the site really listens.
+    # Without a public_url, links lead to the address on which the site listens.
     own = settings.site.model_copy(update={"listen": server.socket_address(at)})
     settings = settings.model_copy(update={"site": own})
     components = session.closing.enter_context(Components.open_for_site(settings))
     application = site.create(components)
     if composition.is_local(settings):
         click.echo("[site] public_url names no other machine: only this one can use the site", err=True)
-    # The first visitor need not wait for the placements; nothing is lost if the process ends before.
+    # Preloaded so that the first visitor need not wait for the placements; nothing is lost if the process
+    # ends before.
     threading.Thread(target=components.coverage.prime, name="placements", daemon=True).start()
     click.echo(f"the site: http://{own.listen}", err=True)
     # The server finishes open requests and then raises the signal again, for its earlier handler.
@@ -57,12 +58,13 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
 @click.argument("role", default="monitor_web")
 @click.option("--sql", "as_sql", is_flag=True, help="Print the statements instead of running them.")
 def grant(session: Session, role: str, as_sql: bool) -> None:
-    """Give ROLE the rights of the site on the PostgreSQL database: it reads everything but addresses and what
-    people typed, and writes what forms change. Without such a role one is created, with a password of its
-    own, and the line for [database] web_url is printed.
+    """Grant ROLE the site's privileges on the PostgreSQL database: it reads everything except addresses and
+    what people typed, and writes what forms change. If the role does not exist, it is created with a password
+    of its own, and the line for [database] web_url is printed.
 
-    Run it under [database] url, which must own the tables and may create roles; else let an administrator run
-    what --sql prints. Migrations renew the rights, and `monitor doctor` checks them.
+    Run it under [database] url, whose role must own the tables and be allowed to create roles; otherwise let
+    an administrator run the output of --sql. Migrations renew the privileges, and `monitor doctor` checks
+    them.
     """
     from monitor.errors import UsageError
     from monitor.storage import grants

@@ -1,4 +1,4 @@
-"""The commands about sources: poll, listings, changes."""
+"""The commands for sources: poll, listings, changes."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
 )
 def listings(session: Session, source: str, at: str | None, form: str) -> None:
-    """List the agencies on SOURCE now, or at TIME: what waited before it was believed is there since the
-    first check that saw it.
+    """List the agencies on SOURCE now, or at TIME. A listing whose addition had to wait counts from the first
+    check that saw it.
 
     JSON is one object a line with the keys name, city, county, state, since, url, attributes (an object),
     folder, key. CSV has the same columns, and one for each attribute; cells that a spreadsheet would read as
@@ -243,7 +243,8 @@ def fan_out(components: Components) -> None:
     from monitor import app, outbox
 
     if any(app.operator_addresses(components.settings).values()):
-        app.follow_channels(components)  # where nobody runs the service, the channels begin to follow here
+        # if the service does not run, the configured channels start to follow their places here
+        app.follow_channels(components)
     outbox.fan_out(components.engine, locate=components.locate, now=components.clock())
 
 

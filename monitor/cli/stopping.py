@@ -1,8 +1,8 @@
-"""A stop that comes while a service starts: it ends at once, in order, and leaves no moment without a
+"""Handles a stop signal while a service starts: it exits cleanly at once, and there is no moment without a
 handler.
 
-The first process of a container gets no signal for which it has installed no handler, so that the container
-would be killed when its time to stop is over.
+The first process of a container does not get a signal for which it has no handler, so the container would be
+killed at the end of its stop timeout.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def end_at_once_on_signals() -> None:
-    """From now on end with code 0 on SIGTERM or SIGINT, until other handlers are installed.
+    """Exit with code 0 on SIGTERM or SIGINT, until other handlers are installed.
 
-    Nothing is under way while a service starts, and what a kill leaves in the database is whole.
+    No work is in progress while a service starts, and a kill leaves the database consistent.
     """
     install_handlers(lambda *_: os._exit(0))
 
 
 def end_in_order_as_first_process(process: int) -> None:
-    """Let SIGTERM end a command as Ctrl-C does where it is the first process of a container (number 1)."""
+    """Make SIGTERM end a command like Ctrl-C if it is the first process of a container (number 1)."""
     if process == 1:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def install_handlers(handler: Callable[[int, FrameType | None], object]) -> None:
-    """Install the handler of SIGTERM and SIGINT, and deliver those that were kept waiting."""
+    """Install the handler of SIGTERM and SIGINT, and deliver the blocked ones."""
     for number in SIGNALS:
         signal.signal(number, handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def keep_signals_waiting() -> None:
-    """Keep SIGTERM and SIGINT waiting, also across `os.exec`, which forgets handlers."""
+    """Block SIGTERM and SIGINT, also across `os.exec`, which resets handlers."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

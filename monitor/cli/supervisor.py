@@ -1,9 +1,9 @@
 """`monitor run` as two processes that are kept alive: the worker, and the site.
 
-Visitors can so take neither a descriptor nor a millisecond from what polls and sends. The two meet in the
-database only. A process that dies is started again; the pauses between starts grow to a minute. One that
-cannot start at all (a wrong configuration, another service on the database, a port in use) ends both, with
-its exit code. This process itself imports little and does nothing but wait.
+So visitors cannot take file descriptors or time from polling and sending. The two share only the database. A
+process that dies is restarted; the pauses between restarts grow to a minute. One that cannot start at all (a
+wrong configuration, another service on the database, a port in use) ends both, with its exit code. This
+process itself imports little and only waits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 WRONG_USAGE = 2
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # s, before a process is started again
 STOP_GRACE = 40.0
-"""Seconds that a stop may take: a send that is under way has 30, a request of a visitor 10."""
+"""Seconds that a stop may take: a send in progress has 30, a visitor's request 10."""
 SECOND_GRACE = 2.0  # s, after a second signal
 _STARTED = b"started"
 _is_supervised = threading.Event()
@@ -44,7 +44,7 @@ class SupervisedProcess:
     start.
 
     ``lifeline`` is a socket whose other end is the standard input of the process. The process reads it, and
-    ends when this one is gone; it writes to it once it has started, however slow the machine is.
+    ends when this one is gone; it writes to it once it has started, so that a slow start needs no time-out.
     """
 
     name: str
@@ -68,7 +68,7 @@ class SupervisedProcess:
         self.starts += 1
 
     def close(self) -> None:
-        """Read whether a process that has ended had started, and give back its socket."""
+        """Read whether a process that has ended had started, and close its socket."""
         if self.lifeline is not None:
             with suppress(OSError), self.lifeline as lifeline:
                 self.has_started |= bool(lifeline.recv(len(_STARTED), socket.MSG_DONTWAIT))
@@ -101,7 +101,7 @@ class Supervisor:
         return self._code
 
     def _step(self, now: float) -> bool:
-        """Start what is due and see what has ended; False if a process cannot start."""
+        """Start the due processes and handle those that have ended; False if a process cannot start."""
         for process in self._processes:
             if process.start_at is not None and process.start_at <= now:
                 process.start(now)
@@ -133,7 +133,7 @@ class Supervisor:
         return max(min(times) - self._clock(), 0) if times else None
 
     def _stop(self, selector: selectors.BaseSelector) -> None:
-        """Ask every process to end, and end those that do not within the grace."""
+        """Ask every process to end, and kill those that do not within the grace."""
         sent, deadline = 0, self._clock() + STOP_GRACE
         while running := [process for process in self._processes if process.running is not None]:
             if sent < max(self._signals, 1):
@@ -169,11 +169,11 @@ class Supervisor:
 
 
 def supervise(options: Sequence[str], form: LogFormat) -> NoReturn:
-    """Become a supervisor of worker and site, which get these further options (``--config FILE``,
-    ``--debug``). ``form`` is that of the log.
+    """Become a supervisor of worker and site, which get these additional options (``--config FILE``,
+    ``--debug``). ``form`` is the log format.
 
-    This process is replaced by a fresh one, so that what was imported to read the configuration takes no
-    memory while the service runs.
+    This process is replaced by a new one, so that the modules that were imported to read the configuration
+    take no memory while the service runs.
     """
     keep_signals_waiting()  # until `Supervisor.run` has its handlers
     os.execv(sys.executable, (sys.executable, "-m", "monitor.cli.supervisor", form, *options))  # noqa: S606
@@ -187,11 +187,11 @@ def note_started() -> None:
 
 
 def end_with_supervisor() -> None:
-    """Stop this process as by SIGTERM when the supervisor is gone, however it ended."""
+    """Stop this process as with SIGTERM when the supervisor is gone, whatever the reason."""
     _is_supervised.set()
 
     def wait() -> None:
-        # the supervisor says nothing; a killed one is seen as an end or as a broken connection
+        # the supervisor sends nothing; its death shows as end of file or as a broken connection
         with suppress(OSError):
             while os.read(0, 1024):
                 pass

@@ -12,7 +12,7 @@ from monitor.cli.group import ListByDefault
 
 @click.group(cls=ListByDefault, short_help="List the configured webhooks; revive one that has ended.")
 def webhooks() -> None:
-    """List the configured webhooks, and revive one that has ended by its answer 410.
+    """List the configured webhooks, and revive one that was ended by an HTTP 410 response.
 
     Without a command it lists them.
     """
@@ -56,7 +56,7 @@ def webhooks_list(session: Session, as_json: bool) -> None:
 @subcommand(webhooks, name="revive", short_help="Follow an ended webhook again.")
 @click.argument("name")
 def webhooks_revive(session: Session, name: str) -> None:
-    """Follow a webhook again that has ended by its answer 410. It gets what is published from now on.
+    """Send to a webhook again that was ended by an HTTP 410 response. It gets what is published from now on.
 
     Exit 2 if it is not in the configuration or has not ended.
     """
