@@ -1,7 +1,7 @@
-"""What is said: one value per message, and its words in the reader's language. Pure: no database, no
+"""Messages: one value per message, and its rendering in the reader's language. Pure: no database, no
 configuration.
 
-`model` holds the values, one module per kind renders it with the templates, `locale` is the one catalogue.
+`model` holds the values, one module per kind renders it with the templates, `locale` holds the one catalog.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ __all__ = ["Message", "Sender", "render"]
 
 
 def render(message: Message, sender: Sender) -> Rendered:
-    """Render a message in its language. A recipient's own words stay placeholders. Its last line is the head
-    of the public record, which readers so keep. Raises ValueError for an empty one.
+    """Render a message in its language. Values that differ by recipient stay placeholders. Its last line is
+    the head of the public record, so that readers keep a copy of it. Raises ValueError for an empty message.
     """
     rendered = _render(message, sender)
     if not sender.head or not rendered.blocks:

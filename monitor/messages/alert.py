@@ -1,4 +1,4 @@
-"""A whole alert: what it says in reading order, and the message that its layouts make of it."""
+"""A whole alert: its content in reading order, and the rendered message."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from monitor.messages.phrases import Phrases
 from monitor.messages.sentences import Sentences, sentences_of
 
 PLACEHOLDERS: Mapping[str, str] = {"stop": placeholder("stop"), "asked": placeholder("asked")}
-"""The recipient's own sentences in a message: how to stop (a link), and the day they asked (`asked_on`). Only
-mails hold them, posts do not.
+"""The placeholders of a recipient: the link to stop, and the day they asked (`asked_on`). Only mails contain
+them, posts do not.
 """
 
 SHOWN = 200
-"""Changes that one message spells out; it counts the others and says where they are."""
+"""The most changes that one message lists; it counts the others and links to them."""
 
 ROOM = 85_000
-"""Bytes of HTML that the changes of one mail may take: beyond some 100 kB Gmail cuts a mail off, and at its
-end is the link to stop it.
+"""The most bytes of HTML for the changes of one mail: Gmail cuts a mail off above about 100 kB, and the
+unsubscribe link is at its end.
 """
 
 _MEANING = 1500
@@ -47,10 +47,10 @@ _ORDER = ("added", "again", "removed", "renamed", "changed")
 
 
 def render_alert(alert: Alert, sender: Sender) -> Rendered:
-    """The message for everybody who is told exactly this: subject, mail as text and HTML, and posts for
-    Telegram.
+    """Render the message for everybody who gets exactly this content: subject, mail as text and HTML, and
+    posts for Telegram.
 
-    Raises ValueError for an alert that tells nothing: no alert without a change in it.
+    Raises ValueError for an alert without a change.
     """
     if not alert.told:
         raise ValueError("an alert without a change")
@@ -70,7 +70,7 @@ def _only_state(alert: Alert) -> str:
 
 
 def alert_page(alert: Alert, sender: Sender, room: int = ROOM) -> AlertPage:
-    """What an alert says, for a layout that shows several; ``room`` in bytes is its share of `ROOM`."""
+    """The content of an alert, for a layout that shows several; ``room`` in bytes is its share of `ROOM`."""
     return _page(alert, sender, sentences_of(alert.language), room)
 
 
@@ -142,7 +142,7 @@ def _page(alert: Alert, sender: Sender, sentences: Sentences, room: int = ROOM) 
 
 
 def render_next_steps(alerts: Sequence[Alert], sender: Sender, language: str) -> tuple[str, ...]:
-    """Render what a reader can do about the lists that one message tells of."""
+    """Render what a reader can do about the lists in one message."""
     own = sender.next_step_es if language == "es" else sender.next_step
     steps = list_steps([(clean(alert.title), alert.basis) for alert in alerts], language, clean(own, _GIST))
     contact = clean(sender.contact)
@@ -156,8 +156,8 @@ def _reading_order(change: ChangeDescription) -> tuple[bool, str, int, str]:
 def _facts(
     change: ChangeDescription, publisher: str, sentences: Sentences, *, interval: bool
 ) -> tuple[str, ...]:
-    """What is known of one change, a sentence change: when by our checks, when by the publisher, what
-    else.
+    """The facts of one change, one sentence each: when by our checks, when by the publisher, and other
+    details.
     """
     facts = [sentences.interval(change)] if interval else []
     if contradiction := sentences.contradiction(change):
@@ -173,8 +173,8 @@ def _facts(
 
 
 def _reach(change: ChangeDescription, sentences: Sentences) -> str:
-    """How sure the place is, where it is not certain; for posts, whose readers are not told why they in
-    particular get them.
+    """How certain the place is, if it is an estimate; for posts, which do not say why a particular reader
+    gets them.
     """
     sentence = sentences.reach(change) if change.uncertain and change.reason else ""
     return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else ""
@@ -202,7 +202,7 @@ def _groups(
 
 
 def _within(room: int, groups: Iterable[Group]) -> tuple[Group, ...]:
-    """The groups with as many entries as there is room for, and one at least."""
+    """The groups with as many entries as fit, and at least one."""
     fitting: list[Group] = []
     for group in groups:
         kept: list[Entry] = []
@@ -229,7 +229,7 @@ def _notes(alert: Alert, views: Iterable[ChangeDescription], sentences: Sentence
 
 
 def _values(alert: Alert, sentences: Sentences) -> dict[str, Any]:
-    """What the values of added agencies, and those that changed, mean, and when that was reviewed."""
+    """The meanings of the values of added and changed agencies, and when they were reviewed."""
     found: dict[str, ValueMeaning] = {}
     for told in alert.told:
         change = told.change
@@ -264,7 +264,7 @@ def _meaning(meaning: Meaning | None, language: str, sentences: Sentences, *, go
 
 
 def _blocks(page: AlertPage) -> Iterator[str]:
-    """The posts' pieces: the opening, one per change where there are several, and the closing."""
+    """The blocks of the posts: the opening, one per change if there are several, and the closing."""
     posts: Any = environment().get_template("alert.telegram.html").module
     lines = (*page.facts, page.reach) if page.reach else page.facts
     yield fit_lines(lambda kept: str(posts.opening(replace(page, facts=kept, reach=""))), lines)

@@ -1,4 +1,4 @@
-"""What a layout shows, as values: plain text in one language."""
+"""The content of a layout as values: plain text in one language."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class MailSection:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One of several changes: its name, what happened in a few sentences, the facts; why this person gets it,
-    how sure the place is, and the address of the document that the list links, "" without one.
+    """One of several changes: its name, what happened in a few sentences, and the facts; why this person gets
+    it, how certain the place is, and the URL of the document that the list links to, "" without one.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The changes in one state; ``why`` this person gets them, where it is the same for all."""
+    """The changes in one state; ``why``: the reason that this person gets them, if it is the same for all."""
 
     state: str
     why: str
@@ -41,9 +41,9 @@ class Group:
 class AlertPage:
     """Everything that a layout shows, as plain text in one language, in reading order.
 
-    ``values`` say what the values of columns mean, each once. ``why`` this person gets it, ``because`` of
-    which place, where that is the same for all of it, and since when.
-    ``document`` is that of a single change, ``document_label`` what such links are called.
+    ``values`` are the meanings of column values, each once. ``why`` is the reason that this person gets it,
+    and ``because`` the place and since when, if they are the same for all changes. ``document`` is the
+    document of a single change, ``document_label`` the label of such links.
     """
 
     language: str

@@ -29,7 +29,7 @@ from monitor.states import STATES
 
 _SUBJECT_NAME = 80
 _ATTRIBUTES = 6
-_CONTRADICTED = 30  # days: what comes back later is another listing
+_CONTRADICTED = 30  # days; a listing that returns later counts as a new one
 _DIFFERENCES = 10
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -60,13 +60,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeDescription:
-    """One change as one reader is told it.
+    """One change as described to one reader.
 
     ``what``: added, again, removed, renamed or changed. ``short`` is the name for a subject line.
     ``own_date_age``: days from the publisher's own date to the check that found the listing.
-    ``reach_matters``: the placement's reason says why this person is told. ``contradicted_within``: days, of
-    a listing that the publisher had dropped and put back; 0: it did not, or long ago.
-    ``document`` is the address of the document that the list links, "" without one.
+    ``reach_matters``: the placement's reason explains why this person is alerted. ``contradicted_within``:
+    the days until the publisher put a dropped listing back; 0 if it did not, or long ago. ``document`` is the
+    URL of the document that the list links to, "" without one.
     """
 
     what: str
@@ -99,7 +99,7 @@ def describe_change(
     values: Sequence[ValueMeaning] = (),
     language: str = locale.DEFAULT,
 ) -> ChangeDescription:
-    """Describe one told change in a language, with what ``values`` knows of its columns."""
+    """Describe one change in a language, with the meanings in ``values`` of its columns."""
 
     def say(column: str, text: str) -> str:
         return _say_date(translate_values(values, column, text, language), language)
@@ -130,7 +130,8 @@ def describe_change(
         reason=_clean_reason(told.reason),
         estimate=told.confidence in {Confidence.APPROXIMATE, Confidence.CONFLICT},
         uncertain=uncertain,
-        # who follows a whole state is not told how the agency was placed within it, unless that is in doubt
+        # followers of a whole state do not need to know how the agency was placed within it, unless that is
+        # in doubt
         reach_matters=any(place not in STATES and place != EVERYWHERE for place in told.because)
         or told.confidence in {Confidence.CONFLICT, Confidence.STATE_ONLY},
         came_from=clean(told.came_from or ""),
@@ -140,7 +141,7 @@ def describe_change(
 
 
 def neutralize_description(change: ChangeDescription) -> ChangeDescription:
-    """The same with everything that a publisher wrote made inert, for mails and posts."""
+    """Neutralize all text by a publisher, for mails and posts."""
     return replace(
         change,
         name=neutralize(change.name),
@@ -164,7 +165,7 @@ def neutralize_description(change: ChangeDescription) -> ChangeDescription:
 
 
 def _count_days(told: Told) -> int:
-    """Within how many days the publisher took a removal back."""
+    """The number of days after which the publisher reverted a removal."""
     if told.gone_at is None or told.change.previous is None:
         return 0
     days = max(math.ceil((told.not_after - told.gone_at) / timedelta(days=1)), 1)
@@ -192,7 +193,7 @@ def _attributes(listing: Listing, say: Callable[[str, str], str]) -> tuple[tuple
 
 
 def _differences(change: Change, say: Callable[[str, str], str], language: str) -> Iterator[Difference]:
-    """What differs beside the name, which the headline says."""
+    """The differences other than the name, which is in the headline."""
     if change.before is None or change.after is None:
         return
     for name in change.fields:
@@ -202,7 +203,7 @@ def _differences(change: Change, say: Callable[[str, str], str], language: str) 
 
 
 def _field_text(listing: Listing, field: str, say: Callable[[str, str], str], language: str) -> str:
-    """One field of a listing in words: a field of `Listing`, or the column of an attribute."""
+    """Format one field of a listing: a field of `Listing`, or the column of an attribute."""
     attributes = dict(listing.attributes)
     if field in attributes or not hasattr(listing, field):
         return clean(say(field, attributes.get(field, "")))
@@ -214,7 +215,7 @@ def _field_text(listing: Listing, field: str, say: Callable[[str, str], str], la
 
 
 def _say_date(text: str, language: str) -> str:
-    """A date in the reader's language where a list writes 2019-09-09; any other text as it is."""
+    """Format an ISO date (2019-09-09) in the reader's language; any other text stays as it is."""
     if not _ISO_DATE.fullmatch(text.strip()):
         return text
     try:
@@ -224,8 +225,8 @@ def _say_date(text: str, language: str) -> str:
 
 
 def _column_label(column: str) -> str:
-    """A column's header as a word in a sentence: "SUPPORT TYPE" as "Support type"; short ones and mixed case
-    as they are.
+    """Format a column's header for a sentence: "SUPPORT TYPE" becomes "Support type"; short ones and mixed
+    case stay as they are.
     """
     name = clean(column, 60)
     return name.capitalize() if name.isupper() and len(name) > 3 else name

@@ -1,4 +1,4 @@
-"""The export: everything that is stored about somebody, sent to themselves."""
+"""The export: everything that is stored about a person, sent to that person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all layouts share: cleaned text, the templates, pieces of posts, and the layout of every mail but a
+"""Shared by all layouts: cleaned text, the templates, blocks of posts, and the layout of every mail except a
 single alert.
 """
 
@@ -24,11 +24,11 @@ LONGEST = 200
 """The most characters of untrusted text that are shown."""
 
 WIDTH = 76
-"""Columns of a plain text."""
+"""The width of plain text in columns."""
 
 _LONGEST_LINK = 500
 _PLAIN_LINK = re.compile(r"https?://[!#-;=?-~]+")  # without quotes and angle brackets
-_PIECE = 4000  # UTF-16 units of a piece of a post, which is never cut: below the 4,096 of a whole post
+_PIECE = 4000  # UTF-16 units of a block, which is never cut: below the 4,096 of a whole post
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +53,16 @@ class Mail:
 
 
 _BLANK = re.compile("[\u034f\u115f\u1160\u2800\u3164\uffa0]")
-"""Characters that count as letters or marks and show nothing."""
+"""Characters that count as letters or marks and are invisible."""
 
 
 _MOST_MARKS = 2
-"""Combining marks on one letter, after those that have a composed form; no language of a list needs more."""
+"""The most combining marks on one letter, apart from those with a composed form; no language on a list needs
+more.
+"""
 
 _JOINER = "\u2060"
-_DOTS = ".\u3002\uff0e\uff61"  # that separate the labels of a domain (RFC 3490, 3.1)
+_DOTS = ".\u3002\uff0e\uff61"  # the characters that separate the labels of a domain (RFC 3490, 3.1)
 _ACTIVE = re.compile(
     rf"://|(?<=\w)[{_DOTS}](?=[^\W\d_]{{2}})|[@\uff20](?=\w)|(?<!\w)[/#](?=\w)|\$(?=[A-Za-z])"
 )
@@ -76,8 +78,8 @@ def clean(text: str, limit: int = LONGEST) -> str:
     combining marks, at most ``limit`` long.
     """
     composed = _BLANK.sub("", unicodedata.normalize("NFC", text))
-    # each distinct character is looked up once, because a hostile text may be megabytes long
-    if not composed.isprintable():  # what is printable has none of them, and most texts are
+    # each distinct character is looked up once, because hostile text may be megabytes long
+    if not composed.isprintable():  # fast path: printable text has none of them, and most text is printable
         replaced = {
             ord(c): " " if c.isspace() else None
             for c in set(composed)
@@ -97,26 +99,26 @@ def _unstack(text: str) -> str:
 
 
 def neutralize(text: str) -> str:
-    """Keep programs from making links, mentions or commands of untrusted text, by word joiners (U+2060): they
-    show nothing.
+    """Keep programs from turning untrusted text into links, mentions or commands, by inserting word joiners
+    (U+2060), which are invisible.
 
-    Mail programs and chats make a link of evil.com, wake people for @all, offer /stop to press and search for
-    $CASH. A dot gets one on either side: some readers of links pass over one. Apply it last, because `clean`
-    removes them.
+    Mail programs and chats turn evil.com into a link, notify people for @all, make /stop tappable and $CASH a
+    search. A dot gets a joiner on each side, because some link detectors skip a single one. Apply it last,
+    because `clean` removes joiners.
     """
     inert = _ACTIVE.sub(lambda found: _SPACED[found[0]], text)
     return _QUAD.sub(lambda found: found[0].replace(".", _SPACED["."]), inert)
 
 
 def safe_link(text: str | None) -> str | None:
-    """An address of the web that a list gives; None for anything else, which is not made a link."""
+    """Check a URL that a list gives; None for anything else, which must not become a link."""
     parts = urlsplit(text or "")
     return text if parts.scheme in {"http", "https"} and parts.netloc and " " not in (text or "") else None
 
 
 def mail_link(text: str | None) -> str | None:
-    """The same for messages, where nobody sees where a link leads: of visible ASCII, without a user's name,
-    and short.
+    """The same for messages, which hide the target of a link: only visible ASCII, without a user name, and
+    short.
     """
     link = safe_link(text)
     if link is None or len(link) > _LONGEST_LINK or not _PLAIN_LINK.fullmatch(link):
@@ -155,7 +157,7 @@ def render_template(template: str, **shown: object) -> str:
 
 
 def render_signature(sender: Sender, language: str) -> str:
-    """Say who sends this."""
+    """Render the sender's signature."""
     gettext = translations(language).gettext
     if sender.contact:
         text = gettext(
@@ -169,12 +171,12 @@ def render_signature(sender: Sender, language: str) -> str:
     said = text % {"site": clean(sender.site_name), "contact": clean(sender.contact)}
     if not sender.postal_address:
         return said
-    between = " · " if sender.contact else " "  # a full stop would be read as part of an address
+    between = " · " if sender.contact else " "  # a period would be read as part of an address
     return said + between + gettext("Postal address: %(address)s") % {"address": clean(sender.postal_address)}
 
 
 def render_mail(mail: Mail, sender: Sender) -> Rendered:
-    """Lay a mail out as text, as HTML and, for Telegram, as blocks."""
+    """Render a mail as text, as HTML and, for Telegram, as blocks."""
     values = {"mail": mail, "sender": render_signature(sender, mail.language), "head": sender.head}
     return Rendered(
         subject=mail.subject,
@@ -185,9 +187,9 @@ def render_mail(mail: Mail, sender: Sender) -> Rendered:
 
 
 def fit_lines(piece: Callable[[tuple[str, ...]], str], lines: tuple[str, ...]) -> str:
-    """Render a piece of a post with as many of its lines as one can hold.
+    """Render a block of a post with as many of its lines as fit.
 
-    What is left out stands on the page that the post links to.
+    The page that the post links to has the rest.
     """
     whole = piece(lines)
     kept = len(lines)
@@ -198,8 +200,8 @@ def fit_lines(piece: Callable[[tuple[str, ...]], str], lines: tuple[str, ...]) -
 
 
 def to_plain_text(block: str) -> str:
-    """A block of Telegram's HTML as plain text; a link's address stands behind its words. Lines with words of
-    the recipient's own are left out.
+    """Convert a block of Telegram HTML to plain text; a link's address follows its text. Lines with
+    placeholders are left out.
     """
     text = re.sub(r'<a href="([^"]*)">(.*?)</a>', r"\2: \1", block, flags=re.DOTALL)
     text = html.unescape(re.sub(r"<[^>]*>", "", text))
@@ -207,7 +209,7 @@ def to_plain_text(block: str) -> str:
 
 
 def _blocks(mail: Mail) -> Iterator[str]:
-    """The same for Telegram; without the links, which belong to mails."""
+    """The blocks for Telegram, without the links, which only mails contain."""
     yield "\n".join([f"<b>{html.escape(mail.heading)}</b>", *map(html.escape, mail.paragraphs)])
     for section in mail.sections:
         yield render_section_post(section)
@@ -222,7 +224,7 @@ def _blocks(mail: Mail) -> Iterator[str]:
 
 
 def render_section_post(section: MailSection) -> str:
-    """A section as a piece of a post."""
+    """Render a section as a block of a post."""
     note = (section.note,) if section.note else ()
     return _piece(f"<u>{html.escape(section.title)}</u>", (*note, *section.lines))
 
@@ -238,5 +240,5 @@ def _post(headline: str, facts: Sequence[str]) -> Iterable[str]:
 
 
 def _piece(title: str, lines: Sequence[str]) -> str:
-    """A title, already escaped, and lines below it, as many as a post can hold."""
+    """A title, already escaped, and the lines below it, as many as a post can hold."""
     return fit_lines(lambda kept: "\n".join([title, *map(html.escape, kept)]), tuple(lines))

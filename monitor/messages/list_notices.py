@@ -9,7 +9,7 @@ from monitor.messages.phrases import LINKS, Phrases
 
 
 def render_unreadable(message: ListUnreadable, sender: Sender) -> Rendered:
-    """Say that a list could not be read for long."""
+    """Render the notice that a list could not be read for a long time."""
     say = Phrases(sender, message.language)
     return _render_notice(
         message,
@@ -26,7 +26,7 @@ def render_unreadable(message: ListUnreadable, sender: Sender) -> Rendered:
 
 
 def render_switched_off(message: ListSwitchedOff, sender: Sender) -> Rendered:
-    """Say that the operator does not monitor a list any more."""
+    """Render the notice that the operator no longer monitors a list."""
     say = Phrases(sender, message.language)
     return _render_notice(
         message,
@@ -43,7 +43,7 @@ def render_switched_off(message: ListSwitchedOff, sender: Sender) -> Rendered:
 
 
 def render_readable(message: ListReadable, sender: Sender) -> Rendered:
-    """Say that a list can be read again."""
+    """Render the notice that a list can be read again."""
     say = Phrases(sender, message.language)
     return _render_notice(
         message,

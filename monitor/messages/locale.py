@@ -1,7 +1,7 @@
-"""English and Spanish: the reader's language, the catalogue of sentences, and dates and numbers in either.
+"""English and Spanish: the reader's language, the catalog of sentences, and dates and numbers in both.
 
-English stands in code and templates; ``LANGUAGE.po`` beside this file holds the other language, for the site,
-the bot and the mails, and is read as it is: nothing is compiled by hand or at build time.
+The English text is in code and templates; ``LANGUAGE.po`` beside this file holds the other language, for the
+site, the bot and the mails. It is read directly: nothing is compiled by hand or at build time.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _WEIGHT = re.compile(r"q=(\d(?:\.\d{0,3})?)")
 
 
 def known(language: str | None) -> str | None:
-    """The code of a language that we speak ("es-MX" is "es"), None for any other."""
+    """The code of a supported language ("es-MX" is "es"), None for any other."""
     code = (language or "").strip().lower().replace("_", "-").partition("-")[0]
     return code if code in LANGUAGES else None
 
 
 def negotiate(accept_language: str) -> str:
-    """The language that an ``Accept-Language`` header (RFC 9110, 12.5.4) prefers among ours; English when it
-    names none.
+    """Choose the supported language that an ``Accept-Language`` header (RFC 9110, 12.5.4) prefers; English if
+    it names none.
     """
     best, weight = DEFAULT, 0.0
     for part in accept_language[:500].split(","):
@@ -56,7 +56,7 @@ def negotiate(accept_language: str) -> str:
 
 @cache
 def translations(language: str) -> gettext.NullTranslations:
-    """Load the catalogue of a language. English, and a sentence without a translation, stay English."""
+    """Load the catalog of a language. A sentence without a translation stays English."""
     catalogue = files("monitor.messages").joinpath(f"{language}.po")
     if language == DEFAULT or known(language) != language or not catalogue.is_file():
         return gettext.NullTranslations()
@@ -129,8 +129,8 @@ def number(count: int, language: str) -> str:
 
 @lru_cache(maxsize=4096)
 def percent(share: float, language: str) -> str:
-    """A share between 0 and 1 in whole percent; less than one percent is said so, and never rounds to none or
-    all.
+    """A share between 0 and 1 in whole percent; less than one percent is written as such, and never rounded
+    to none or all.
     """
     if 0 < share < 0.01:
         return "<" + format_percent(0.01, locale=_locale(language))

@@ -1,4 +1,4 @@
-"""What is said, as values: one frozen class per kind of message, before any channel has rendered it."""
+"""Messages as values: one frozen class per kind of message, before any channel has rendered it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from monitor.domain import Basis, Meaning, PlacementReason, Told, ValueMeaning
 class Sender:
     """Who sends messages. ``timezone``: the zone in which times are shown.
 
-    ``managed``: a site serves the personal links, so that messages may name them. ``head`` is the line of the
-    public record that stands at the end of each message, "" before it was signed. ``next_step`` is what the
-    operator adds to what a reader can do, ``next_step_es`` the same in Spanish.
+    ``managed``: a site serves the personal links, so messages may contain them. ``head`` is the line of the
+    public record at the end of each message, "" before it is first signed. ``next_step`` is the operator's
+    own addition to what a reader can do, ``next_step_es`` the same in Spanish.
     """
 
     site_name: str
@@ -30,7 +30,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class ListPlaces:
-    """What somebody follows on one list: its title and the places."""
+    """What a person follows on one list: its title and the places."""
 
     title: str
     places: tuple[str, ...]
@@ -38,7 +38,7 @@ class ListPlaces:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When somebody gets messages: ``frequency`` as in `core.due`, and the local ``hour`` of digests in
+    """When a person gets messages: ``frequency`` as in `core.due`, and the local ``hour`` of digests in
     ``timezone``.
     """
 
@@ -49,11 +49,11 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgenciesToday:
-    """Which agencies cover places today on one list; ZIPs with the same answer stand together.
+    """The agencies that cover places today on one list; ZIPs with the same answer are grouped.
 
-    ``agencies``: (name, reason) each; ``total`` counts all, also those that are not named. ``seen_at``: the
-    last good check. ``state_only``: no agency of the place itself, only statewide ones. ``blind``: the list
-    cannot be read now.
+    ``agencies``: (name, reason) each; ``total`` counts all, including those that are not named. ``seen_at``:
+    the last good check. ``state_only``: no agency of the place itself, only statewide ones. ``blind``: the
+    list cannot be read now.
     """
 
     places: tuple[str, ...]
@@ -76,8 +76,8 @@ class ListedAgency:
 
 @dataclass(frozen=True, slots=True)
 class AlsoListed:
-    """Agencies that are listed for somebody's places today, which we know by better data on places, and not
-    by a change. ``total`` counts also those that are not named.
+    """Agencies that are listed for a person's places today because of better data on places, not because of a
+    change. ``total`` includes those that are not named.
     """
 
     agencies: tuple[ListedAgency, ...]
@@ -86,9 +86,9 @@ class AlsoListed:
 
 @dataclass(frozen=True, slots=True)
 class ListChecks:
-    """How well one list was checked from ``since`` to ``until``: good checks, the last one, and the time
-    without one beyond ``longest`` between two. ``polls`` counts all checks, ``url`` is the file that has each
-    of them, None without a site.
+    """How well one list was checked from ``since`` to ``until``: the good checks, the last one, and the total
+    time in gaps longer than ``longest`` between two. ``polls`` counts all checks, ``url`` is the file with
+    all of them, None without a site.
     """
 
     title: str
@@ -104,12 +104,12 @@ class ListChecks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Changes of one list that one message tells.
+    """Changes of one list in one message.
 
-    ``source`` is the configured name ("ring"), ``title`` its words, ``official_url`` its page for people.
-    ``values`` explain what stands in its columns. ``late``: a change was detected more than 24 h ago.
-    ``held``: a change was held before. ``permalink``: None without a site. ``sample``: it tells of nothing
-    that has happened.
+    ``source`` is the configured name ("ring"), ``title`` its title, ``official_url`` its public page.
+    ``values`` explain the values of its columns. ``late``: a change was detected more than 24 h ago.
+    ``held``: a change was held before. ``permalink``: None without a site. ``sample``: it describes a change
+    that has not happened.
     """
 
     language: str = "en"
@@ -130,10 +130,10 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRetracted:
-    """The operator takes a change back that somebody was told.
+    """The operator retracts a change that a person was alerted to.
 
-    ``reason`` is in ``reason_language``. ``told_at``: when the message that told it left, to the hour; None:
-    not known. ``permalink``: the page of the change, None without a site.
+    ``reason`` is in ``reason_language``. ``told_at``: when the first message was sent, to the hour; None: not
+    known. ``permalink``: the page of the change, None without a site.
     """
 
     language: str
@@ -160,7 +160,7 @@ class Confirmation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadySubscribed:
-    """Tells the owner of a subscribed address that somebody asked for the same again."""
+    """Tells the owner of a subscribed address that somebody signed it up again."""
 
     language: str
     follows: tuple[ListPlaces, ...]
@@ -169,7 +169,7 @@ class AlreadySubscribed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Welcome:
-    """Says what somebody will get, and which agencies cover their places today."""
+    """Tells a new subscriber what they will get, and which agencies cover their places today."""
 
     language: str
     follows: tuple[ListPlaces, ...]
@@ -189,7 +189,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListUnreadable:
-    """A list could not be read for long; ``seen_at`` is the last good check."""
+    """A list could not be read for a long time; ``seen_at`` is the last good check."""
 
     language: str
     title: str
@@ -200,7 +200,7 @@ class ListUnreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListSwitchedOff:
-    """The operator does not monitor a list any more."""
+    """The operator no longer monitors a list."""
 
     language: str
     title: str
@@ -233,7 +233,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """Everything that is stored about somebody; ``facts`` are (name, value)."""
+    """Everything that is stored about a person; ``facts`` are (name, value)."""
 
     language: str
     follows: tuple[ListPlaces, ...]
@@ -242,8 +242,8 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class NoticeDecision:
-    """What the operator can decide from a notice: about which problem, on the page at ``url`` ("": there is
-    no site) or by the command that a button sends to the bot ("": no bot listens).
+    """A decision that the operator can make from a notice: the problem, the page at ``url`` ("" without a
+    site), and the command that a button sends to the bot ("" without a bot).
     """
 
     about: str
@@ -253,8 +253,8 @@ class NoticeDecision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorNotice:
-    """What needs the operator: (problem, command that helps or "") each, what can be decided from the notice,
-    and problems that are over. In English, as the commands are.
+    """What needs the operator's attention: (problem, command that helps or "") each, the decisions that can
+    be made from the notice, and problems that are over. In English, like the commands.
     """
 
     opened: tuple[tuple[str, str], ...]
@@ -265,7 +265,7 @@ class OperatorNotice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canary:
-    """The operator's test message, which takes the way of an alert. In English, as the commands are."""
+    """The operator's test message, which is sent like an alert. In English, like the commands."""
 
     queued_at: datetime
     language: str = "en"

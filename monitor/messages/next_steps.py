@@ -52,8 +52,8 @@ _IN_SHORT = {
 def list_steps(lists: Iterable[tuple[str, Basis]], language: str, own: str = "") -> tuple[str, ...]:
     """The steps that follow from the lists that name an agency, as (title, basis), in one language.
 
-    Where the lists differ in what they rest on, each step says of which list it is. ``own`` is the
-    operator's step, "" without one. Without a list nobody is named, and the steps say so.
+    If the lists differ in their legal basis, each step names its list. ``own`` is the operator's step, ""
+    without one. Without a list, the steps are those for an agency that is on none.
     """
     _ = translations(language).gettext
     titles: dict[Basis, list[str]] = {}

@@ -1,6 +1,6 @@
-"""What a notification in a browser says: a message as a title, a few lines and a page to open.
+"""Browser notifications: a message as a title, a few lines and a page to open.
 
-The signed head of the record is left out: nobody keeps notifications, and the page that one opens has it.
+The signed head of the record is left out: nobody keeps notifications, and the opened page shows it.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from monitor.messages.phrases import LINKS, Phrases
 from monitor.messages.place_names import join_names
 
 OWN_PAGE = "push"
-"""The page on which somebody changes or ends the alerts of their browser, within the site."""
+"""The path of the page on which people change or end the alerts of their browser."""
 KEPT = timedelta(days=28)
-"""How long a relay keeps a message for a browser that is switched off: the longest that all of them take."""
-_CONFIRM_WITHIN = timedelta(hours=48)  # as long as the link in it works
+"""How long a relay keeps a message for a browser that is offline: the longest time that all relays accept."""
+_CONFIRM_WITHIN = timedelta(hours=48)  # as long as its link works
 
-_TITLE, _BODY, _ALSO = 120, 700, 250  # characters: more is not shown anywhere
-_NAMED = 3  # places in a title
+_TITLE, _BODY, _ALSO = 120, 700, 250  # characters; no browser shows more
+_NAMED = 3  # the most places in a title
 _HIGH, _NORMAL, _LOW = "high", "normal", "low"
 
 
 @dataclass(frozen=True, slots=True)
 class PushMessage:
-    """A notification. ``link`` is the page that it opens, within the site or whole, and may be a placeholder.
+    """A notification. ``link`` is the page that it opens, a path or a whole URL, and may be a placeholder.
 
-    ``confirm`` is the placeholder of the link that the browser confirms by itself; "" where nothing is to be
-    confirmed. ``topic`` names what a newer message replaces at the relay and on the screen ("": nothing
-    does), ``urgency`` is that of RFC 8030, 5.3, ``kept`` how long the relay keeps it.
+    ``confirm`` is the placeholder of the link that the browser confirms by itself; "" if there is nothing to
+    confirm. A newer message with the same ``topic`` replaces this one at the relay and on the screen (""
+    never); ``urgency`` is defined in RFC 8030, 5.3, ``kept`` is how long the relay keeps it.
     """
 
     language: str
@@ -63,7 +63,9 @@ class PushMessage:
     kept: timedelta = KEPT
 
     def payload(self, tag: str, room: int) -> bytes:
-        """What the service worker gets, as JSON of at most ``room`` bytes: the end of the body is cut."""
+        """The payload for the service worker, as JSON of at most ``room`` bytes: the end of the body
+        is cut.
+        """
         shown = {"title": self.title, "lang": self.language, "url": self.link, "tag": tag}
         if self.confirm:
             shown["confirm"] = self.confirm
@@ -109,7 +111,7 @@ def render_notification(message: Message, sender: Sender) -> PushMessage:
         case ChangeRetracted():
             return _render_text(message, sender, link=message.permalink or OWN_PAGE, urgency=_HIGH)
         case ListUnreadable() | ListReadable() | ListSwitchedOff():
-            # what is true of a list now replaces what was
+            # a newer notice about a list replaces the older one
             return _render_text(message, sender, topic=f"list {message.title}")
         case Receipt():
             return _render_text(message, sender, topic="receipt", urgency=_LOW)
@@ -142,7 +144,7 @@ def _render_alert(alert: Alert, sender: Sender) -> PushMessage:
 def _render_text(
     message: Message, sender: Sender, *, link: str = OWN_PAGE, topic: str = "", urgency: str = _NORMAL
 ) -> PushMessage:
-    """The paragraphs of the same message as a post, under its subject."""
+    """Render the paragraphs of the post of the same message, with its subject as the title."""
     rendered: Rendered = messages.render(message, sender)
     first = to_plain_text(rendered.blocks[0]) if rendered.blocks else rendered.text
     body = first.partition("\n")[2] or first
@@ -162,7 +164,7 @@ def _build(
     kept: timedelta = KEPT,
 ) -> PushMessage:
     section = Phrases(sender, message.language).also(getattr(message, "also", None))
-    # what is told beside the news is not cut off by it
+    # placed so that a long body does not cut it off
     also = "" if section is None else "\n" + _cut(f"{section.title}: {'; '.join(section.lines)}", _ALSO)
     return PushMessage(
         message.language,
@@ -189,7 +191,7 @@ def _title_of_places(say: Phrases, follows: tuple[ListPlaces, ...]) -> str:
 
 
 def _describe_today(say: Phrases, today: AgenciesToday) -> str:
-    """How one list stands for one place, on one line."""
+    """Describe the state of one list for one place, on one line."""
     section = say.today(today)
     if not today.total or today.blind:
         return f"{section.title}: {section.lines[0]}" if section.lines else section.title

@@ -1,4 +1,4 @@
-"""The notice that tells the operator what needs them, and what is over."""
+"""The notice that tells the operator what needs attention, and what is over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor.messages.alert_values import MailSection
 from monitor.messages.layout import Mail, clean, neutralize, render_mail
 from monitor.messages.model import Canary, OperatorNotice, Sender
 
-_LONGEST = 400  # characters of a problem
+_LONGEST = 400  # the most characters of a problem
 _LONGEST_SUBJECT = 90
 _LONGEST_BUTTON = 50
 _LINKS = (
@@ -19,7 +19,9 @@ _LINKS = (
 
 
 def render_operator_notice(message: OperatorNotice, sender: Sender) -> Rendered:
-    """Say what needs the operator, with the command that helps. Raises ValueError for an empty notice."""
+    """Render what needs the operator's attention, with the command that helps. Raises ValueError for an empty
+    notice.
+    """
     if not message.opened and not message.ended:
         raise ValueError("a notice to the operator says something")
     opened = tuple(
@@ -76,12 +78,14 @@ def render_canary(message: Canary, sender: Sender) -> Rendered:
 
 
 def _quote(problem: str, limit: int) -> str:
-    """A problem, which may repeat what a publisher or a mail server said: no program makes a link of that."""
+    """Quote a problem, which may contain text by a publisher or a mail server, so that no program turns it
+    into a link.
+    """
     return neutralize(clean(problem, limit))
 
 
 def _public(url: str) -> str:
-    """A link that a chat may show behind a button: Telegram refuses others."""
+    """A link that a chat may show on a button: Telegram refuses links that are not public."""
     return url if url.startswith("https://") else ""
 
 

@@ -1,4 +1,4 @@
-"""What several kinds of mail say: what somebody follows, when they get messages, and which agencies cover a
+"""Phrases of several kinds of mail: what a person follows, when they get messages, and which agencies cover a
 place today.
 """
 
@@ -17,14 +17,16 @@ from monitor.messages.place_names import join_names, name_place
 from monitor.messages.placements import describe_placement
 
 LINKS = {name: placeholder(name) for name in ("confirm", "manage", "unsubscribe", "stop", "asked", "until")}
-"""The recipient's own words, as they stand in a message until it is sent."""
+"""Placeholders for values that differ by recipient; they are replaced when the message is sent."""
 
 NAMED = 6
-"""ZIP codes that a heading names; it counts the others, which stand in what somebody follows."""
+"""The most ZIP codes in a heading; it counts the others, which are listed under what the person follows."""
 
 
 class Phrases:
-    """The phrases of one language and sender. Called with a sentence of the catalogue, it translates it."""
+    """The phrases of one language and sender. Calling it with a sentence of the catalog translates the
+    sentence.
+    """
 
     def __init__(self, sender: Sender, language: str) -> None:
         self.language = language
@@ -44,11 +46,11 @@ class Phrases:
         return locale.moment(when, self._sender.timezone, self.language) if when else ""
 
     def place(self, name: str) -> str:
-        """A place as it is called: "60601", "Cook County, IL", "Illinois", "the whole country"."""
+        """A place for people: "60601", "Cook County, IL", "Illinois", "the whole country"."""
         return name_place(name, self.language)
 
     def schedule(self, schedule: Schedule) -> str:
-        """When somebody gets messages."""
+        """Describe when a person gets messages."""
         if schedule.frequency == AT_ONCE:
             return self("You get each change as soon as our checks find it.")
         hour = locale.hour_of_day(schedule.hour or 0, self.language)
@@ -65,7 +67,7 @@ class Phrases:
     def follows(
         self, follows: Sequence[ListPlaces], schedule: Schedule | None = None, title: str | None = None
     ) -> MailSection:
-        """What somebody follows, one line a list, and when they get messages."""
+        """Describe what a person follows, one line per list, and when they get messages."""
         lines = [
             f"{clean(listed.title)}: {join_names([self.place(name) for name in listed.places])}"
             for listed in follows
@@ -74,8 +76,8 @@ class Phrases:
         return MailSection(title or self("What you follow"), (*lines, *when))
 
     def today(self, today: AgenciesToday) -> MailSection:
-        """Which agencies cover places today. "None", "only statewide ones" and "cannot be read" are three
-        sentences.
+        """Describe which agencies cover places today. "None", "only statewide ones" and "cannot be read" are
+        different sentences.
         """
         where = join_names([self.place(name) for name in today.places[:NAMED]])
         if len(today.places) > NAMED:
@@ -114,7 +116,9 @@ class Phrases:
         return lines
 
     def also(self, also: AlsoListed | None) -> MailSection | None:
-        """What is listed for somebody's places beside the news; None where there is nothing."""
+        """Describe agencies that are listed for a person's places, in addition to the changes; None if there
+        are none.
+        """
         if also is None:
             return None
         lines = [

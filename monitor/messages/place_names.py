@@ -1,4 +1,4 @@
-"""The places that people follow, as they are called in the reader's language."""
+"""Names of followed places in the reader's language."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CODES_OF = N_("ZIP codes of {name}")
 def name_place(place: str, language: str) -> str:
     """A followed place for people: "60601", "Cook County, IL", "10 miles around 60601", "Illinois".
 
-    An area that the gazetteer does not have any more is called by its key.
+    An area that is no longer in the gazetteer is shown by its key.
     """
     if place == EVERYWHERE:
         return translations(language).gettext(_WHOLE_COUNTRY)
@@ -26,8 +26,8 @@ def name_place(place: str, language: str) -> str:
 
 
 def name_codes_of(place: str, language: str) -> str:
-    """What agencies of an area are matched by, since ZIP codes cross its border: "ZIP codes of Cook County,
-    IL". A radius is called by its name.
+    """Name an area by its ZIP codes, which are what agencies are matched by and may cross its border: "ZIP
+    codes of Cook County, IL". A radius keeps its name.
     """
     name = name_place(place, language)
     if place.startswith("radius-"):
@@ -36,7 +36,7 @@ def name_codes_of(place: str, language: str) -> str:
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Names of places one after the other: with commas, or semicolons where a name has a comma in it."""
+    """Join names of places with commas, or with semicolons if a name contains a comma."""
     return ("; " if any("," in name for name in names) else ", ").join(names)
 
 

@@ -1,7 +1,7 @@
 """Why an agency has its places, in the reader's language: "covers Lake County", "cubre el condado de Lake".
 
-The English follows the name of an agency or "this agency". Names of places stay as they are, except the words
-for what they are.
+The English text follows the name of an agency or "this agency". Names of places are not translated, except
+the words for their kind.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ AREAS = (
     N_("the island of Hawaii"),
     N_("the Bronx"),
 )
-"""Areas of the hand-kept table of governments that are more than a name, for the catalogue."""
+"""Descriptions of areas in the manually maintained table of governments, for the catalog."""
 
 _KINDS = (
     (" County", N_("{name} County")),
@@ -106,7 +106,7 @@ def describe_placement(reason: PlacementReason | None, language: str) -> str:
 
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """(rule, pattern of its English sentence); the sentence with most words of its own comes first."""
+    """(rule, pattern of its English sentence); the sentence with the most fixed words comes first."""
     own = {rule: len(re.sub(r"\{\w+\}", "", sentence)) for rule, sentence in SENTENCES.items()}
     return tuple(
         (rule, re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(SENTENCES[rule]))))

@@ -42,7 +42,7 @@ def render_receipt(message: Receipt, sender: Sender) -> Rendered:
 
 
 def _proof(say: Phrases, sender: Sender) -> tuple[str, ...]:
-    """How a reader recomputes what the receipt says."""
+    """How a reader can verify the receipt."""
     return (
         say("Count the checks in the file of each list: anybody gets the same numbers."),
         say(

@@ -1,4 +1,4 @@
-"""A retraction: the operator takes back what somebody was told, and says why."""
+"""A retraction: the operator withdraws an announced change, and says why."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_REASON = 1000
 
 
 def render_retraction(message: ChangeRetracted, sender: Sender) -> Rendered:
-    """Render a retraction. Its subject repeats the headline of what it takes back."""
+    """Render a retraction. Its subject repeats the headline of the retracted change."""
     say, sentences = Phrases(sender, message.language), sentences_of(message.language)
     zone = ZoneInfo(sender.timezone)
     change = neutralize_description(describe_change(message.told, zone, (), message.language))

@@ -1,6 +1,6 @@
-"""The sentences of an alert in one language, from the catalogue. Results are plain text: layouts escape them.
+"""The sentences of an alert in one language, from the catalog. Results are plain text: layouts escape them.
 
-Never "joined" or "left": what is known is what a list showed at our checks.
+They never say "joined" or "left": we know only what a list showed at our checks.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from monitor.messages.place_names import join_names
 from monitor.messages.placements import describe_placement
 
 NAMED_PLACES = 6
-"""Places that the reason of an alert names; it counts the others."""
+"""The most places that the reason of an alert names; it counts the others."""
 
-_OLD = 30  # days: an own date that is older is pointed out
+_OLD = 30  # days; an older date of the publisher is pointed out
 
 _FIELDS = {
     "name": N_("Name"),
@@ -35,7 +35,7 @@ _FIELDS = {
     "folder": N_("Group on the list"),
     "point": N_("Point on the map"),
 }
-# columns of known lists; any other column is shown as it is called
+# columns of known lists; any other column is shown under its own name
 _COLUMNS = {
     "Support type": N_("Support type"),
     "Type": N_("Type"),
@@ -108,7 +108,7 @@ class Sentences:
         return locale.time_of_day(when.local, self.language)
 
     def _later(self, when: Moment, first: Moment) -> str:
-        """The later of two moments: only what the first one has not said."""
+        """Format the later of two moments: only the parts that differ from the first one."""
         if not when.same_day(first):
             return self._catalogue.pgettext("later moment", "%(moment)s") % {"moment": self.moment(when)}
         zone = "" if when.zone == first.zone else f" {when.zone}"
@@ -152,7 +152,7 @@ class Sentences:
         )
 
     def captured(self, before: Moment | None, after: Moment, name: str) -> str:
-        """Between which two captures of somebody else it happened."""
+        """Between which two captures by somebody else it happened."""
         if before is None:
             sentence = N_(
                 "Found on the publication of %(after)s. Captured by %(name)s, not seen by this service."
@@ -166,7 +166,7 @@ class Sentences:
         return self._(sentence, before=self.moment(before), later=later, name=name)
 
     def joined(self, before: Moment, after: Moment, name: str) -> str:
-        """Between which capture of somebody else and the first own check it happened."""
+        """Between which capture by somebody else and our first check it happened."""
         sentence = N_(
             "Between the publication of %(before)s, captured by %(name)s and not seen by this service, and "
             "our first check of %(later)s."
@@ -179,7 +179,7 @@ class Sentences:
         return self._(N_("It moved here from another list: %(list)s."), list=change.came_from)
 
     def contradiction(self, change: ChangeDescription) -> str:
-        """Say that the publisher took its own removal back; "" if it did not."""
+        """Say that the publisher reverted its own removal; "" if it did not."""
         if not change.contradicted_within:
             return ""
         return self._count(
@@ -189,11 +189,11 @@ class Sentences:
         )
 
     def retracted(self, when: Moment, reason: str) -> str:
-        """That the operator took it back, and why."""
+        """That the operator retracted it, and why."""
         return self._("Retracted on %(when)s. The reason: %(reason)s", when=self.moment(when), reason=reason)
 
     def retracted_headline(self, headline: str) -> str:
-        """The headline of what was taken back."""
+        """The headline of a retracted change."""
         return self._("Retracted: %(headline)s", headline=headline)
 
     def own_date(self, change: ChangeDescription, publisher: str) -> str:
@@ -234,7 +234,7 @@ class Sentences:
         return self._("%(field)s: was “%(before)s”, now “%(after)s”.", **values)
 
     def also(self, attributes: Sequence[tuple[str, str]], more: int, publisher: str) -> str:
-        """What else the list says of an agency; ``more`` counts what is left out."""
+        """Other values that the list has for an agency; ``more`` counts those left out."""
         facts = "; ".join(f"{self.field(name, publisher)}: {value}" for name, value in attributes)
         if more:
             return self._(
@@ -244,7 +244,7 @@ class Sentences:
         return self._("%(publisher)s adds: %(facts)s.", publisher=publisher, facts=facts)
 
     def reach(self, change: ChangeDescription) -> str:
-        """Where the agency is, without a capital or a full stop: "this agency covers Lake County"."""
+        """Where the agency is, without a capital letter or a period: "this agency covers Lake County"."""
         reason = describe_placement(change.reason, self.language)
         if change.estimate and self._("estimate") not in reason:
             return self._("this agency %(reason)s (an estimate)", reason=reason)
@@ -364,11 +364,11 @@ class Sentences:
         return self._("What you can do")
 
     def tell_us(self, contact: str) -> str:
-        """The step of somebody who finds a mistake; ``contact``: where to write."""
+        """The step for a reader who finds a mistake; ``contact``: where to write."""
         return self._("Tell us if something here is wrong: %(contact)s", contact=contact)
 
     def document(self) -> str:
-        """The label of the link to an agency's document, as an agreement."""
+        """The label of the link to an agency's document, such as an agreement."""
         return self._("The document that the list links")
 
     def removal_caveat(self) -> str:
@@ -418,5 +418,5 @@ def sentences_of(language: str) -> Sentences:
 
 
 def _one_stop(sentence: str) -> str:
-    """The sentence with one full stop at its end, where an abbreviation ("p.m.") ends it."""
+    """The sentence with only one period at its end, if an abbreviation ("p.m.") ends it."""
     return sentence[:-1] if sentence.endswith("..") else sentence

@@ -1,6 +1,4 @@
-"""The mails of a sign-up: the confirmation, the answer to somebody who is subscribed already, and the
-welcome.
-"""
+"""The mails of a sign-up: the confirmation, the reply to an existing subscriber, and the welcome."""
 
 from __future__ import annotations
 
@@ -47,7 +45,7 @@ def render_confirmation(message: Confirmation, sender: Sender) -> Rendered:
 
 
 def render_already_subscribed(message: AlreadySubscribed, sender: Sender) -> Rendered:
-    """Tell somebody who is subscribed already that nothing was changed. Raises ValueError without a site."""
+    """Tell an existing subscriber that nothing was changed. Raises ValueError without a site."""
     if not sender.managed:
         raise ValueError("a confirmation needs the site that serves its link: set [site] public_url")
     say = Phrases(sender, message.language)
@@ -74,7 +72,9 @@ def render_already_subscribed(message: AlreadySubscribed, sender: Sender) -> Ren
 
 
 def render_welcome(message: Welcome, sender: Sender) -> Rendered:
-    """Say what somebody will get and which agencies cover their places today, which is not news."""
+    """Tell a new subscriber what they will get and which agencies cover their places today, which is not
+    news.
+    """
     say = Phrases(sender, message.language)
     return render_mail(
         Mail(
