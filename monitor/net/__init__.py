@@ -1,8 +1,8 @@
-"""The HTTP client for everybody else's servers: limits, deadline, address policy. The only room that knows
+"""The HTTP client for other people's servers: limits, deadline, address policy. The only package that imports
 httpx.
 
-`client` sends one request and reads its answer, `decompress` bounds the bytes, `deadline` the whole time, and
-`addresses` decides which addresses may be used. What to ask for, and how often, is for the callers.
+`client` sends one request and reads its answer, `decompress` limits the bytes, `deadline` the total time, and
+`addresses` decides which addresses may be used. Callers decide what to request, and how often.
 """
 
 from monitor.net.addresses import AddressPolicy, InvalidUrl, Url

@@ -1,4 +1,4 @@
-"""Which addresses may be requested. A list that is answered from another host is another publisher's list."""
+"""Decides which URLs may be requested. A list served from another host is another publisher's list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 Url = httpx.URL
 InvalidUrl = httpx.InvalidURL
 
-# My Maps writes NetworkLinks to itself, whatever host served the file.
+# My Maps writes NetworkLinks to its own host, whichever host served the file.
 MY_MAPS_HOSTS = frozenset({"google.com", "www.google.com"})
 MY_MAPS_PATH = "/maps/d/"
 
@@ -23,12 +23,12 @@ def host_of(url: Url) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """The rule for one source: its own host and those that its operator named, and never from https back to
+    """The rule for one source: its own host and those that the operator named, and never from https back to
     http.
 
-    Ports are the scheme's own or the configured one. ``network_link`` adds what a KML NetworkLink may do:
-    lead to My Maps, and only by https (http where the configured address is http and has the same host: tests
-    and local networks).
+    Ports must be the scheme's default or the configured one. ``network_link`` adds the rule for a KML
+    NetworkLink: it may lead to My Maps, and only by https (or http if the configured URL is http and has the
+    same host, for tests and local networks).
     """
 
     home: Url
@@ -43,11 +43,13 @@ class AddressPolicy:
         return cls(url, frozenset({host_of(url), *named}), network_link)
 
     def names(self, url: Url) -> bool:
-        """Whether the configuration names this address's host, so that it may be on a private network."""
+        """Whether the configuration names this URL's host, so that it may be on a private network."""
         return host_of(url) in self.hosts
 
     def find_objection(self, url: Url, came_from: Url | None = None) -> str | None:
-        """Why an address must not be requested, to follow "redirected to" or "leads to"; None if it may."""
+        """Why a URL must not be requested, as text that follows "redirected to" or "leads to"; None if it
+        may.
+        """
         if url.scheme not in ("http", "https") or not url.host:
             return "something that is not an http or https address"
         if url.userinfo:
@@ -73,8 +75,8 @@ def _is_my_maps(url: Url) -> bool:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is a public one. IPv4 addresses within IPv6 ones (mapped, 6to4, Teredo, NAT64)
-    are judged as what they lead to.
+    """Whether an IP address is public. IPv4 addresses within IPv6 ones (mapped, 6to4, Teredo, NAT64) are
+    judged by the IPv4 address.
     """
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])

@@ -1,4 +1,4 @@
-"""One request, one answer: httpx with its errors in words, within a deadline and limits of size."""
+"""One request, one answer: httpx with readable errors, a deadline and size limits."""
 
 from __future__ import annotations
 
@@ -25,19 +25,17 @@ from monitor.net.sent_request import SentRequest, add_peer, describe_request
 
 
 class Body(NamedTuple):
-    """A whole body, decoded; ``wire`` is its gzip form as received, None where the server sent another
-    one.
-    """
+    """A whole body, decoded; ``wire`` is its gzip form as received, None if the server did not send gzip."""
 
     decoded: bytes
     wire: bytes | None
 
 
 class Answer:
-    """What a server answered: ``status``, ``headers`` as received, and a body to read once.
+    """A server's answer: ``status``, ``headers`` as received, and a body to read once.
 
-    ``wire_bytes`` counts what came of the body until now, still compressed; ``request`` is what was asked,
-    ``began`` the seconds of the deadline after which the answer began.
+    ``wire_bytes`` counts the bytes of the body received so far, still compressed; ``request`` is the request,
+    ``began`` the seconds from the start of the deadline until the answer began.
     """
 
     def __init__(self, response: httpx.Response, deadline: Deadline, request: SentRequest) -> None:
@@ -70,7 +68,7 @@ class Answer:
             body.feed(chunk)
             if self._deadline.passed:
                 break
-        if self._deadline.passed:  # an answer that was cut off by it may look complete
+        if self._deadline.passed:  # an answer that was cut off by the deadline may look complete
             raise _late(self._deadline)
         decoded = body.close()
         if not ends and not proves_its_end(decoded):
@@ -78,8 +76,8 @@ class Answer:
         return Body(decoded, body.wire)
 
     def _declares_its_end(self) -> bool:
-        """Whether a cut answer can be told from a whole one. HTTP/1.0 ends with the connection, so it may
-        pass.
+        """Whether a truncated answer can be distinguished from a whole one. HTTP/1.0 bodies end with the
+        connection, so they are accepted.
         """
         return self._response.http_version == "HTTP/1.0" or bool(
             self.header("content-length") or self.header("transfer-encoding")
@@ -89,9 +87,9 @@ class Answer:
 class HttpClient:
     """One httpx client for all threads; a context manager.
 
-    ``contact`` tells servers whom to write to. ``connect`` and ``read`` bound one connection and one silence.
-    ``proxy`` is an http(s) URL; without one, the environment's proxies and certificate bundle count only if
-    ``trust_env``. Raises ConfigError for a proxy that cannot be used.
+    ``contact`` is sent to servers as the contact address. ``connect`` and ``read`` limit one connection
+    attempt and one read, in seconds. ``proxy`` is an http(s) URL; without one, the environment's proxies and
+    certificate bundle count only if ``trust_env``. Raises ConfigError for a proxy that cannot be used.
     """
 
     def __init__(
@@ -118,9 +116,10 @@ class HttpClient:
                 verify=load_certificates(trust_env),
                 follow_redirects=False,
                 event_hooks={"response": [_hide_location]},
-                # None is kept: no request depends on an earlier one.
+                # No cookie is kept: no request depends on an earlier one.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-                # One connection per request: none is found dead, and `Deadline` sees each of them open.
+                # One connection per request: no stale connection is reused, and `Deadline` sees each of them
+                # open.
                 limits=httpx.Limits(max_keepalive_connections=0),
             )
         except (ValueError, ImportError, httpx.InvalidURL):
@@ -145,8 +144,8 @@ class HttpClient:
         """Send a GET; the answer is open inside the context. Raises ExchangeFailed, also while the body is
         read.
 
-        ``public``: nothing is sent to a host whose name leads to an address that is not public. Behind a
-        proxy that is the proxy's to decide.
+        ``public``: nothing is sent to a host whose name resolves to an address that is not public. With a
+        proxy, the proxy decides.
         """
         if deadline.passed:
             raise _late(deadline)
@@ -171,12 +170,13 @@ class HttpClient:
     def _send(self, request: httpx.Request) -> httpx.Response:
         try:
             return self._client.send(request, stream=True)
-        except (UnicodeError, OverflowError) as error:  # from the resolver: an overlong label, port 99999
+        # raised by the resolver for an overlong label, or port 99999
+        except (UnicodeError, OverflowError) as error:
             raise ExchangeFailed("has a host name or a port that is not one") from error
 
 
 class _SendingTrace:
-    """Passes on what httpx traces, and notes whether a request left."""
+    """Passes on httpx's trace events, and records whether a request was sent."""
 
     def __init__(self, following: Callable[[str, dict[str, Any]], None]) -> None:
         self._following = following
@@ -188,10 +188,10 @@ class _SendingTrace:
 
 
 def _refuse_private(deadline: Deadline) -> Callable[[str, dict[str, Any]], None]:
-    """A trace that ends a connection to an address that is not public, before anything is sent.
+    """A trace function that ends a connection to an address that is not public, before anything is sent.
 
-    It judges the address that was connected to, so that a name that leads elsewhere a moment later changes
-    nothing.
+    It checks the connected address, so that a name that resolves differently a moment later makes no
+    difference.
     """
 
     def trace(event: str, info: dict[str, Any]) -> None:
@@ -221,7 +221,9 @@ def _late(deadline: Deadline) -> ExchangeFailed:
 
 
 def _describe(error: httpx.TransportError, deadline: Deadline) -> ExchangeFailed:
-    """The failure of a connection. It repeats no text of the error's own but the operating system's."""
+    """Describe the failure of a connection. Of the error's own text, only the operating system's is
+    repeated.
+    """
     if deadline.passed:
         return _late(deadline)
     untrusted = next((e for e in _causes(error) if isinstance(e, ssl.SSLCertVerificationError)), None)
@@ -258,7 +260,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def load_certificates(trust_env: bool) -> ssl.SSLContext:
-    """The certificates that are trusted: the packaged ones, or those that the environment names instead."""
+    """Load the trusted certificates: the packaged ones, or those that the environment names instead."""
     named = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else (None, None)
     return _certificates(*named)
 
@@ -272,7 +274,7 @@ def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:
 
 
 def format_user_agent(contact: str) -> str:
-    """A contact that is not ASCII, or has a line break, cannot stand in a header."""
+    """Format the User-Agent; a contact that is not ASCII or has a line break is not allowed in a header."""
     name = f"map-monitor/{__version__}"
     plain = "".join(c for c in contact if c.isascii() and c.isprintable() and c not in "()\\").strip()
     return f"{name} (+{plain})" if plain else name

@@ -1,7 +1,7 @@
-"""A bound on the whole time of an exchange.
+"""A limit on the total time of an exchange.
 
 A socket's timeout starts again with every byte, so a server that sends one byte a second, in its headers or
-its body, could hold a poll for hours. When the time is over a timer shuts the open connection down, and its
+its body, could hold a poll for hours. When the time is over, a timer shuts down the open connection, and the
 reader sees its end.
 """
 
@@ -16,8 +16,8 @@ from typing import Any, Self
 
 
 class Deadline:
-    """Seconds that run from the entry of the context; give `trace` to httpx as the request extension of that
-    name.
+    """A time limit in seconds from the entry of the context; pass `trace` to httpx as the request extension
+    of that name.
     """
 
     def __init__(self, total: float, clock: Callable[[], float]) -> None:
@@ -69,5 +69,5 @@ class Deadline:
     def _shut(self) -> None:
         if self._socket is not None:
             with contextlib.suppress(OSError):  # closed already
-                # not SSLSocket.shutdown: that one takes the TLS state away from under the reader
+                # not SSLSocket.shutdown, which would drop the TLS state while the reader uses it
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)

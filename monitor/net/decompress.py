@@ -1,6 +1,6 @@
-"""Turns the bytes on the wire into the body without ever holding more than allowed.
+"""Decompresses a body without ever holding more than allowed.
 
-httpx's own decoding inflates a network chunk of 64 KiB in one go, to as much as 64 MiB; here each step makes
+httpx's own decoder inflates a network chunk of 64 KiB at once, to as much as 64 MiB; here each step produces
 at most ``STEP`` bytes, and the limits are checked after each step.
 """
 
@@ -15,22 +15,24 @@ from monitor.net.limits import MIB, SizeLimits, format_size
 
 STEP = 65_536
 
-# Below this a high ratio is no danger, and the first packet of an honest list may well be a long run of the
-# same style.
+# Below this size a high ratio is harmless, and the first packet of a legitimate list may be a long repetition
+# of one style.
 RATIO_FLOOR = MIB
 
 GZIP, DEFLATE, IDENTITY = "gzip", "deflate", "identity"
 _ALIASES = {"x-gzip": GZIP}
 _NO_CODINGS = frozenset({IDENTITY, "none", "binary", "8bit", "ascii", "us-ascii", "utf-8", "utf8", "utf-16"})
-"""What servers name as a coding and is none: a character set, or a word for nothing at all."""
+"""Values that servers send as a content coding although they are none: a character set, or a word for no
+coding.
+"""
 _CHARACTER_SETS = ("iso-8859-", "windows-125")
 _ZIP, _END_OF_ZIP, _END_SIZE = b"PK\x03\x04", b"PK\x05\x06", 22  # bytes, and a comment (APPNOTE 4.3.16)
 _END_TAG = re.compile(rb"</[\w:.-]+\s*>\s*\Z")
 
 
 def read_coding(content_encoding: str) -> str:
-    """The one content coding named by a Content-Encoding header; raises `BadBody` for what was not asked
-    for.
+    """Read the content coding of a Content-Encoding header; raises `BadBody` for one that was not
+    requested.
     """
     named = [part for part in (raw.strip().lower() for raw in content_encoding.split(",")) if part]
     codings = [
@@ -48,9 +50,9 @@ def read_coding(content_encoding: str) -> str:
 
 
 def proves_its_end(body: bytes) -> bool:
-    """Whether a body that was cut off anywhere would not look whole: a zip, a document of tags, JSON.
+    """Whether truncation of this body would be noticed: a zip, a document of tags, JSON.
 
-    The last bytes of the first two say that they are the last; JSON is read by a strict parser.
+    The first two have an end marker; JSON is read by a strict parser.
     """
     if body.startswith(_ZIP):
         end = body[body.rfind(_END_OF_ZIP) :]
@@ -68,13 +70,13 @@ class BodyReader:
         self._coding = coding
         self._limits = limits
         self._wire = 0
-        self._chunks: list[bytes] = []  # of a gzip form, which is evidence
+        self._chunks: list[bytes] = []  # only for gzip, which is kept as evidence
         self._decoded = io.BytesIO()  # its getvalue() does not copy
         self._stream: zlib._Decompress | None = None
         self._members = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the wire."""
+        """Process the next received bytes."""
         self._wire += len(chunk)
         if self._wire > self._limits.wire:
             raise BadBody(f"answered more than {format_size(self._limits.wire)}")
@@ -86,7 +88,7 @@ class BodyReader:
             self._inflate(chunk)
 
     def close(self) -> bytes:
-        """The whole decoded body."""
+        """Return the whole decoded body."""
         if self._wire and self._coding != IDENTITY and (self._stream or not self._members):
             raise BadBody("answered with a compressed body that breaks off")
         if not self._decoded.tell():
@@ -95,7 +97,7 @@ class BodyReader:
 
     @property
     def wire(self) -> bytes | None:
-        """The gzip form as received; None where the server sent another one."""
+        """Return the gzip form as received; None if the server did not send gzip."""
         return b"".join(self._chunks) if self._chunks else None
 
     def _inflate(self, pending: bytes) -> None:
@@ -115,12 +117,12 @@ class BodyReader:
                 self._members += 1
             else:
                 pending = self._stream.unconsumed_tail
-                if not pending and len(piece) < STEP:  # a full step may have left more inside zlib
+                if not pending and len(piece) < STEP:  # a full step may leave output inside zlib
                     return
 
     def _between_members(self, pending: bytes) -> bytes:
-        """What follows a finished stream: more gzip members belong to the body, zero padding is skipped, all
-        else is damage.
+        """Handle the bytes after a finished stream: more gzip members belong to the body, zero padding is
+        skipped, anything else is an error.
         """
         if not self._members:
             return pending

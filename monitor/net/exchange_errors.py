@@ -6,10 +6,10 @@ from monitor.net.sent_request import SentRequest
 
 
 class ExchangeFailed(Exception):
-    """No whole answer came.
+    """No complete answer was received.
 
     ``reason`` follows a subject: "did not finish within 60 s". ``transient``: the same request may succeed
-    later without any change. ``request`` is what was sent, None where nothing was or an answer began.
+    later without any change. ``request`` is the sent request, None if nothing was sent or an answer began.
     """
 
     request: SentRequest | None = None

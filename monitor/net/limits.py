@@ -1,4 +1,4 @@
-"""How much one answer may be."""
+"""Size limits of one answer."""
 
 from __future__ import annotations
 

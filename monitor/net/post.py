@@ -1,4 +1,4 @@
-"""Requests with a body to addresses that somebody else named: no redirects, no private addresses."""
+"""Requests with a body to URLs from other people: no redirects, no private addresses."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from monitor.net.addresses import is_public
 from monitor.net.client import format_user_agent, load_certificates
 from monitor.net.exchange_errors import ExchangeFailed
 
-_LARGEST_ANSWER = 64 * 1024  # bytes of an answer that are read
+_LARGEST_ANSWER = 64 * 1024  # the most bytes of an answer that are read
 _AMBIGUOUS = (httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError, httpx.CloseError)
-"""Errors that come after the request was written: it may have been carried out."""
+"""Errors that occur after the request was written: it may have been carried out."""
 LONGEST_WAIT = timedelta(hours=12)
-"""The longest time that a server's wish to wait is obeyed."""
+"""The longest wait requested by a server that is respected."""
 
 
 class PostFailed(ExchangeFailed):
-    """No answer came. ``ambiguous``: the request may have been carried out."""
+    """No answer was received. ``ambiguous``: the request may have been carried out."""
 
     def __init__(self, reason: str, *, ambiguous: bool = False) -> None:
         super().__init__(reason, transient=True)
@@ -46,7 +46,9 @@ class PostAnswer:
     body: bytes
 
     def read_wait(self, now: datetime) -> timedelta | None:
-        """How long the server asks to wait by Retry-After, at most `LONGEST_WAIT`; None if it does not."""
+        """Read the wait that the server requests by Retry-After, at most `LONGEST_WAIT`; None if it requests
+        none.
+        """
         wait = parse_retry_after(self.headers.get("retry-after", ""), now)
         return None if wait is None else min(wait, LONGEST_WAIT)
 
@@ -54,10 +56,9 @@ class PostAnswer:
 class PostClient:
     """Sends requests with a body; a context manager for asyncio.
 
-    The host's name is resolved here, every address of it must be public unless ``allow_private``, and the
-    request goes to the address that was checked: a name that answers differently a moment later changes
-    nothing. ``timeout`` bounds a whole request. ``tls`` are other certificates to trust than the packaged
-    ones.
+    The host name is resolved here, all of its addresses must be public unless ``allow_private``, and the
+    request goes to the checked address: a name that resolves differently a moment later makes no difference.
+    ``timeout`` limits a whole request, in seconds. ``tls`` replaces the packaged certificates.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class PostClient:
             await self._client.aclose()
 
     async def request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> PostAnswer:
-        """Send one request and read its answer, whatever its status. Raises PostFailed."""
+        """Send one request and read its answer, with any status. Raises PostFailed."""
         assert self._client is not None
         try:
             async with asyncio.timeout(self._timeout):
@@ -118,7 +119,7 @@ class PostClient:
             raise PostFailed(f"could not be reached ({type(error).__name__})") from None
 
     async def _resolve(self, url: httpx.URL) -> str:
-        """The address to connect to."""
+        """Resolve the address to connect to."""
         host = url.raw_host.decode("ascii").strip("[]")
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
@@ -134,8 +135,8 @@ class PostClient:
 
 
 def parse_retry_after(value: str, now: datetime) -> timedelta | None:
-    """How long a server asks to wait: Retry-After in seconds or as a date (RFC 9110, 10.2.3); None for
-    anything else.
+    """Parse a Retry-After header in seconds or as a date (RFC 9110, 10.2.3) as a wait; None for anything
+    else.
     """
     value = value.strip()
     if value.isascii() and value.isdecimal():

@@ -1,4 +1,4 @@
-"""A request as it was sent, and where it went: evidence that cannot be had again later."""
+"""A request as it was sent, and its destination: evidence that cannot be collected later."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import httpx
 
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
-"""Headers whose values nobody may keep: of these only the name is told."""
+"""Headers with secret values, which are not kept: only their names are recorded."""
 _CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
 
 
@@ -16,9 +16,9 @@ _CONDITIONS = frozenset({"if-none-match", "if-modified-since"})
 class SentRequest:
     """A request over HTTP/1.1: its method, and its headers in the order and spelling in which they were sent.
 
-    ``validators`` are the headers that make it conditional, which came after the others. ``withheld`` names
-    headers that were sent and whose values are secrets. ``remote`` is the IP address that it went to, None
-    behind a proxy; ``certificate`` the SHA-256 (hex) of the server's certificate, None without TLS.
+    ``validators`` are the headers that make it conditional, which followed the others. ``withheld`` names
+    headers that were sent with secret values. ``remote`` is the IP address of the server, None with a proxy;
+    ``certificate`` the SHA-256 (hex) of the server's certificate, None without TLS.
     """
 
     method: str
@@ -30,7 +30,7 @@ class SentRequest:
 
 
 def describe_request(request: httpx.Request) -> SentRequest:
-    """The request, before anything is known of where it went."""
+    """Describe a request before its destination is known."""
     sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
     return SentRequest(
         method=request.method,
@@ -41,7 +41,7 @@ def describe_request(request: httpx.Request) -> SentRequest:
 
 
 def add_peer(sent: SentRequest, response: httpx.Response, *, proxied: bool) -> SentRequest:
-    """Add where the request went, as the connection says that the answer came on."""
+    """Add the destination of the request, from the connection of the answer."""
     stream = response.extensions.get("network_stream")
     if stream is None:
         return sent
