@@ -1,1 +1,1 @@
-"""What an operator needs to know: whether each part of the service is healthy."""
+"""Operations: the health of each part of the service, metrics, notices to the operator, backups."""

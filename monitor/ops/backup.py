@@ -1,9 +1,9 @@
-"""Backups: written beside a running service, verified by opening them, and restored only on purpose.
+"""Backups: written while the service runs, verified by opening them, and restored only on request.
 
-A backup is a folder: ``monitor.db``, a SQLite file of every row whatever the database is; ``erasures.txt``,
-the erasures up to then; ``manifest.json``, which says what belongs to it. So one form serves SQLite and
-PostgreSQL, can be restored on either, and can be checked without a server. No key is in it: a copied backup
-alone gives no address away.
+A backup is a folder: ``monitor.db``, a SQLite file with every row, whichever database is used;
+``erasures.txt``, the erasures up to then; ``manifest.json``, which lists the contents. So one format serves
+SQLite and PostgreSQL, can be restored to either, and can be checked without a server. It contains no key: a
+copied backup alone reveals no address.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _FORMAT = 1
 _PREFIX = "monitor-backup-"
 _TIME = "%Y%m%dT%H%M%SZ"
 Steps = Callable[[str, int], Progress]
-"""Begins a step of so many rows; returns what counts them."""
+"""Begins a step with a number of rows; returns a function that counts them."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackupManifest:
-    """What belongs to a backup.
+    """The contents of a backup.
 
     ``revision`` is the database's schema, ``key`` the fingerprint of the key that encrypts its addresses
     (None: there are none), ``files`` the SHA-256 of each file, ``tables`` the rows and digest of each table.
@@ -67,10 +67,10 @@ class BackupManifest:
 def write_backup(
     engine: Engine, data: Path, to: Path, now: datetime, steps: Steps
 ) -> tuple[Path, BackupManifest]:
-    """Write a backup folder below ``to`` and verify it; returns it and what is in it.
+    """Write a backup folder below ``to`` and verify it; returns it and its manifest.
 
-    Other processes go on writing: the backup is of one moment. Raises StoreError; an unfinished backup is
-    deleted.
+    Other processes can write meanwhile: the backup is a consistent snapshot. Raises StoreError; an unfinished
+    backup is deleted.
     """
     folder = to / f"{_PREFIX}{now.astimezone(UTC).strftime(_TIME)}"
     aside = to / f".{folder.name}.part"
@@ -102,7 +102,7 @@ def write_backup(
 
 
 def copy_database(engine: Engine, path: Path) -> None:
-    """Write a copy of the database to a new SQLite file, beside a running service. Raises StoreError."""
+    """Copy the database to a new SQLite file, while the service runs. Raises StoreError."""
     path.touch(mode=0o600)
     try:
         _write_database(engine, path, lambda what, count: lambda done: None)
@@ -114,7 +114,7 @@ def copy_database(engine: Engine, path: Path) -> None:
 
 
 def copy_keys(data: Path, to: Path) -> list[Path]:
-    """Copy the key files of the data folder into a folder apart; returns the copies. Raises StoreError."""
+    """Copy the key files of the data folder into another folder; returns the copies. Raises StoreError."""
     copies = []
     try:
         to.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -134,8 +134,8 @@ def copy_keys(data: Path, to: Path) -> list[Path]:
 
 
 def delete_old_backups(to: Path, keep: int) -> list[Path]:
-    """Delete all but the newest ``keep`` backups below ``to``; returns what was deleted. Old backups hold
-    people who left since.
+    """Delete all but the newest ``keep`` backups below ``to``; returns the deleted ones. Old backups contain
+    people who have left.
     """
     old = sorted(folder for folder in to.glob(f"{_PREFIX}*") if (folder / MANIFEST).is_file())[:-keep]
     for folder in old:
@@ -144,7 +144,7 @@ def delete_old_backups(to: Path, keep: int) -> list[Path]:
 
 
 def read_manifest(folder: Path) -> BackupManifest:
-    """Read what belongs to a backup and compare the hash of each file. Raises StoreError."""
+    """Read the manifest of a backup and compare the hash of each file. Raises StoreError."""
     try:
         content = json.loads((folder / MANIFEST).read_text("utf-8"))
         if content["format"] != _FORMAT:
@@ -214,7 +214,9 @@ def hash_file(path: Path) -> str:
 
 
 def _write_database(engine: Engine, path: Path, steps: Steps) -> dict[str, TableDigest] | None:
-    """Write the copy. Returns the digests of what was read, None where SQLite itself has copied the file."""
+    """Write the copy. Returns the digests of the rows that were read, None if SQLite itself copied
+    the file.
+    """
     original = db.sqlite_path(engine)
     if original is not None:
         count: Progress | None = None
@@ -275,8 +277,8 @@ def _to_json(manifest: BackupManifest) -> str:
 
 @contextmanager
 def _opened_copy(path: Path, data: Path, now: datetime) -> Iterator[Engine]:
-    """A copy of a backup's database in a temporary folder of the data folder, at this program's revision:
-    where the backup lies may be read-only.
+    """Open a copy of a backup's database in a temporary folder in the data folder, at this program's
+    revision: the backup itself may be read-only.
     """
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=data) as name:
         copy = Path(name) / DATABASE
@@ -290,7 +292,7 @@ def _opened_copy(path: Path, data: Path, now: datetime) -> Iterator[Engine]:
 
 
 def _merge_erasures(source: Path, target: Path) -> None:
-    """Add the erasures of a backup to those of the data folder: neither list may be lost."""
+    """Merge the erasures of a backup into those of the data folder: neither list may be lost."""
     try:
         erased = source.read_text("ascii").splitlines()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What the operator can decide by a button or a link, each as the command of the same name does it."""
+"""The kinds of decisions by a button or a link; each does the same as the command of that name."""
 
 from __future__ import annotations
 
@@ -16,13 +16,11 @@ from monitor.storage.deliveries import dead_letters, operator_rows, queue, refus
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists.changes import StoredChange
 
-_MOST_ITEMS = 30  # of what is decided about; the rest is counted
+_MOST_ITEMS = 30  # the most items listed in a decision; the rest is counted
 
 
 class HoldsDecision(DecisionKind):
-    """Held changes and rejected publications of a list, those of the moment at which the operator was
-    told.
-    """
+    """Held changes and rejected publications of a list, as of the time of the notice."""
 
     choices = (Choice("approve", "Publish them now"), Choice("reject", "Reject them"))
 
@@ -136,7 +134,7 @@ class RetryDecision(DecisionKind):
 
 
 class RestoreDecision(DecisionKind):
-    """A wave of refusals, of which the cause is mended: a channel and an answer, separated by a space."""
+    """A wave of refusals whose cause is fixed: a channel and an answer, separated by a space."""
 
     choices = (Choice("restore", "Undo them, send again"),)
 

@@ -1,4 +1,6 @@
-"""What every kind of decision of the operator has: what it shows, its answers, how they are carried out."""
+"""The parts of every kind of decision by the operator: its text, its choices, and how they are
+carried out.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionParts:
-    """What decisions are carried out with. ``watches`` are the polled lists by name, ``folder`` is the data
-    folder; ``renew_placements`` places every agency again after its places were given.
+    """The dependencies of decisions. ``watches`` are the polled lists by name, ``folder`` is the data folder;
+    ``renew_placements`` places agencies again after places were assigned.
     """
 
     engine: Engine
@@ -36,7 +38,7 @@ class DecisionParts:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One answer: its name in forms, and what its button says."""
+    """One choice: its name in forms, and the text of its button."""
 
     name: str
     label: str
@@ -44,9 +46,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class DecisionField:
-    """A field of text that belongs to an answer: its name in forms, what it asks about, what was written in
-    it, and what is wrong with that.
-    """
+    """A text field of a decision: its name in forms, its label, its value, and the problem with the value."""
 
     name: str
     label: str
@@ -56,8 +56,8 @@ class DecisionField:
 
 @dataclass(frozen=True, slots=True)
 class DecisionText:
-    """What is decided about, in English as the notices are: a title, what to know first, what it concerns one
-    by one, and the command that does the same.
+    """The text of a decision, in English like the notices: a title, background, the items that it concerns,
+    and the command that does the same.
     """
 
     title: str
@@ -67,28 +67,28 @@ class DecisionText:
 
 
 class DecisionKind(ABC):
-    """A kind of decision. ``choices`` are its answers."""
+    """A kind of decision, with its ``choices``."""
 
     choices: ClassVar[tuple[Choice, ...]]
 
     @abstractmethod
     def freeze(self, parts: DecisionParts, about: str) -> str | None:
-        """Read what exactly is decided about, as text to store; None if there is nothing to decide."""
+        """Read the exact subject of the decision, as text to store; None if there is nothing to decide."""
 
     @abstractmethod
     def describe(self, parts: DecisionParts, stored: str) -> DecisionText | None:
-        """Describe what is still to be decided of it; None if that has become nothing."""
+        """Describe what is still to be decided; None if nothing is left."""
 
     def fields(self, parts: DecisionParts, stored: str) -> tuple[DecisionField, ...]:
-        """Read the fields that the answer needs; most kinds have buttons alone."""
+        """Read the fields that a choice needs; most kinds have only buttons."""
         return ()
 
     def find_problems(self, parts: DecisionParts, stored: str, answers: Mapping[str, str]) -> dict[str, str]:
-        """Find what is wrong with what was written in fields, by field."""
+        """Find problems with the values of fields, by field."""
         return {}
 
     @abstractmethod
     def carry_out(self, parts: DecisionParts, stored: str, choice: str, answers: Mapping[str, str]) -> str:
-        """Do what was chosen; ``answers`` is what was written in fields. Returns what came of it, as a
-        sentence. Raises MonitorError.
+        """Carry out the choice; ``answers`` are the values of fields. Returns the result as a sentence.
+        Raises MonitorError.
         """

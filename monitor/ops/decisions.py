@@ -1,8 +1,8 @@
 """Decisions that the operator makes by a button or a link in a notice, once each.
 
-A notice that asks for one carries a token of a row in the database. A GET of the link, or the first press of
-the button, shows what is decided about; the second says yes. Site and bot only write the choice; the worker
-carries it out.
+A notice that asks for one contains the token of a row in the database. A GET of the link, or the first press
+of the button, shows the decision; the second makes it. Site and bot only write the choice; the worker carries
+it out.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from monitor.storage.operator_decisions import StoredDecision
 log = logging.getLogger(__name__)
 
 DECIDE_WITHIN = timedelta(days=3)
-"""How long a link or a button works; the command works for as long as there is something to decide."""
+"""How long a link or a button works; the command works as long as there is something to decide."""
 
-_LONGEST_ANSWER = 500  # characters of a field
+_LONGEST_ANSWER = 500  # the most characters of a field
 
 
 class DecisionState(StrEnum):
-    """How a decision stands."""
+    """The state of a decision."""
 
     OPEN = "open"
     CHOSEN = "chosen"  # the worker has not carried it out yet
@@ -46,8 +46,8 @@ class DecisionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
-    """A decision as a page or a chat shows it. ``text`` is None once nothing is left to decide, ``chosen``
-    what the operator chose, ``result`` what came of it, ``fields`` what the answer needs in words.
+    """A decision as a page or a chat shows it. ``text`` is None once nothing is left to decide, ``chosen`` is
+    the operator's choice, ``result`` its outcome, ``fields`` are the text fields.
     """
 
     state: DecisionState
@@ -61,7 +61,7 @@ class DecisionView:
 
 
 class DecisionDesk:
-    """Asks the operator, shows what is decided about, and carries choices out.
+    """Creates decisions for the operator, shows them, and carries out choices.
 
     ``keys`` opens the key that signs tokens. Raises StoreError and KeyFileError throughout.
     """
@@ -70,7 +70,7 @@ class DecisionDesk:
         self._parts, self._keys = parts, keys
 
     def ask(self, question: Question) -> str | None:
-        """Write a question down; returns the token that answers it, None if there is nothing to decide."""
+        """Store a question; returns the token that answers it, None if there is nothing to decide."""
         about = DECISIONS[question.kind].freeze(self._parts, question.about)
         if about is None:
             return None
@@ -82,17 +82,19 @@ class DecisionDesk:
         return tokens.make(self._keys().token_key, Purpose.DECIDE, id, nonce)
 
     def view(self, token: str) -> DecisionView | None:
-        """Read what a token decides; changes nothing. None for a token that was never made here."""
+        """Read the decision of a token, without changing anything. None for a token that was not created
+        here.
+        """
         stored = self._load(token)
         return None if stored is None else self._view(stored)
 
     def choose(
         self, token: str, choice: str, by: str, answers: Mapping[str, str] | None = None
     ) -> DecisionView | None:
-        """Write a choice, with what was written in its fields; returns how the decision stands then. Only the
-        first choice counts, and only while the decision is open; one whose fields are all empty or have
-        problems is not written, and stays open with the problems. None for a token that was never made here,
-        or a choice that it has not.
+        """Store a choice with the values of its fields; returns the decision after it. Only the first choice
+        counts, and only while the decision is open; a choice whose fields are all empty or have problems is
+        not stored, and the decision stays open and shows the problems. None for a token that was not created
+        here, or an unknown choice.
         """
         stored = self._load(token)
         if stored is None or choice not in {each.name for each in DECISIONS[stored.kind].choices}:
@@ -119,8 +121,8 @@ class DecisionDesk:
         return self.view(token)
 
     def carry_out(self) -> int:
-        """Carry out what was chosen and is not done yet; returns how much. One that fails says why and does
-        not stop the others.
+        """Carry out the stored choices that are not done yet; returns how many. A failed one stores the
+        reason and does not stop the others.
         """
         with reading(self._parts.engine) as conn:
             if not operator_decisions.load_chosen(conn):
@@ -186,7 +188,7 @@ class DecisionDesk:
 
 
 def _read_answers(view: DecisionView, answers: Mapping[str, str]) -> dict[str, str]:
-    """What was written in the fields of a decision; empty ones are left out."""
+    """The values of the fields of a decision; empty ones are left out."""
     written = {field.name: answers.get(field.name, "").strip()[:_LONGEST_ANSWER] for field in view.fields}
     return {name: text for name, text in written.items() if text}
 

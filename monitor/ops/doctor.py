@@ -1,8 +1,8 @@
-"""What is looked at beside the configuration: the sender's domain in the DNS, the clock, the disk, the key,
-the backup, the role of the site.
+"""Diagnoses the environment: the sender's domain in the DNS, the clock, the disk, the key, the backup, the
+site's database role.
 
-Each finding says what to do. The DNS answers what receivers of mail look up: SPF (RFC 7208), DMARC (RFC 7489)
-and, when its selector is known, DKIM (RFC 6376).
+Each finding says what to do. The DNS queries are those of mail receivers: SPF (RFC 7208), DMARC (RFC 7489)
+and, if the selector is known, DKIM (RFC 6376).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from monitor.record.signing import find_log_key_problem
 from monitor.storage import grants, meta
 from monitor.storage.engine import connect, reading
 
-_TIMEOUT = 5.0  # s, for one question
+_TIMEOUT = 5.0  # s, for one query
 _CLOCK_OFF = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """One thing that was looked at. ``ok`` None: it could not be looked at, which is no fault."""
+    """The result of one check. ``ok`` None: it could not be checked, which is not an error."""
 
     what: str
     ok: bool | None
@@ -37,7 +37,7 @@ class Diagnosis:
 
 
 class DomainRecords:
-    """Asks the DNS. ``nameservers`` replaces the system's (address and port)."""
+    """Queries the DNS. ``nameservers`` replaces the system's (address and port)."""
 
     def __init__(self, nameservers: Sequence[tuple[str, int]] = ()) -> None:
         self._resolver = dns.resolver.Resolver(configure=not nameservers)
@@ -47,7 +47,7 @@ class DomainRecords:
             self._resolver.port = nameservers[0][1]
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """The TXT records of a name, () if there are none. Raises DNSException when nobody answers."""
+        """Query the TXT records of a name, () if there are none. Raises DNSException if no server answers."""
         try:
             answer = self._resolver.resolve(name, "TXT")
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
@@ -55,7 +55,9 @@ class DomainRecords:
         return tuple(b"".join(record.strings).decode("utf-8", "replace") for record in answer)
 
     def takes_mail(self, name: str) -> bool:
-        """Whether a domain has MX, or an address in its place. Raises DNSException when nobody answers."""
+        """Query whether a domain has MX records, or an address instead. Raises DNSException if no server
+        answers.
+        """
         for kind in ("MX", "A", "AAAA"):
             try:
                 self._resolver.resolve(name, kind)
@@ -66,7 +68,7 @@ class DomainRecords:
 
 
 def diagnose_domain(records: DomainRecords, domain: str, selector: str | None) -> Iterator[Diagnosis]:
-    """Look at what receivers of mail look up about the sender's domain."""
+    """Check the records that mail receivers query about the sender's domain."""
     try:
         yield _diagnose_spf(records.texts(domain), domain)
         yield _diagnose_dmarc(records.texts(f"_dmarc.{domain}"), domain)
@@ -89,8 +91,8 @@ def diagnose_domain(records: DomainRecords, domain: str, selector: str | None) -
 
 
 def diagnose_clock(answers: Sequence[tuple[str, datetime]]) -> Diagnosis:
-    """Compare this machine's clock with publishers' servers: the Date header of each answer, and our time
-    then.
+    """Compare this machine's clock with publishers' servers: the Date header of each answer, and our time at
+    that moment.
     """
     differences = [at - said for date, at in answers if (said := _read_date(date)) is not None]
     if not differences:
@@ -106,7 +108,7 @@ def diagnose_clock(answers: Sequence[tuple[str, datetime]]) -> Diagnosis:
 
 
 def diagnose_host(facts: HealthFacts) -> Iterator[Diagnosis]:
-    """Look at the key, the disk and the backup."""
+    """Check the key, the disk and the backup."""
     found = {finding.part: finding for finding in check_host(facts)}
     host = facts.host
     free = "not known" if host.disk_free is None else f"{host.disk_free / 1e6:,.0f} MB free"
@@ -125,14 +127,14 @@ def diagnose_host(facts: HealthFacts) -> Iterator[Diagnosis]:
 
 
 def diagnose_log_key(engine: Engine, folder: Path) -> Diagnosis:
-    """Look at the key that signs the record. Raises StoreError."""
+    """Check the key that signs the record. Raises StoreError."""
     problem = find_log_key_problem(engine, folder)
     return Diagnosis("record key", problem is None, problem or "it signs this record, or was not needed yet")
 
 
 def diagnose_site_role(engine: Engine, web_url: str | None) -> Iterator[Diagnosis]:
-    """Look at the role under which the site opens the database: that of ``web_url``, or the one that
-    `monitor grant` made. Nothing where there is none.
+    """Check the role under which the site opens the database: that of ``web_url``, or the one that `monitor
+    grant` created. Yields nothing if there is none.
     """
     what = "the site's role"
     if engine.dialect.name != "postgresql":
@@ -195,7 +197,7 @@ def _diagnose_dmarc(texts: Sequence[str], domain: str) -> Diagnosis:
 
 
 def diagnose_dkim(records: DomainRecords, domain: str, selector: str) -> Diagnosis:
-    """Look up the key of a selector (RFC 6376, 3.6.1). Raises DNSException when nobody answers."""
+    """Look up the key of a selector (RFC 6376, 3.6.1). Raises DNSException if no server answers."""
     name = f"{selector}._domainkey.{domain}"
     tags = [
         dict(part.strip().partition("=")[::2] for part in text.split(";")) for text in records.texts(name)

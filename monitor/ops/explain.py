@@ -1,4 +1,4 @@
-"""Why somebody was told a change, or was not: read from what is stored, said in sentences."""
+"""Explains why somebody was alerted to a change, or was not: stored data, formatted as sentences."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from monitor.storage.people.past_choices import PastStatus
 from monitor.subscribers.retention import CHOICES_KEPT
 
 ALERT, DIGEST, WAITING, NOT_TOLD, UNKNOWN = "alert", "digest", "waiting", "not told", "unknown"
-_MANY = 5  # places named in a sentence
+_MANY = 5  # the most places named in a sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """``verdict``: "alert" or "digest" (that message tells it, see ``deliveries``), "waiting" (it will),
-    "not told", or "unknown" (nobody is subscribed with that address, or was erased). ``steps`` are sentences,
-    in the order of what happened; ``address`` is masked.
+    """``verdict``: "alert" or "digest" (that message contains it, see ``deliveries``), "waiting" (a message
+    will), "not told", or "unknown" (nobody is subscribed with that address, or it was erased). ``steps`` are
+    sentences, in the order of what happened; ``address`` is masked.
     """
 
     verdict: str
@@ -51,7 +51,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What the sentences are made from. ``then`` is how they were told at the fan-out; None: as today."""
+    """The facts for the sentences. ``then`` are the subscriber's settings at the fan-out; None: as today."""
 
     now: datetime
     change: StoredChange
@@ -79,7 +79,7 @@ def explain(
     fenced: str | None,
     now: datetime,
 ) -> Explanation:
-    """Explain what became of a change for an address.
+    """Explain what happened to a change for an address.
 
     ``configured`` are the channels with a transport, ``fenced`` is why nothing is sent (None: it is). Raises
     UsageError for an unknown change and an invalid address. An address that was never subscribed and one that
@@ -153,7 +153,8 @@ def _judge(facts: _Facts) -> tuple[str, tuple[str, ...]]:
     if facts.matches and facts.then is not None:
         steps.extend(_describe_status(facts.then))
     if facts.deliveries and not facts.matches and facts.now - facts.fanned_out_at <= CHOICES_KEPT:
-        # a message is of a poll's changes; it tells those of them that concern what they followed then
+        # a message belongs to the changes of a poll; it contains those that match what the subscriber
+        # followed then
         named = ", ".join(str(delivery.id) for delivery in facts.deliveries)
         steps.append(f"Message {named} tells them of other changes of the same poll.")
         return NOT_TOLD, tuple(steps)
@@ -275,7 +276,7 @@ def _why_not_queued(facts: _Facts, steps: list[str]) -> tuple[str, tuple[str, ..
 
 
 def _describe_status(then: PastStatus) -> Iterator[str]:
-    """How they were told at the fan-out, where that was not at once."""
+    """Describe the subscriber's settings at the fan-out, if alerts were not immediate."""
     until = f"until {_when(then.until)}"
     if then.state == people.PAUSED:
         yield f"They had paused their messages {until}."

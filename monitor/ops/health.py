@@ -1,4 +1,4 @@
-"""The state of sources, outbox, sender and bot, and what needs an operator's attention.
+"""The state of sources, outbox, sender and bot, and what needs the operator's attention.
 
 `load_facts` reads everything in one transaction. Each check is a pure function from these facts to findings,
 so a new check is one function and one line in `CHECKS`.
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 
-_CANARY_GRACE = timedelta(minutes=15)  # at least, for a short interval
+_CANARY_GRACE = timedelta(minutes=15)  # the minimum, for a short interval
 
 
 SIGNED_WITHIN = timedelta(hours=1)
@@ -64,12 +64,12 @@ _RECORDS = dict.fromkeys(
     "publish SPF and DKIM for the sender's domain, and a DMARC record (_dmarc, TXT) that they satisfy",
 )
 
-"""What to mend in the DNS, by the status with which Gmail (5.7.26 to 5.7.30) and Outlook refuse mail."""
+"""What to fix in the DNS, by the status with which Gmail (5.7.26 to 5.7.30) and Outlook refuse mail."""
 
 
 FENCE, BOT = "fence", "bot"
 
-"""Keys of conditions under which the bot answers nobody."""
+"""Keys of conditions under which the bot does not answer."""
 
 
 _POLL = "start `monitor run` or call `monitor poll`"
@@ -91,9 +91,9 @@ def status(
     """Read the state of everything as one JSON-ready object.
 
     ``sources`` are the watched ones, ``configured`` the channels that have a transport, ``fenced`` is why
-    nothing is sent (None: it is), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one is
-    configured. Keys: ``now, ok, problems, sources, outbox, sender``, and
-    ``bot`` where one is configured; times are ISO 8601 in UTC, ages in seconds.
+    nothing is sent (None: sending is allowed), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one
+    is configured. Keys: ``now, ok, problems, sources, outbox, sender``, and ``bot`` where one is configured;
+    times are ISO 8601 in UTC, ages in seconds.
     """
     return report(
         load_facts(
@@ -142,7 +142,7 @@ def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def check_bodies(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find publications that are read and not kept, because the disk was nearly full."""
+    """Find publications that were read but not kept, because the disk was nearly full."""
     for source in seen.sources:
         if not source.state.body_kept:
             name = source.info.name
@@ -156,12 +156,12 @@ def paused_key(channel: str) -> str:
 
 
 def check_pauses(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find channels that send nothing for now, and mail domains that refuse us."""
+    """Find channels that currently send nothing, and mail domains that refuse us."""
     for pause in seen.paused:
         waits = f"nothing is sent before {_iso(pause.until)}, everything stays due"
         problem = f"{pause.channel}: {waits}: {pause.reason}"
         yield HealthFinding("outbox", problem, paused_key(pause.channel), notify=True, remedy="monitor check")
-    # a chat asks for pauses in normal operation; a mail domain does because it mistrusts the sender
+    # a chat requests pauses in normal operation; a mail domain does so because it distrusts the sender
     for name, kind in KINDS.items():
         lanes = [pause for pause in seen.pauses if pause.channel == name and pause.name != EVERYTHING]
         if lanes and kind.lane_problem:
@@ -192,7 +192,7 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
             question=Question("retry"),
         )
     if outbox.unknown:
-        # no question: somebody who answers it in a hurry makes copies
+        # no question is asked: a hasty answer would send duplicates
         problem = (
             f"{format_count(outbox.unknown, 'message')} may have arrived: handed over without an answer, and "
             "not sent again (see `monitor outbox --failed`)"
@@ -201,7 +201,7 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def check_ended(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find addresses of the configuration that said that they are gone, and get nothing any more."""
+    """Find configured addresses that reported that they are gone, and get no messages any more."""
     for ended in seen.ended:
         yield HealthFinding(
             "outbox",
@@ -214,7 +214,7 @@ def check_ended(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def check_returned(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find mail that came back because our own domain's authentication or reputation fails."""
+    """Find mail that bounced because our own domain's authentication or reputation fails."""
     for wave in seen.waves:
         if wave.returned:
             status = wave.answer.rpartition(" ")[2]
@@ -232,7 +232,7 @@ def check_returned(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def check_signups(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find a limit of sign-ups that turns people away."""
+    """Find an exceeded limit of sign-ups, which turns people away."""
     limit = seen.signups_an_hour
     if limit is not None and seen.signups > limit:
         problem = f"{seen.signups} came within this hour, and those above {limit} were turned away"
@@ -240,7 +240,9 @@ def check_signups(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def check_suppressions(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find a wave of suppressions: so many at once point at the mail server and not at the addresses."""
+    """Find a wave of suppressions: so many at once indicate a problem of the mail server, not of the
+    addresses.
+    """
     suppressed, everybody = seen.suppressed, seen.suppressed + seen.living
     if suppressed >= WAVE and suppressed > everybody * WAVE_SHARE:
         yield HealthFinding(
@@ -261,7 +263,7 @@ def check_fence(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def check_sender(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find deliveries that are due while no sender works."""
+    """Find deliveries that are due while no sender runs."""
     due = seen.outbox.unfanned or any(channel in seen.configured for channel in seen.outbox.due)
     if due and not seen.sending:
         problem = "deliveries are due and no sender is working; start `monitor run` or call `monitor deliver`"
@@ -269,7 +271,7 @@ def check_sender(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def check_canary(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find a canary that was not accepted for longer than its interval and a quarter of it."""
+    """Find a canary that was not accepted for longer than 1.25 times its interval."""
     trace, every = seen.canary, seen.canary_every
     if trace is None or every is None:
         return
@@ -285,7 +287,7 @@ def check_canary(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def check_loops(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find loops of a running service that stand still: the others go on."""
+    """Find loops of a running service that hang while the others continue."""
     for loop in seen.standing:
         yield HealthFinding(
             "loops",
@@ -296,7 +298,8 @@ def check_loops(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 def check_bot(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find a bot that does not answer."""
-    if not seen.has_bot or seen.talking or seen.fenced:  # behind a closed fence it is silent on purpose
+    # while sending is not allowed, the bot is silent on purpose
+    if not seen.has_bot or seen.talking or seen.fenced:
         return
     if not seen.sending and seen.bot_beat is None:
         return  # an installation that only calls `monitor deliver` never runs the bot
@@ -306,14 +309,14 @@ def check_bot(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def check_record(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find a public record that nobody signs, although it once was signed."""
+    """Find a public record that is no longer signed."""
     if seen.unsigned_since is not None and seen.now - seen.unsigned_since > SIGNED_WITHIN:
         problem = f"the record is not signed since {_iso(seen.unsigned_since)}; see the log of `monitor run`"
         yield HealthFinding("record", problem, "record", notify=True)
 
 
 def check_documents(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find a file of documents that cannot be read, rows of it that fit nowhere, and lost agreements."""
+    """Find a file of documents that cannot be read, rows of it that match no agency, and lost agreements."""
     if count := seen.agreements_not_kept:
         agreements = format_count(count, "agreement was", "agreements were")
         problem = f"{agreements} seen but not kept for want of room: raise [agreements] all_bytes"

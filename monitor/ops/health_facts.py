@@ -1,4 +1,4 @@
-"""What is known of the state of the service: facts from the database, the machine and the heartbeats."""
+"""The facts about the state of the service: from the database, the machine and the heartbeats."""
 
 from __future__ import annotations
 
@@ -28,15 +28,18 @@ from monitor.storage.lists.overview import SourceOverview
 from monitor.storage.lists.placement_rows import UnplacedListing
 from monitor.storage.people import signups
 
-SILENT_AFTER = timedelta(minutes=2)  # `cli.alive` has the same for its file
+SILENT_AFTER = timedelta(minutes=2)  # `cli.alive` has the same value for its file
 
-"""Sender and bot write a heartbeat every 20 seconds; after this long without one they count as not working.
+"""Sender and bot write a heartbeat every 20 seconds; after this long without one they count as not
+working.
 """
 
 
 WAVE, WAVE_SHARE = 10, 0.05
 
-"""Suppressions within a day, as a count and as a share of all addresses, that point at the mail server."""
+"""Suppressions within a day, as a count and as a share of all addresses, that indicate a problem of the mail
+server.
+"""
 
 
 DAY = timedelta(days=1)
@@ -44,9 +47,9 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What the machine says: bytes free where the data is (None: not known) and how many are too few, why the
-    key cannot be used (None: it can), whether one was made, when the last backup was made, and after how long
-    one is old (None: nobody checks).
+    """Facts about the machine: free bytes on the data disk (None: not known) and the lower limit, why the key
+    cannot be used (None: it can), whether one was created, the time of the last backup, and the age from
+    which one is old (None: not checked).
     """
 
     disk_free: int | None = None
@@ -59,8 +62,8 @@ class HostFacts:
 
 @dataclass(frozen=True, slots=True)
 class SourceFacts:
-    """One watched source: what is told of it, its state in the database, whether it is blind now, its
-    agencies that have no place within their state, and its held changes.
+    """One watched source: its public description, its state in the database, whether it is blind now, its
+    agencies without a place within their state, and its held changes.
     """
 
     info: SourceInfo
@@ -72,15 +75,16 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthFacts:
-    """Everything that the checks look at.
+    """All facts for the checks.
 
     ``configured`` are the channels with a transport; ``pauses`` those of configured channels. ``fenced`` says
-    why nothing is sent (None: it is). ``signups`` were counted within this hour, ``signups_an_hour`` is their
-    limit. ``suppressed`` addresses were closed within a day; ``living`` counts the others, read only during a
-    wave. ``canary_every`` is the interval of the canary (None: there is none), ``canary`` what became of it.
-    ``ended`` are addresses of the configuration that said that they are gone. ``standing`` are the loops that
-    stand still. ``unsigned_since`` is the time of the first entry of the record that no signature covers.
-    ``placing`` is what the last step to another gazetteer did (`storage.meta.PLACING`).
+    why nothing is sent (None: sending is allowed). ``signups`` were counted within this hour,
+    ``signups_an_hour`` is their limit. ``suppressed`` addresses were closed within a day; ``living`` counts
+    the others, read only during a wave. ``canary_every`` is the interval of the canary (None: there is none),
+    ``canary`` its last result. ``ended`` are configured addresses that reported that they are gone.
+    ``standing`` are the loops that hang. ``unsigned_since`` is the time of the first entry of the record that
+    no signature covers. ``placing`` is the result of the last change of the gazetteer
+    (`storage.meta.PLACING`).
     """
 
     now: datetime
@@ -131,8 +135,8 @@ class HealthFacts:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the operator can decide about a condition: the kind of decision (`decision_kinds`), about what,
-    and whether the answer needs words, for which only the page has fields.
+    """A decision that the operator can make about a condition: its kind (`decision_kinds`), its subject, and
+    whether it needs text, for which only the page has fields.
     """
 
     kind: str
@@ -144,10 +148,10 @@ class Question:
 class HealthFinding:
     """Something that needs attention: the part of the program, and a sentence for the operator.
 
-    ``key`` names the condition while its sentence changes, such as "blind ring". ``notify``: the operator is
-    told at once, and again when it is over. ``remedy`` is the command that helps, ``question`` what a button
-    or a link in the notice decides. ``members`` name what it concerns, where that may grow: then the operator
-    is told again.
+    ``key`` identifies the condition while its sentence changes, such as "blind ring". ``notify``: the
+    operator is notified at once, and again when it is over. ``remedy`` is the command that helps,
+    ``question`` the decision by a button or a link in the notice. ``members`` are the items that it concerns,
+    if they may grow: then the operator is notified again.
     """
 
     part: str
@@ -171,7 +175,7 @@ def load_facts(
     host: HostFacts = HostFacts(),  # frozen
     canary_every: timedelta | None = None,
 ) -> HealthFacts:
-    """Read what the checks look at, in one transaction. The parameters are those of `status`."""
+    """Read the facts for the checks, in one transaction. The parameters are those of `status`."""
     with reading(engine) as conn:
         states = {name: overview.load_overview(conn, name) for name in sources}
         suppressed = people.count_since(conn, now - DAY)
@@ -224,5 +228,5 @@ def _read_placing(conn: Connection) -> dict[str, Any] | None:
 
 
 def is_alive(beat: datetime | None, now: datetime) -> bool:
-    """Whether the last heartbeat is young enough; None: there was none."""
+    """Whether the last heartbeat is recent enough; None: there was none."""
     return beat is not None and now - beat <= SILENT_AFTER

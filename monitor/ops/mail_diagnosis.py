@@ -1,5 +1,5 @@
-"""What `monitor doctor --mail` finds in a mail that has arrived: whether it is signed for the sender's
-domain, what the signature covers, and what its receiver wrote about it.
+"""The checks of `monitor doctor --mail` on a received email: whether it is signed for the sender's domain,
+what the signature covers, and the results that its receiver recorded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _METHODS = ("spf", "dkim", "dmarc")
 
 
 def diagnose_mail(content: bytes, domain: str, records: DomainRecords) -> Iterator[Diagnosis]:
-    """Look at one mail as it was received. ``domain`` is the sender's, "" to take that of the mail."""
+    """Check one email as it was received. ``domain`` is the sender's, "" to use that of the email."""
     message = message_from_bytes(content)
     sender = parseaddr(str(message.get("From", "")))[1].rpartition("@")[2].lower()
     if not sender:
@@ -73,7 +73,7 @@ def _look_up_key(tags: Mapping[str, str], records: DomainRecords) -> Diagnosis:
 
 
 def _diagnose_receiver(message: Message) -> Diagnosis:
-    """What the last receiver wrote (RFC 8601); only its own header, the first, can be believed."""
+    """Check the last receiver's results (RFC 8601); only its own header, the first one, can be trusted."""
     written = str(message.get("Authentication-Results", ""))
     results = dict(re.findall(r"\b(spf|dkim|dmarc)\s*=\s*(\w+)", written.lower()))
     if not results:
@@ -94,7 +94,7 @@ def _read_tags(value: str) -> dict[str, str]:
 
 
 def _is_aligned(signer: str, sender: str) -> bool:
-    """Whether receivers take one domain for the other's (RFC 7489, 3.1.1): equal, or one below the other."""
+    """Whether two domains are aligned for receivers (RFC 7489, 3.1.1): equal, or one below the other."""
     return bool(signer) and (
         signer == sender or sender.endswith(f".{signer}") or signer.endswith(f".{sender}")
     )

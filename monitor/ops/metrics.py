@@ -1,8 +1,8 @@
-"""The state of the service as metrics of Prometheus:
+"""The state of the service as Prometheus metrics:
 https://prometheus.io/docs/instrumenting/exposition_formats/.
 
-They come from the same facts as `monitor status` and are read when they are asked for. Names of metrics are
-part of the interface: alerting rules of operators use them.
+They come from the same facts as `monitor status` and are read on each request. Metric names are part of the
+interface: operators' alerting rules use them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class HealthCollector(Collector):
-    """Makes the metrics from the facts that ``load`` reads; ``monitor_up`` is 0 when it cannot."""
+    """Computes the metrics from the facts that ``load`` reads; ``monitor_up`` is 0 if that fails."""
 
     def __init__(self, load: Callable[[], HealthFacts]) -> None:
         self._load = load
@@ -60,8 +60,8 @@ def render_metrics(load: Callable[[], HealthFacts]) -> str:
 
 @contextmanager
 def serve_metrics(load: Callable[[], HealthFacts], host: str, port: int) -> Iterator[int]:
-    """Serve the metrics at ``/metrics`` until the end of the block; the port may be 0, the real one is
-    given. Raises UsageError.
+    """Serve the metrics at ``/metrics`` until the end of the block; the port may be 0, and the actual one is
+    yielded. Raises UsageError.
     """
     registry = CollectorRegistry()
     registry.register(HealthCollector(load))

@@ -1,11 +1,11 @@
-"""Tells the operator what needs them: each condition once, again when it concerns more than before (further
-held changes, further agencies without a place), and again when it is over. What grows at each poll is told
-again once a day, sooner only where it has doubled: a list of which each poll holds one more change would
-otherwise send a notice each hour, and nobody reads those.
+"""Notifies the operator of what needs attention: each condition once, again when it concerns more than before
+(more held changes, more agencies without a place), and again when it is over. A condition that grows at each
+poll is repeated once a day, sooner only if it has doubled: a list with one more held change at each poll
+would otherwise cause a notice each hour, which nobody reads.
 
 Notices are sent directly, not through the outbox, which may be what is stuck, and the clone guard does not
-hold them. What was told is kept in memory and, where the database can be written, in it, so that a restart
-does not tell it again.
+stop them. The conditions already reported are kept in memory and, if it can be written, in the database, so
+that a restart does not repeat them.
 """
 
 from __future__ import annotations
@@ -34,26 +34,30 @@ from monitor.storage.engine import reading, transaction
 log = logging.getLogger(__name__)
 
 TOLD = "told to the operator"
-"""The fact that holds which conditions the operator knows: a JSON object from key to sentence."""
+"""The name of the stored fact with the reported conditions: a JSON object from key to sentence."""
 MEMBERS = "members told to the operator"
-"""The fact that holds what each of those conditions concerned: a JSON object from key to short hashes."""
+"""The name of the stored fact with the members of each reported condition: a JSON object from key to short
+hashes.
+"""
 TOLD_AT = "when it was told to the operator"
-"""The fact that holds when each condition that may grow was told: a JSON object from key to time."""
+"""The name of the stored fact with the time at which each growing condition was reported: a JSON object from
+key to time.
+"""
 DECIDE = "decide"
 """The bot's command, and the first part of the page's path, with which a token is used."""
 DATABASE = "database"
 SEEN_TWICE = 2
-"""Looks in a row that must find a condition, or miss it, before it is told."""
+"""The number of consecutive checks that must find a condition, or miss it, before it is reported."""
 GROWN_AFTER = timedelta(days=1)
-"""How long after it was told a condition that concerns more is told again, unless it has doubled."""
+"""The time after which a condition that has grown is reported again, unless it has doubled."""
 PAUSED_RETRY = timedelta(minutes=15)
-"""How long a way that failed is left alone while the outbox itself asks whether its server is back."""
+"""How long a failed route is not used while the outbox itself probes its server."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeWay:
-    """One of the operator's own addresses. ``open`` makes a transport, ``render`` what it sends.
-    ``has_buttons``: the bot takes decisions from there.
+    """One of the operator's own addresses. ``open`` creates a transport, ``render`` renders a message for it.
+    ``has_buttons``: the bot accepts decisions from there.
     """
 
     channel: str
@@ -64,11 +68,11 @@ class NoticeWay:
 
 
 class OperatorNotifier:
-    """Looks at the state of the service and tells what has changed in it for the operator.
+    """Checks the state of the service and notifies the operator of changes in it.
 
-    ``find`` reads the conditions of now; a StoreError of it is a condition too. ``domain`` is that of the
-    sender's address, for Message-IDs. ``ask`` makes the token with which a question is decided (None: there
-    is nothing to decide), ``link`` the address of its page (None: there is no site). One thread.
+    ``find`` reads the current conditions; its StoreError is a condition too. ``domain`` is that of the
+    sender's address, for Message-IDs. ``ask`` creates the token with which a question is decided (None: there
+    is nothing to decide), ``link`` the URL of its page (None: there is no site). Not thread-safe.
     """
 
     def __init__(
@@ -86,14 +90,16 @@ class OperatorNotifier:
         self._ask, self._link = ask, link
         self._domain, self._clock = domain, clock
         self._told: dict[str, str] | None = None
-        self._members: dict[str, frozenset[str]] = {}  # of what was told
-        self._told_at: dict[str, datetime] = {}  # of those that have members
-        self._grown: dict[str, int] = {}  # looks in a row that found more than was told
-        self._failed_at: dict[int, datetime] = {}  # by the number of a way, until a notice leaves by it
-        self._streaks: dict[str, int] = {}  # looks in a row: > 0 with the condition, < 0 without
+        self._members: dict[str, frozenset[str]] = {}  # of the reported conditions
+        self._told_at: dict[str, datetime] = {}  # of the reported conditions with members
+        self._grown: dict[str, int] = {}  # consecutive checks that found more than was reported
+        self._failed_at: dict[int, datetime] = {}  # by the number of a route, until a notice is sent by it
+        self._streaks: dict[str, int] = {}  # consecutive checks: > 0 with the condition, < 0 without
 
     async def look(self) -> OperatorNotice | None:
-        """Look once; returns what was told, None if there was nothing to tell or no way worked."""
+        """Check once; returns the notice that was sent, None if there was nothing to report or no route
+        worked.
+        """
         told = self._read_told()
         found = {finding.key: finding for finding in self._read_conditions() if finding.notify}
         self._count(found, told)
@@ -115,7 +121,7 @@ class OperatorNotifier:
         ways = {
             number: way
             for number, way in enumerate(self._ways, 1)
-            # while a server is away, one message a minute asks whether it is back, and that is the outbox's
+            # while a server is unreachable, only the outbox probes it, with one message a minute
             if paused_key(way.channel) not in found
             or number not in self._failed_at
             or now - self._failed_at[number] >= PAUSED_RETRY
@@ -133,9 +139,9 @@ class OperatorNotifier:
         return notice
 
     def _find_grown(self, found: Mapping[str, HealthFinding], told: Mapping[str, str]) -> set[str]:
-        """The conditions that were told and concern more since, in as many looks in a row as a new one needs:
-        at least as much as was told, or anything after `GROWN_AFTER`. What they concern now is taken as told
-        now where an earlier version has told them.
+        """Find the reported conditions that have grown, in as many consecutive checks as a new one needs:
+        doubled, or grown at all after `GROWN_AFTER`. If an earlier version reported a condition, its current
+        members count as reported now.
         """
         now = self._clock()
         for key in told:
@@ -157,7 +163,7 @@ class OperatorNotifier:
             return [HealthFinding("database", str(error), DATABASE, notify=True)]
 
     def _count(self, found: Mapping[str, HealthFinding], told: Mapping[str, str]) -> None:
-        """Count looks in a row. While the database cannot be read, nothing else is known to be over."""
+        """Count consecutive checks. While the database cannot be read, no other condition counts as over."""
         for key in [*found, *told]:
             streak = self._streaks.get(key, 0)
             if key in found:
@@ -167,8 +173,8 @@ class OperatorNotifier:
         self._streaks = {key: self._streaks.get(key, 0) for key in {*found, *told}}
 
     def _make_tokens(self, opened: Iterable[HealthFinding]) -> list[tuple[str, str, Question]]:
-        """Make the token of each problem that asks for a decision. Without a database or a key there are
-        none, and the notice goes all the same.
+        """Create the token of each problem that needs a decision. Without a database or a key there are none,
+        and the notice is still sent.
         """
         made = []
         for finding in opened:
@@ -186,7 +192,7 @@ class OperatorNotifier:
         ways: Mapping[int, NoticeWay],
         bot_listens: bool,
     ) -> bool:
-        """Send by the first of these ways that works, with what can be decided that way."""
+        """Send by the first of these routes that works, with the decisions that are possible there."""
         for number, way in ways.items():
             decisions = tuple(
                 NoticeDecision(
@@ -248,5 +254,7 @@ class OperatorNotifier:
 
 
 def _shorten(members: Iterable[str]) -> frozenset[str]:
-    """Short hashes: a list of thousands of agencies without a place stays small in the database."""
+    """Shorten members to hashes, so that thousands of agencies without a place take little room in the
+    database.
+    """
     return frozenset(hashlib.sha256(member.encode()).hexdigest()[:10] for member in members)

@@ -1,4 +1,4 @@
-"""Where nothing is wrong, but the operator may decide something: only notices tell of it."""
+"""Conditions that are not problems, but that the operator may decide: only notices contain them."""
 
 from __future__ import annotations
 
@@ -28,18 +28,21 @@ def find_holds(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def describe_wait(held: StandingHolds) -> str:
-    """Until when changes wait, and why: what the mistake may be."""
+    """Describe until when changes wait, and the possible mistake."""
     until = f"until {held.until:%Y-%m-%d %H:%M} UTC" if held.until is not None else "until a person decides"
     return f"{until}: {held.reason}" if held.reason else until
 
 
 def find_unplaced(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find lists with agencies that have no place: only followers of their whole state are told of them."""
+    """Find lists with agencies that have no place: only followers of their whole state are alerted to
+    them.
+    """
     for source in seen.sources:
         if source.unplaced:
             name, count = source.info.name, len(source.unplaced)
             first = source.unplaced[0].name
-            # a name that programs would make a link of stands in no notice, and a changed one in no command
+            # a name that programs would turn into a link must not be in a notice, and a changed one not in a
+            # command
             command = (
                 f"place set {name} {shlex.quote(first)} PLACES" if neutralize(first) == first else "unplaced"
             )

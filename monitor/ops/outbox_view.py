@@ -1,4 +1,4 @@
-"""Single messages of the outbox, with what each waits for."""
+"""Single messages of the outbox, with the reasons why each waits."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from monitor.storage.engine import reading
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
-    """A message of the outbox. ``address`` is masked (None: erased); ``changes`` are ids of what it tells;
-    ``waits`` are sentences that say why it is not sent yet, none where nothing holds it up.
+    """A message of the outbox. ``address`` is masked (None: erased); ``changes`` are the ids of its changes;
+    ``waits`` are sentences that say why it is not sent yet, empty if nothing delays it.
     """
 
     details: DeliveryDetails
@@ -41,9 +41,10 @@ def view_deliveries(
     fenced: str | None,
     now: datetime,
 ) -> tuple[DeliveryView, ...]:
-    """Read messages of the outbox by id; ids that there are none of are passed over.
+    """Read messages of the outbox by id; unknown ids are skipped.
 
-    ``configured`` are the channels with a transport, ``fenced`` is why nothing is sent (None: it is).
+    ``configured`` are the channels with a transport, ``fenced`` is why nothing is sent (None: sending is
+    allowed).
     """
     with reading(engine) as conn:
         found = operator_rows.load_details(conn, ids)
@@ -107,8 +108,8 @@ def _say_what_it_waits_for(
 
 
 def list_stored_lanes(keys: KeyFile, channel: str, address: str | None) -> set[str]:
-    """The lanes whose pauses hold up messages to an address, under the names that are stored: the whole
-    channel, and its own, by keyed hash where that is the address itself.
+    """The lanes whose pauses delay messages to an address, by their stored names: the whole channel, and its
+    own lane, as a keyed hash if that is the address itself.
     """
     if address is None or channel not in KINDS:
         return {EVERYTHING}

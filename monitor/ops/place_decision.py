@@ -1,4 +1,4 @@
-"""The operator gives agencies their places on the page of a notice, or with `monitor place`."""
+"""The operator assigns places to agencies on the page of a notice, or with `monitor place`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from monitor.places import Gazetteer
 
 MOST_FIELDS = 30
-"""Agencies that one page asks about; `monitor unplaced` lists all."""
+"""The most agencies on one page; `monitor unplaced` lists all."""
 
 
 def give_places(
@@ -34,7 +34,7 @@ def give_places(
     gazetteer: Gazetteer,
     at: datetime,
 ) -> StoredOverride:
-    """Store the places that somebody wrote for an agency. Raises UsageError for text that names none."""
+    """Store the places that the operator wrote for an agency. Raises UsageError for text that names none."""
     places, note = read_given_places(text, gazetteer)
     given = StoredOverride(
         source=source,
@@ -50,7 +50,7 @@ def give_places(
 
 
 def describe_given(given: StoredOverride) -> str:
-    """An agency and the places that it was given, in a line."""
+    """Format an agency and its assigned places on one line."""
     return f"{given.name}: {given.note or ' '.join(given.places)}"
 
 

@@ -1,7 +1,7 @@
-"""What a publication would do, found by doing it on a scratch copy of the database that is thrown away.
+"""Finds what a publication would do, by polling it on a temporary copy of the database.
 
-The poll, the guards, the places, the fan-out and the messages are the real ones. Nothing can be sent: no
-channel is opened, and the copy is gone before a sender could look at it.
+The poll, the guard, the places, the fan-out and the messages are the real ones. Nothing can be sent: no
+channel is opened, and the copy is deleted before a sender could open it.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from monitor.storage.lists.changes import StoredChange
 
 @dataclass(frozen=True, slots=True)
 class SimulatedChange:
-    """A change with the verdict of the guards: "published", "held" or "pending", and why. ``places`` counts
-    the places that it concerns, None where it is not published.
+    """A change with the verdict of the guard: "published", "held" or "pending", and why. ``places`` is the
+    number of places that it concerns, None if it is not published.
     """
 
     change: Change
@@ -46,7 +46,7 @@ class SimulatedChange:
 
 @dataclass(frozen=True, slots=True)
 class MessageSample:
-    """One message as somebody would get it, without what is theirs alone."""
+    """One message as a recipient would get it, without the values that differ by recipient."""
 
     channel: str
     language: str
@@ -56,7 +56,9 @@ class MessageSample:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What would happen: the result of the poll, its changes, how many people would be told, and samples."""
+    """The result of a simulation: the result of the poll, its changes, how many people would be alerted, and
+    samples.
+    """
 
     result: PollResult
     changes: tuple[SimulatedChange, ...] = ()
@@ -66,7 +68,7 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class GivenBody(UnlinkedSource):
-    """A file that stands in for what the publisher serves."""
+    """Replaces the fetcher by a given file."""
 
     refusal = ": give that one"
 
@@ -119,10 +121,10 @@ def simulate(
     """Poll a source on a copy of the database, from ``bodies``; or approve ``hold``, an id of `monitor
     holds`.
 
-    ``anyway`` also approves what the guards would hold, reject or let wait. ``open_preparer`` makes the
+    ``anyway`` also approves what the guard would hold, reject or delay. ``open_preparer`` creates the
     preparer of a channel on the copy. Raises UsageError for an unknown hold.
     """
-    fan_out(copy, locate=locate, now=now)  # what was published before is no part of it
+    fan_out(copy, locate=locate, now=now)  # changes published earlier are not part of the result
     with db.reading(copy) as conn:
         before = simulation_rows.load_last_changeset(conn)
         known = {row.id for row in changes.load_standing(conn, watch.name)}
@@ -147,9 +149,7 @@ def simulate(
 
 
 def _load_waiting(copy: Engine, source: str, known: set[int | None]) -> list[str]:
-    """Read the ids of what the poll has brought that is not published: open changes, or the rejected
-    whole.
-    """
+    """Read the ids of what the poll has not published: open changes, or the whole rejected publication."""
     with db.reading(copy) as conn:
         rejected = history.find_rejected_now(conn, source)
         rows = changes.load_standing(conn, source)
