@@ -1,4 +1,4 @@
-"""Alerts as values: published changes, with what the configuration knows of their list."""
+"""Builds alerts as values: published changes, with the configured description of their list."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from monitor.storage.lists.changes import StoredChange
 
 
 class AlertBuilder:
-    """Builds alerts. ``sources`` are all configured lists by name; ``public_url`` is None where there is no
-    site to link to.
+    """Builds alerts. ``sources`` are all configured lists by name; ``public_url`` is None without a site to
+    link to.
     """
 
     def __init__(self, sources: Mapping[str, SourceInfo], public_url: str | None) -> None:
@@ -24,12 +24,12 @@ class AlertBuilder:
         self._public = public_url.rstrip("/") if public_url else None
 
     def title(self, source: str, language: str) -> str:
-        """The title of a list in a language; its name if it is not configured any more."""
+        """The title of a list in a language; its name if it is no longer configured."""
         known = self._sources.get(source)
         return known.title(language) if known else source
 
     def find_polls_url(self, source: str) -> str | None:
-        """The address of the file with every poll of a list; None without a site, or for an unknown list."""
+        """The URL of the file with every poll of a list; None without a site, or for an unknown list."""
         if self._public is None or source not in self._sources:
             return None
         return f"{self._public}/data/{source}/polls.csv"
@@ -44,10 +44,10 @@ class AlertBuilder:
         changeset: int | None = None,
         moved: Mapping[str, str] = MappingProxyType({}),
     ) -> Alert:
-        """Build the alert about published changes of one list, each with the places that are the reason.
+        """Build the alert about published changes of one list, each with the followed places that match.
 
-        ``changeset`` is where all of them were published, None if not together. ``moved``: by the key of an
-        added agency, the list from which it moved here.
+        ``changeset`` is the changeset of all of them, None if they were not published together. ``moved``: by
+        the key of an added agency, the list from which it moved here.
         """
         told = tuple(
             Told(
@@ -105,7 +105,7 @@ class AlertBuilder:
         )
 
     def build_retraction(self, row: StoredChange, told_at: datetime | None, language: str) -> ChangeRetracted:
-        """Build the message that takes a retracted change back, for somebody who was told it then."""
+        """Build the message about a retracted change, for a person who was alerted to it."""
         known = self._sources.get(row.source)
         retraction = row.retraction
         assert retraction is not None
@@ -125,7 +125,7 @@ class AlertBuilder:
                 not_after=row.first_seen_at,
                 gone_at=row.gone_at,
             ),
-            # to the hour, so that those who were told together share one rendering
+            # rounded to the hour, so that people who were alerted together share one rendering
             told_at=told_at and told_at.replace(minute=0, second=0, microsecond=0),
             retracted_at=retraction.at,
             reason=retraction.reason(language),
@@ -134,7 +134,7 @@ class AlertBuilder:
         )
 
     def sample(self, language: str, now: datetime) -> Alert:
-        """A sample alert about nothing that has happened. Raises UsageError where no list is monitored."""
+        """Build a sample alert with an invented change. Raises UsageError if no list is monitored."""
         source = next((info for info in self._sources.values() if info.enabled), None)
         if source is None:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""What a channel's answers mean for the deliveries in a message: their outcomes."""
+"""Computes the outcomes of deliveries from a channel's answers."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 
 class ChannelAnswers:
-    """Computes outcomes from one channel's answers, with what is known of its lanes and pauses.
+    """Computes outcomes from one channel's answers, with the known lanes and pauses.
 
-    ``probe`` is the channel's pause that one message is to end.
+    ``probe`` is the channel's pause that one message tests.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ChannelAnswers:
         self._accepted_at: datetime | None = None
 
     def begin_batch(self, taken: Taken) -> None:
-        """Take over what a claimed batch says of pauses and of the last accepted message."""
+        """Store the pauses and the time of the last accepted message from a claimed batch."""
         self.probe, self._spans = taken.probe, taken.spans
         times = [at for at in (self._accepted_at, taken.accepted_at) if at is not None]
         self._accepted_at = max(times, default=None)
@@ -51,8 +51,8 @@ class ChannelAnswers:
     def build_sent(
         self, prepared: PreparedMessage, began: datetime, moved_to: str | None, reference: str | None
     ) -> Outcome:
-        """Build the outcome of an accepted message, of which the sending began then; ``reference`` is what
-        its server calls it.
+        """Build the outcome of an accepted message whose sending began at ``began``; ``reference`` is the
+        server's id of it.
         """
         self._accepted_at = self._clock()
         return Outcome(
@@ -68,14 +68,14 @@ class ChannelAnswers:
         )
 
     def name_lane(self, address: str, lane: str | None = None) -> str:
-        """Compute the name under which a lane is stored: a lane that is an address of its own, as a chat is,
-        by keyed hash only.
+        """Compute the stored name of a lane: if the lane is itself an address, such as a chat, only its keyed
+        hash is stored.
         """
         lane = self._channel.lane(address) if lane is None else lane
         return lookup(self._keys, self._name, address) if lane == address else lane
 
     def build_unrendered(self, deliveries: Sequence[Claimed], error: str, now: datetime) -> Outcome:
-        """Build the outcome of deliveries of which no message could be made."""
+        """Build the outcome of deliveries for which no message could be rendered."""
         return build_retry(
             self._name,
             deliveries,
@@ -90,8 +90,9 @@ class ChannelAnswers:
     ) -> Outcome:
         """Build the outcome of a permanent failure: believed, or doubted where it may be about us.
 
-        A configured chat is the operator's, and so is the mistake: it is tried for as long as a message
-        lives, unless the channel's addresses say themselves that they are gone.
+        A configured chat belongs to the operator, so a refusal is a mistake in the configuration: it is
+        retried for the lifetime of the message, unless addresses of this channel report themselves that they
+        are gone.
         """
         ends = failure.address_gone and kind_of(self._name).ends_configured
         if prepared.deliveries[0].origin == "config" and not ends:
@@ -142,10 +143,10 @@ class ChannelAnswers:
     def _time_paused(
         self, deliveries: Sequence[Claimed], address: str, *, doubted: bool = False
     ) -> timedelta:
-        """Compute how much of the life of these deliveries their channel or lane was paused.
+        """Compute for how long the channel or lane of these deliveries was paused during their lifetime.
 
-        ``doubted``: also the time since the server last took a message, up to `UNPROVEN_LIFE`: a server that
-        takes nothing may refuse us, however few people it has refused.
+        ``doubted``: also count the time since the server last accepted a message, up to `UNPROVEN_LIFE`: a
+        server that accepts nothing may be refusing us, even if it has refused only a few people.
         """
         since, now = max(delivery.created_at for delivery in deliveries), self._clock()
         spans = self._spans
@@ -155,7 +156,7 @@ class ChannelAnswers:
         return time_paused(spans, (EVERYTHING, self.name_lane(address)), since, now)
 
     def _takes_others(self, deliveries: Sequence[Claimed]) -> bool:
-        """Whether the server has taken messages since these deliveries were made."""
+        """Whether the server has accepted messages since these deliveries were created."""
         return self._accepted_at is not None and self._accepted_at >= max(
             delivery.created_at for delivery in deliveries
         )

@@ -1,4 +1,4 @@
-"""Queues the canary: a message to the operator that takes the way of an alert, so that its absence shows that
+"""Queues the canary: a message to the operator that is sent like an alert, so that its absence shows that
 alerts do not arrive either.
 """
 
@@ -25,7 +25,7 @@ def insert_due_canary(
     engine: Engine, keys: KeyFile, channel: str, address: str, every: timedelta, now: datetime
 ) -> int:
     """Queue a canary if the last one is older than ``every`` and none waits; returns how many. It belongs to
-    a subscriber of its own, which follows nothing, or to the one that has this address.
+    a subscriber of its own that follows nothing, or to the existing one with this address.
     """
     address = normalise_address(channel, address)
     with reading(engine) as conn:
@@ -47,7 +47,7 @@ def insert_due_canary(
         if new:
             people.update(conn, one.id, receipts=False)
         canary_rows.note_canary(conn, one.id, now)
-        # two processes at once write one: the period is that of both
+        # two processes at once write only one, because they compute the same period
         period = f"{int(now.timestamp() // every.total_seconds())}"
         queued = queue.insert_message(conn, CANARY, one.id, now, period=period)
     return int(queued is not None)

@@ -1,12 +1,12 @@
 """The clone guard: a copied or restored database does not write to real people by itself.
 
-A database gets its identity when it is first opened, and ``fence.json`` in the data folder names it. Each
-time deliveries are claimed, and once more when the last of them is settled, the database counts up and then
-the file is written with that count. An older database, or one without its folder, does not match its file.
-A copy of the whole folder matches, so ``fence.json`` also names the instance: inode and time of the last
-status change of a file that is never written again. No copy and no restore carries both; a recursive chown or
-chmod, or a hard link, changes the time too. Host name, credentials and tuning do not matter: a recreated
-container on its own volume goes on.
+A database gets its identity when it is first opened, and ``fence.json`` in the data folder contains it. Each
+time deliveries are claimed, and once more when the last of them is settled, the database increments a count
+and then the file is written with that count. An older database, or one without its folder, does not match its
+file. A copy of the whole folder matches, so ``fence.json`` also names the instance: inode and time of the
+last status change of a file that is never written again. No copy or restore preserves both; a recursive chown
+or chmod, or a hard link, changes the time too. Host name, credentials and settings do not matter: a recreated
+container on its own volume keeps sending.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from monitor.storage.engine import reading, transaction
 
 NAME = "fence.json"
 INSTANCE = "instance"
-"""The file whose inode and status change tell a data folder from its copies."""
+"""The file whose inode and status change distinguish a data folder from its copies."""
 _REMEDY = "run `monitor resume` and confirm to start sending"
 
 
@@ -43,7 +43,7 @@ class FenceState:
 @dataclass(frozen=True, slots=True)
 class SendCount:
     """The content of ``fence.json``: which database sent from this folder, its count of sends, and the
-    instance of the folder (None: written before there were any).
+    instance of the folder (None: written by a version without instances).
     """
 
     identity: str
@@ -54,7 +54,8 @@ class SendCount:
 def check(engine: Engine, folder: Path) -> FenceState:
     """Check that this database is the one that sent from this data folder, and not older than it was then."""
     try:
-        # before the database, which another sender counts up first: else its progress looks like a restore
+        # read before the database, which another sender increments first: otherwise its progress would look
+        # like a restore
         noted = _read(folder / NAME)
         with reading(engine) as conn:
             identity, sends = meta.load_identity(conn), send_mark.read(conn)
@@ -83,7 +84,8 @@ def check(engine: Engine, folder: Path) -> FenceState:
 
 
 def bind_folder(engine: Engine, folder: Path) -> None:
-    """Give a new database its identity and note it in its data folder: a copy elsewhere is recognized.
+    """Give a new database its identity and write it to its data folder, so that a copy elsewhere is
+    recognized.
 
     Raises StoreError when the folder cannot be written.
     """
@@ -99,12 +101,12 @@ def bind_folder(engine: Engine, folder: Path) -> None:
         except (OSError, ValueError, KeyError, TypeError):
             return  # `check` reports it
         if before is None or before.sends == 0:
-            # before the commit: it is repeated after a crash in between
+            # before the commit: after a crash in between, it is repeated
             _write(folder / NAME, SendCount(identity, send_mark.read(conn), _create_instance(folder)))
 
 
 def _bind_instance(folder: Path, identity: str) -> None:
-    """Note the instance in a folder that an earlier version of the program has bound."""
+    """Write the instance to a folder that an earlier version of the program has bound."""
     try:
         noted = _read(folder / NAME)
     except (OSError, ValueError, KeyError, TypeError):
@@ -131,8 +133,8 @@ def allow_sending(engine: Engine, folder: Path, *, now: datetime) -> None:
 class CloneGuard:
     """The clone guard of one running sender.
 
-    ``series`` enters every Message-ID: the database's identity, and the epoch that the last `monitor resume`
-    began. ``earlier_series`` are those before, each with the time until which it entered them.
+    ``series`` is part of every Message-ID: the database's identity, and the epoch that the last `monitor
+    resume` began. ``earlier_series`` are the former ones, each with the time until which it was used.
     """
 
     def __init__(self, engine: Engine, folder: Path) -> None:
@@ -158,9 +160,11 @@ class CloneGuard:
         return f"{self._identity} {epoch}" if epoch else self._identity
 
     def advance(self, sends: int) -> None:
-        """Write to the disk that the database has counted ``sends`` sends, before the first one leaves."""
+        """Write to the disk that the database has counted ``sends`` sends, before the first of them
+        is sent.
+        """
         with self._lock:
-            if sends > self._sends:  # threads may arrive in another order than their transactions
+            if sends > self._sends:  # threads may arrive in a different order than their transactions
                 _write(self._path, SendCount(self._identity, sends, self._instance))
                 self._sends = sends
 
@@ -179,7 +183,7 @@ def _read(path: Path) -> SendCount | None:
 
 
 def _read_instance(folder: Path) -> str | None:
-    """Read which instance of a data folder this is; None without the file that tells."""
+    """Read the instance of a data folder; None without the instance file."""
     try:
         found = (folder / INSTANCE).stat()
     except OSError:
@@ -188,7 +192,7 @@ def _read_instance(folder: Path) -> str | None:
 
 
 def _create_instance(folder: Path) -> str:
-    """Read which instance of a data folder this is, and create the file that tells where there is none.
+    """Read the instance of a data folder, and create the instance file if it is missing.
 
     Raises StoreError.
     """
@@ -223,7 +227,7 @@ def _write(path: Path, noted: SendCount) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        with suppress(OSError):  # what could not be written may not be there, nor its folder
+        with suppress(OSError):  # the temporary file, or its folder, may not exist
             aside.unlink()
         raise StoreError(
             f"{path} cannot be written ({error.strerror}): check the data folder; nothing was sent"

@@ -15,12 +15,12 @@ from monitor.outbox.outcomes import Outcome
 log = logging.getLogger(__name__)
 
 GROUP = 50
-"""How many outcomes are committed together at most."""
+"""The most outcomes that are committed together."""
 GROUP_WAIT = timedelta(milliseconds=20)
 """How long the first outcome of a group waits for others while messages are being sent."""
 _TRIES = (timedelta(seconds=0.5), timedelta(seconds=2), timedelta(seconds=5))
-"""Pauses between attempts to commit. What is not settled is sent again, so a locked database is worth waiting
-for.
+"""Pauses between attempts to commit. Unsettled messages are sent again, so it is better to wait for a locked
+database.
 """
 
 
@@ -41,7 +41,7 @@ class GroupCommit:
         self._flush = asyncio.Event()
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Have these outcomes committed with the next group."""
+        """Queue these outcomes for the next group."""
         self._pending.extend(outcomes)
         if self._pending:
             self._any.set()
@@ -49,7 +49,7 @@ class GroupCommit:
             self._flush.set()
 
     def flush(self) -> None:
-        """Commit what is here at once: no message is being sent that could add to the group."""
+        """Commit the queued outcomes at once: no message is being sent that could join the group."""
         self._flush.set()
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""Which agencies cover the places that somebody follows, as values of messages."""
+"""Finds the agencies that cover a person's followed places, as values for messages."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from monitor.storage.lists.baseline import BaselineInfo
 from monitor.storage.lists.coverage import Cover, Coverage
 from monitor.storage.people import Follow
 
-_NAMED = 40  # agencies that are named for one place; the others are counted
-_NAMED_IN_ALL = 400  # a mail about many places must not become so long that mail programs cut it off
+_NAMED = 40  # the most agencies named for one place; the others are counted
+_NAMED_IN_ALL = 400  # keeps a mail about many places short enough that mail programs do not cut it off
 
 
 class CoveredPlaces:
-    """Looks places up in the lists as they are now. ``title`` names a list in a language."""
+    """Looks up places in the current lists. ``title`` returns the title of a list in a language."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class CoveredPlaces:
         self._title = title
 
     def load_agencies_today(self, follows: Iterable[Follow], language: str) -> tuple[AgenciesToday, ...]:
-        """Read which agencies cover these places now; ZIPs with the same answer stand together."""
+        """Read which agencies cover these places now; ZIPs with the same answer are grouped."""
         watched = [name for name, info in self._sources.items() if info.enabled]
         order = {name: number for number, name in enumerate(watched)}
         wanted = sorted(
@@ -63,8 +63,8 @@ class CoveredPlaces:
     def list_newly_covered(
         self, subscriber: int, owed: Iterable[NewlyCovered], language: str
     ) -> AlsoListed | None:
-        """List those agencies of ``owed`` that are still listed and serve a place that somebody follows; None
-        if there is none.
+        """List those agencies of ``owed`` that are still listed and serve a followed place; None if there are
+        none.
         """
         with reading(self._engine) as conn:
             follows = people.load_follows(conn, subscriber)
@@ -84,7 +84,7 @@ class CoveredPlaces:
         return AlsoListed(agencies[:_NAMED], len(agencies)) if agencies else None
 
     def _find_covers(self, follow: Follow, number: int | None) -> tuple[tuple[Cover, ...], tuple[Cover, ...]]:
-        """The agencies of a place itself, and all that its followers hear of."""
+        """The agencies of the place itself, and all agencies that its followers are alerted to."""
         covered = self._coverage.of(follow.source, number)
         own: tuple[Cover, ...] = ()
         if follow.place == "US":
@@ -107,7 +107,7 @@ class CoveredPlaces:
         return AgenciesToday(
             places=(follow.place,),
             title=self._title(follow.source, language),
-            # the whole country would be thousands of lines
+            # the whole country would take thousands of lines
             agencies=() if whole else tuple((cover.listing.name, cover.placement.reason) for cover in covers),
             total=len(covers),
             seen_at=seen,

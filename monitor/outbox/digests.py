@@ -1,5 +1,5 @@
-"""Digests that are due become deliveries: one per person and period, with all changes in their places since
-the last one.
+"""Queues due digests as deliveries: one per person and period, with all changes in their places since the
+last one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from monitor.storage.people import past_choices
 
 log = logging.getLogger(__name__)
 
-_BATCH = 500  # subscribers in one transaction
+_BATCH = 500  # the number of subscribers in one transaction
 
 
 def insert_due_digests(engine: Engine, now: datetime) -> int:
-    """Write the digests, and the summaries after a pause, that are due; returns how many. None is written
-    without a change.
+    """Insert the due digests, and summaries after a pause; returns how many. None is inserted without a
+    change.
 
     Running this twice, or in two processes at once, is harmless: each person gets a changeset once.
     """
@@ -34,8 +34,8 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
             if not digests.has_due(conn, now):
                 break
         with transaction(engine) as conn:
-            # after every fan-out that is committed, and before every other: what this digest does not see,
-            # the next one collects
+            # ordered after every committed fan-out and before every other one: changes that this digest does
+            # not see are in the next one
             moment = eligibility.next_moment(conn, now)
             due = digests.load_due(conn, now, _BATCH)
             found = digests.load_collected(conn, [entry.subscriber for entry in due], places)
@@ -63,8 +63,8 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
 
 
 def _about(due: Due) -> str:
-    """What a digest is about: a pause, the time since the last digest before alerts at once, a week, or a
-    day.
+    """What a digest covers: a pause, the time since the last digest before a switch to immediate alerts, a
+    week, or a day.
     """
     if due.was_paused:
         return "summary"
@@ -74,8 +74,8 @@ def _about(due: Due) -> str:
 def _period(due: Due) -> str:
     """The key that keeps a digest from being written twice.
 
-    It names the moment at which the digest was due, not the present one: after an outage over midnight the
-    digest of yesterday would else take the name of today's.
+    It is derived from the moment at which the digest was due, not from the current time: otherwise, after an
+    outage over midnight, yesterday's digest would take the key of today's.
     """
     about = _about(due)
     if about in {"summary", "last"}:
@@ -88,9 +88,9 @@ def _plan(
 ) -> tuple[int, datetime | None, datetime | None]:
     """Compute when the next digest is due and from when on it collects changes: (subscriber, due at, since).
 
-    ``moment`` is this digest's in the order of fan-outs: each one before it is committed, and each later one
-    has a later time. ``left``: a digest of this period was written before, as after a change of the hour, so
-    the next one looks as far back.
+    ``moment`` is this digest's position in the order of fan-outs: each earlier one is committed, and each
+    later one has a later time. ``left``: a digest of this period was already written, as after a change of
+    the hour, so the next one starts at the same time as this one.
     """
     at = next_digest(due.frequency, zone_or_utc(due.timezone), due.local_hour or 0, now)
     since = due.since if left else moment

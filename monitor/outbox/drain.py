@@ -1,4 +1,4 @@
-"""`drain`: every configured channel at once, each by a `ChannelSender` of its own."""
+"""`drain` sends on every configured channel at once, each with a `ChannelSender` of its own."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What a drain did, in deliveries. ``due`` are owed still, now or later, on whatever channel; 0 where
-    nobody asked for it.
+    """The result of a drain, in deliveries. ``due`` counts those still owed, now or later, on any channel; 0
+    if it was not requested.
     """
 
     sent: int = 0
@@ -62,12 +62,12 @@ async def drain(
 ) -> Drained:
     """Send what is due on these channels and return when nothing is left to claim.
 
-    Deliveries of other channels stay due. ``until`` leaves what becomes due later for another time; without
-    it, what becomes due while this works is sent too. ``loader`` makes message values and ``render`` renders
-    them for a channel. ``folder`` holds the fence, ``domain`` is that of the Message-IDs. Setting ``stop``
-    ends it early: nothing more is claimed, what is under way gets `send.STOP_GRACE`, the rest is given back.
-    ``counts_due`` False spares the count of what is owed still, which walks the whole outbox. Raises
-    FencedError before anything is sent.
+    Deliveries of other channels stay due. ``until`` excludes deliveries that become due later; without it,
+    deliveries that become due while this runs are sent too. ``loader`` loads message values and ``render``
+    renders them for a channel. ``folder`` is the data folder with ``fence.json``, ``domain`` is that of the
+    Message-IDs. Setting ``stop`` ends it early: nothing more is claimed, messages being sent get
+    `send.STOP_GRACE`, the rest is released. ``counts_due`` False skips the count of owed deliveries, which
+    scans the whole outbox. Raises FencedError before anything is sent.
     """
     fence = await asyncio.to_thread(CloneGuard, engine, folder)
     stopped = stop or asyncio.Event()
@@ -95,7 +95,7 @@ async def drain(
         )
         for name, channel in channels.items()
     ]
-    # one channel's trouble does not end another's work
+    # an error of one channel does not stop the others
     for error in await asyncio.gather(*(sender.run() for sender in senders), return_exceptions=True):
         if error is not None:
             raise error

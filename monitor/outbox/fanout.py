@@ -28,8 +28,7 @@ def fan_out(engine: Engine, *, locate: Locate, now: datetime) -> int:
     """Write the deliveries of every changeset that has none yet [T2]; returns how many.
 
     Each changeset is a transaction of its own, after its changes were located. A changeset that cannot be
-    read stays pending and does not stop the others. Running this twice, or in two processes at once, is
-    harmless.
+    read stays pending and does not stop the others. It is idempotent, also in two processes at once.
     """
     with reading(engine) as conn:
         pending = fanout.read_pending(conn)
@@ -38,7 +37,7 @@ def fan_out(engine: Engine, *, locate: Locate, now: datetime) -> int:
         try:
             written += _fan_out_changeset(engine, changeset, locate, now)
         except MonitorError:
-            raise  # the database fails, and would for the next changeset too
+            raise  # the database fails, and would fail for the next changeset too
         except Exception:
             log.exception("changeset %d of %s cannot be fanned out", changeset.id, changeset.source)
     return written
@@ -55,7 +54,7 @@ def _fan_out_changeset(engine: Engine, changeset: PendingFanOut, locate: Locate,
         area_places.insert_missing(conn, changeset.source)
         fanout.write_places(conn, placed)
         if changeset.imported:
-            return 0  # it has places for the pages, and is nobody's news
+            return 0  # a quiet change: its places are stored for the pages, but nobody is alerted
         owed = fanout.insert_deliveries(conn, changeset.id, changeset.source, now)
     log.info(
         "changeset %d of %s: %d changes, %d deliveries", changeset.id, changeset.source, len(changes), owed
@@ -65,7 +64,7 @@ def _fan_out_changeset(engine: Engine, changeset: PendingFanOut, locate: Locate,
 
 def _place_change(change: Unplaced, source: str, locate: Locate) -> Placed:
     """Place a change: a move or a rename concerns the places before and after; the reason is that of the
-    place after.
+    later place.
     """
     placed = [
         (listing, placement or _locate_listing(source, listing, locate, change.id))
@@ -84,8 +83,8 @@ def _place_change(change: Unplaced, source: str, locate: Locate) -> Placed:
 
 
 def find_places(listing: Listing, placement: Placement) -> tuple[frozenset[str], frozenset[str]]:
-    """The places that an agency concerns, and those of them that are states whose every follower it
-    concerns.
+    """Compute the places that an agency concerns, and those of them that are states with all of their
+    followers.
     """
     states = frozenset(_states(listing, placement))
     places = frozenset(placement.places) | states | {EVERYWHERE}
@@ -93,8 +92,8 @@ def find_places(listing: Listing, placement: Placement) -> tuple[frozenset[str],
 
 
 def _states(listing: Listing, placement: Placement) -> set[str]:
-    """The states that a placement concerns: those that it names, or that of a listing placed by ZIP; none
-    when only "US" is known.
+    """The states that a placement concerns: those that it names, or the state of a listing placed by ZIP;
+    empty if only "US" is known.
     """
     named = {place for place in placement.places if not place.isdigit()} - {EVERYWHERE}
     by_zip = any(place.isdigit() for place in placement.places)
@@ -102,8 +101,8 @@ def _states(listing: Listing, placement: Placement) -> set[str]:
 
 
 def _locate_listing(source: str, listing: Listing, locate: Locate, change: int) -> Placement:
-    """Locate a listing; one on which the gazetteer fails is placed in its state and does not stop the
-    others. Raises StoreError where the operator's overrides cannot be read: the next fan-out places it.
+    """Locate a listing; if the gazetteer fails on it, it is placed in its state and does not stop the others.
+    Raises StoreError if the operator's overrides cannot be read: the next fan-out places it.
     """
     try:
         return locate(source, listing)

@@ -1,4 +1,4 @@
-"""One sender's leases on the deliveries of one channel: plain functions that are called in threads."""
+"""One sender's leases on the deliveries of one channel: synchronous functions that are called in threads."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from monitor.storage.deliveries.rates import Turns
 from monitor.storage.engine import Commits, SingleReads, reading, sqlite_path, transaction
 
 LEASE = timedelta(minutes=2)
-"""How long a lease lasts unless it is renewed; a crash delays its messages by that."""
+"""How long a lease lasts unless it is renewed; a crash delays its messages by this time."""
 BATCH = 200
-"""How many deliveries are claimed at once."""
+"""The most deliveries that are claimed at once."""
 
 
 _unsettled: WeakKeyDictionary[Engine, dict[str, list[Outcome]]] = WeakKeyDictionary()
@@ -37,11 +37,11 @@ _unsettled: WeakKeyDictionary[Engine, dict[str, list[Outcome]]] = WeakKeyDiction
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A claimed batch, and what its sender must know.
+    """A claimed batch, with the facts that its sender needs.
 
     ``ids`` are the deliveries, ``paused`` the end of the pause of each paused lane. ``probe``: the channel
-    was paused, and this one message is to show whether it still has to be. ``spans`` are the pauses of some
-    weeks, ``accepted_at`` is when the server last took a message. ``rated`` are lanes whose rate is limited.
+    was paused, and this one message tests whether the pause can end. ``spans`` are the pauses of the last
+    weeks, ``accepted_at`` is when the server last accepted a message. ``rated`` are lanes with a rate limit.
     """
 
     ids: tuple[int, ...] = ()
@@ -53,7 +53,8 @@ class Taken:
 
 
 class Leases:
-    """The leases of one sender. ``owner`` is a name that no other sender uses: a lease says who holds a row.
+    """The leases of one sender. ``owner`` is the unique name of this sender, which is stored in each leased
+    row.
 
     ``local``: the database is a file on this machine, so that reading it waits for no network. Call `close`
     at the end.
@@ -66,17 +67,17 @@ class Leases:
         self._commits = Commits(engine) if sqlite_path(engine) is not None else None
         self._single = SingleReads(engine)
         self._statuses: dict[int, DeliveryStatus] = {}
-        self._read_at: int | None = None  # the number of commits at which they were read
+        self._read_at: int | None = None  # the database's commit counter when they were read
 
     def take(self, now: datetime, until: datetime) -> Taken:
         """Claim a batch of what is due at ``until`` [T3].
 
-        While a whole channel is paused nothing is claimed; when the pause is over, one message is, by one
-        process, and everybody else goes on waiting for its outcome. The clone guard's count goes up with the
-        claim and is on the disk before this returns.
+        While a whole channel is paused, nothing is claimed; when the pause is over, one process claims one
+        message, and all others wait for its outcome. The clone guard's count is incremented with the claim
+        and is on the disk before this returns.
         """
         with reading(self._engine) as conn:
-            # most rounds find nothing, and a write transaction would lock out others for it
+            # most rounds find nothing, and a write transaction would block others for nothing
             if not queue.has_due(conn, self._channel, now, until):
                 return Taken()
         with transaction(self._engine) as conn:
@@ -130,22 +131,22 @@ class Leases:
         return Taken(ids, paused, probe, spans, accepted_at, rated)
 
     def read_statuses(self, ids: Collection[int], ahead: Iterable[int] = ()) -> dict[int, DeliveryStatus]:
-        """Read the status of claimed deliveries at this moment. ``ahead`` are those that will be needed next.
+        """Read the current status of claimed deliveries. ``ahead`` are those that will be needed next.
 
         In a SQLite file nothing changes between two commits, so one query serves all messages until the next
-        one.
+        commit.
         """
         if self._commits is None:
             with self._single.connection() as conn:
                 return queue.load_statuses(conn, ids)
-        number = self._commits.number()  # before the rows: what is committed in between is seen next time
+        number = self._commits.number()  # read before the rows: a commit in between is seen next time
         if number != self._read_at or not self._statuses.keys() >= set(ids):
             self._statuses = queue.load_statuses_at_once(self._commits, [*ids, *ahead])
             self._read_at = number
         return {id: self._statuses[id] for id in ids if id in self._statuses}
 
     def close(self) -> None:
-        """Give back the connections that this keeps."""
+        """Return the connections that this object holds."""
         self._single.close()
         if self._commits is not None:
             self._commits.close()
@@ -156,19 +157,19 @@ class Leases:
             return settle(conn, self._keys, self._channel, self.owner, outcomes, now)
 
     def reserve(self, lane: str, now: datetime, count: int, limit: LaneLimit | None) -> Turns:
-        """Reserve turns for messages to a lane whose rate is limited."""
+        """Reserve turns for messages to a lane with a rate limit."""
         with transaction(self._engine) as conn:
             return rates.reserve(conn, self._channel, lane, now, count, limit)
 
     def keep_unsettled(self, outcomes: Iterable[Outcome]) -> None:
-        """Remember, for as long as this process lives, accepted messages whose settling failed."""
+        """Remember accepted messages whose settling failed, in the memory of this process."""
         accepted = [outcome for outcome in outcomes if outcome.kind is OutcomeKind.SENT]
         if accepted:
             _unsettled.setdefault(self._engine, {}).setdefault(self._channel, []).extend(accepted)
 
     def settle_kept(self, now: datetime) -> None:
-        """Settle what `keep_unsettled` remembers. Raises StoreError while that is impossible, and nothing may
-        be sent then: on a full disk each round would send the same messages again.
+        """Settle the deliveries that `keep_unsettled` remembers. Raises StoreError while that is impossible;
+        nothing may be sent then, because on a full disk each round would send the same messages again.
         """
         kept = _unsettled.get(self._engine, {}).get(self._channel)
         if kept:
@@ -183,8 +184,8 @@ class Leases:
     def renew(self, ids: Collection[int], now: datetime, stalled_since: datetime | None = None) -> None:
         """Renew these leases, and write a heartbeat of the sender.
 
-        ``stalled_since``: since when a message waits for the server's answer, if that is long; `monitor
-        status` names it.
+        ``stalled_since``: the time since which a message has waited for the server's answer, if that is long;
+        `monitor status` shows it.
         """
         with transaction(self._engine) as conn:
             heartbeats.write_beat(conn, "sender", self.owner, now)

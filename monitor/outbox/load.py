@@ -1,4 +1,4 @@
-"""Loads deliveries as message values: from claimed rows and the database to `messages.model`."""
+"""Loads deliveries as message values: converts claimed rows and database rows to `messages.model`."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ CONFIRM, WELCOME, DIGEST, NOTICE = "confirm", "welcome", "digest", "notice"
 _NO_ALERTS = frozenset({CONFIRM, WELCOME, DIGEST, NOTICE, CANARY, RETRACTION})
 
 _SIGNED_WITHIN = timedelta(hours=1)
-"""What was polled is in the signed record by then."""
-_MISSED = 1.5  # times the usual interval between two checks: one of them was missed
+"""The delay after which polls are covered by the signed record."""
+_MISSED = 1.5  # times the usual interval between two checks; a longer gap means that one was missed
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the messages of one batch are built from, by delivery, subscriber or source.
+    """The data for the messages of one batch, by delivery, subscriber or source.
 
-    ``abouts`` are (about, source) by delivery. ``unseen`` are sources whose followers know that they cannot
-    be read. ``retractions`` are by delivery.
+    ``abouts`` are (about, source) by delivery. ``unseen`` are sources whose followers were notified that they
+    cannot be read. ``retractions`` are by delivery.
     """
 
     subscribers: Mapping[int, Subscriber] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class Facts:
 
 
 def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> Facts:
-    """Read everything that these deliveries need; alerts among them need nothing."""
+    """Read the data for these deliveries; alerts need none."""
     others = [delivery for delivery in claimed if delivery.kind in _NO_ALERTS]
     if not others:
         return Facts()
@@ -86,7 +86,8 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
         if abouts.get(delivery.id, ("", None))[0] == "receipt"
         for follow in follows[delivery.subscriber]
     }
-    # by the day, so that what is sent together is one content; up to a midnight that the signed head covers
+    # rounded to the day, so that messages sent together have one content; up to a midnight that the signed
+    # head covers
     until = _day(now - _SIGNED_WITHIN)
     return Facts(
         subscribers={
@@ -110,7 +111,7 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
 
 
 def find_asked_at(delivery: Claimed, facts: Facts) -> datetime:
-    """Find when the recipient subscribed to what a delivery is about."""
+    """Find when the recipient subscribed to the subject of a delivery."""
     hits = facts.matches.get(delivery.id)
     if hits:
         return min(match.asked_at for match in hits)
@@ -118,7 +119,7 @@ def find_asked_at(delivery: Claimed, facts: Facts) -> datetime:
 
 
 class MessageLoader:
-    """Builds message values with what the configuration says about the lists.
+    """Builds message values with the configured descriptions of the lists.
 
     ``sources`` are all configured lists by name. ``public_url`` None: there is no site to link to.
     """
@@ -157,7 +158,9 @@ class MessageLoader:
     def _find_moved(
         self, source: str, changes: Sequence[tuple[Published, tuple[str, ...]]]
     ) -> dict[str, str]:
-        """For added agencies that were on a list that leads to this one: by their key, that list."""
+        """Find added agencies that moved here from a list that leads to this one: key to the name of that
+        list.
+        """
         added = {
             published.change.subject.key: published.not_after
             for published, _ in changes
@@ -180,7 +183,7 @@ class MessageLoader:
         published: Mapping[int, Mapping[int, Published]],
         now: datetime,
     ) -> Message | None:
-        """Build the message of a delivery that is not an alert; None when there is nothing to say any more.
+        """Build the message of a delivery that is not an alert; None if there is nothing to send any more.
 
         ``published`` are the changes by changeset. Raises ValueError for a kind that this version does not
         know.
@@ -214,7 +217,7 @@ class MessageLoader:
                     else None
                 )
             case "notice", ("blind" | "back") if source is not None:
-                # A notice that waited, for a pause or for the relay, may be out of date.
+                # A notice that waited for a pause or for the relay may be out of date.
                 if (source in facts.unseen) != (about == "blind"):
                     return None
                 return self._list_notice(source, about, language)
@@ -235,7 +238,7 @@ class MessageLoader:
         raise ValueError(f"this version knows no {delivery.kind} about {about!r}")
 
     def _past_choices(self, subscriber: int) -> tuple[tuple[str, str], ...]:
-        """Read what is stored of what somebody chose before, by the names of the columns."""
+        """Read the stored past choices of a subscriber, by the names of the columns."""
         with reading(self._engine) as conn:
             follows = past_choices.load_past_follows(conn, subscriber)
             statuses = past_choices.load_past_statuses(conn, subscriber)
@@ -310,8 +313,8 @@ class MessageLoader:
         )
 
     def _describe_checks(self, source: str, checks: Checks, language: str) -> ListChecks:
-        """Describe how a list was checked: the time without a good check is that of the gaps that are longer
-        than usual between two checks.
+        """Describe how a list was checked: the time without a good check is the total of gaps that are longer
+        than usual.
         """
         known = self._sources.get(source)
         longest = max(UNNOTED, _MISSED * (known.every if known else timedelta(hours=1)))
@@ -329,7 +332,7 @@ class MessageLoader:
 
 
 def _schedule(subscriber: Subscriber) -> Schedule:
-    """When somebody gets messages; the same value for all who get alerts at once, so that they share one
+    """When a subscriber gets messages; one value for all with immediate alerts, so that they share one
     rendering.
     """
     if subscriber.frequency == AT_ONCE:

@@ -1,5 +1,5 @@
-"""Notices: that a list could not be read for long and can be again, and once a quarter, to whom nothing
-happened, that we still watch.
+"""Queues notices: that a list could not be read for a long time, that it can be read again, and quarterly
+receipts for subscribers without any message.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ BLIND_FOR = timedelta(days=7)
 RECEIPT_AFTER = timedelta(days=91)
 """After this time without any message a subscriber gets a receipt."""
 LOOK_EVERY = timedelta(hours=6)
-"""How often subscribers who need a receipt are searched for."""
+"""The interval at which subscribers who need a receipt are searched for."""
 _LOOKED = "receipts looked for at"
 
 
 def insert_due_notices(engine: Engine, watched: Mapping[str, SourceInfo], now: datetime) -> int:
-    """Write the notices that are due, and the quarterly receipts; returns how many.
+    """Insert the due notices and quarterly receipts; returns how many.
 
-    ``watched`` are the sources that are polled. Followers of any other source get a notice that it cannot be
-    read.
+    ``watched`` are the sources that are polled. Followers of any other source get a notice that it is no
+    longer watched.
     """
     with reading(engine) as conn:
         sights = notices.load_visibility(conn)
     written = 0
     for source, sight in sights.items():
         told, good = sight.told_blind_at, sight.last_good_at
-        # a service that was down polls before it calls a source unreadable
+        # after a downtime, the service first polls before it calls a source unreadable
         looked = good is not None and sight.last_fetch_at is not None and sight.last_fetch_at > good
         unseen = looked or source not in watched
         long = max(BLIND_FOR, blind_after(watched[source].every)) if source in watched else BLIND_FOR
@@ -79,5 +79,5 @@ def insert_due_notices(engine: Engine, watched: Mapping[str, SourceInfo], now: d
 
 
 def blind_period(source: str, told_at: datetime) -> str:
-    """The period of the notice that a source is blind."""
+    """The dedupe key of the notice that a source is blind."""
     return f"blind {source} {told_at:%Y-%m-%d}"

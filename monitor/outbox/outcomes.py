@@ -1,4 +1,4 @@
-"""What became of a message: the outcomes that are settled, computed from the channel's answer. Pure."""
+"""The outcomes of messages, computed from the channel's answers, to be settled. Pure."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _ERROR_LENGTH = 300
 
 
 class OutcomeKind(StrEnum):
-    """What becomes of deliveries at their settling."""
+    """What happens to deliveries when they are settled."""
 
     SENT = "sent"
     AGAIN = "again"
     FAILED = "failed"
     DROPPED = "dropped"
-    POSTPONED = "postponed"  # not tried, because its lane pauses
+    POSTPONED = "postponed"  # not tried, because its lane is paused
     RELEASED = "released"  # not tried, and due as before
 
 
 @dataclass(frozen=True, slots=True)
 class PauseRequest:
-    """A lane that has to wait, under the name that is stored for it.
+    """A lane that has to pause, by its stored name.
 
-    ``grows``: each pause after the first is longer, up to `retry.LONGEST_PAUSE`. ``counts``: this time does
-    not count toward the life of what waits for it.
+    ``grows``: each pause after the first is longer, up to `retry.LONGEST_PAUSE`. ``counts``: the pause does
+    not count toward the lifetime of deliveries that wait for it.
     """
 
     lane: str
@@ -45,15 +45,15 @@ class PauseRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of deliveries that went together.
+    """The outcome of deliveries that were sent as one message.
 
     ``at``: when AGAIN or POSTPONED ones are due. ``ambiguous``: this attempt may have arrived. ``gone`` and
-    ``strike`` are what a refusal says of the address, ``moved_to`` is its new form. ``lane`` is the stored
-    name of the recipient's lane. ``moment``: when the sending of an accepted message began, or when a refusal
-    came. ``verdict`` and ``answer`` are of a refusal that is doubted, see `refusals`. ``ends_pause``: this
-    was the probe that a paused channel waited for. ``slower``: the lane asks for fewer messages, and took so
-    many in the last second. ``told`` are the changes that an accepted message tells, ``reference`` is what
-    its server calls it.
+    ``strike`` are a refusal's consequences for the address, ``moved_to`` is its new form. ``lane`` is the
+    stored name of the recipient's lane. ``moment``: when the sending of an accepted message began, or when a
+    refusal was received. ``verdict`` and ``answer`` belong to a doubted refusal, see `refusals`.
+    ``ends_pause``: this was the probe of a paused channel. ``slower``: the lane asks for fewer messages, and
+    accepted this many in the last second. ``told`` are the changes in an accepted message, ``reference`` is
+    the server's id of it.
     """
 
     kind: OutcomeKind
@@ -89,10 +89,11 @@ def build_retry(
     alone: bool = True,
     counts: bool = True,
 ) -> Outcome:
-    """Build the outcome of a transient failure: tried again by the schedule, or given up.
+    """Build the outcome of a transient failure: retried by the schedule, or given up.
 
-    ``lane`` is the stored name of what pauses; what a whole channel's trouble has stopped is due when that
-    pause ends. ``paused`` and ``alone`` are as in `retry.next_attempt`, ``counts`` as in `PauseRequest`.
+    ``lane`` is the stored name of the lane that pauses; deliveries stopped by a failure of the whole channel
+    are due when its pause ends. ``paused`` and ``alone`` are as in `retry.next_attempt`, ``counts`` as in
+    `PauseRequest`.
     """
     before = Attempts(
         created_at=max(delivery.created_at for delivery in deliveries),
@@ -154,8 +155,8 @@ def build_doubted_retry(
     chance: Callable[[], float],
     paused: timedelta,
 ) -> Outcome:
-    """Build the outcome of a permanent failure that may be about us: due again, until something confirms
-    it.
+    """Build the outcome of a permanent failure that may concern the sender: due again until something
+    confirms it.
     """
     later = Transient(str(failure), retry_after=REFUSED_WAIT)
     outcome = build_retry(channel, deliveries, later, now, chance=chance, paused=paused)

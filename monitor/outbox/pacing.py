@@ -1,5 +1,5 @@
-"""Turns for messages to lanes whose rate is limited: asked of the database, which all senders share, and
-waited for here while that is short.
+"""Turns for messages to lanes with a rate limit: they are reserved in the database, which all senders share,
+and short waits happen here.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ Reserve = Callable[[str, datetime, int, LaneLimit | None], Turns]
 
 @dataclass(frozen=True, slots=True)
 class PacedMessages:
-    """Messages that may go now, and those that have to ask again later, with when."""
+    """Messages that may be sent now, and those that must request a turn again later, with the time."""
 
     go: list[PreparedMessage]
     later: list[tuple[PreparedMessage, datetime]]
 
 
 class Pacer:
-    """One sender's waiting room. Everything in here happens in the event loop; ``reserve`` runs in a thread.
+    """Messages of one sender that wait for their turn. All methods run in the event loop; ``reserve`` runs in
+    a thread.
 
-    ``sleep`` waits that many seconds, ``give`` takes back a message whose turn has come.
+    ``sleep`` waits for seconds, ``give`` is called with a message whose turn has come.
     """
 
     def __init__(
@@ -52,11 +53,11 @@ class Pacer:
 
     @property
     def holds(self) -> bool:
-        """Whether messages wait here for their turns."""
+        """Whether messages are waiting for their turns."""
         return bool(self._held)
 
     async def admit(self, messages: Iterable[tuple[PreparedMessage, str, LaneLimit | None]]) -> PacedMessages:
-        """Let messages go, each given with its lane and the channel's own limit, or hold them until their
+        """Admit messages, each given with its lane and the channel's own limit, or hold them until their
         turn.
         """
         admitted = PacedMessages([], [])
@@ -86,7 +87,7 @@ class Pacer:
         return admitted
 
     async def run(self) -> None:
-        """Give messages back when their turns come, until cancelled."""
+        """Release messages when their turns come, until cancelled."""
         while True:
             await self._any.wait()
             while self._held:
@@ -100,17 +101,17 @@ class Pacer:
             self._any.clear()
 
     def note_accepted(self, lane: str) -> None:
-        """A message to this lane was accepted."""
+        """Record an accepted message to this lane."""
         self._accepted[lane].append(self._clock())
 
     def count_accepted(self, lane: str) -> float:
-        """Compute how many messages a second the lane took lately; it asks for fewer from now on."""
+        """Compute how many messages a second the lane recently accepted; called when it asks for fewer."""
         self.limited.add(lane)
         now = self._clock()
         return float(sum(1 for at in self._accepted[lane] if now - at <= _SECOND))
 
     def recall(self, lane: str) -> None:
-        """Let what waits for its turn to a lane ask for another one: the lane's rate has changed."""
+        """Make messages that wait for a turn of a lane request a new one: the lane's rate has changed."""
         recalled = [entry for entry in self._held if entry[2] == lane]
         self._held = [entry for entry in self._held if entry[2] != lane]
         heapq.heapify(self._held)

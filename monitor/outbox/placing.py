@@ -1,7 +1,8 @@
-"""Another gazetteer, or other overrides: accepted listings get their places again, silently and counted.
+"""Places accepted listings again after a change of the gazetteer or the overrides, without alerts. Nothing is
+published as a change and nobody is alerted.
 
-Nothing is published as a change and nobody is alerted. Whom an agency reaches only now is told in their next
-message that it is listed, as the state of today.
+People whose places an agency newly serves read in their next message that it is listed, as part of the
+current state.
 """
 
 from __future__ import annotations
@@ -39,9 +40,8 @@ _TRIES = 6
 
 @dataclass(frozen=True, slots=True)
 class PlacingReport:
-    """The result of a step to another gazetteer: agencies whose places were stored already, those of them
-    that have other places now, followed areas with other ZIP codes, and people who are told of an agency as
-    listed.
+    """The result of a change of the gazetteer: agencies whose places were stored before, those of them with
+    other places now, followed areas with other ZIP codes, and people who will read that an agency is listed.
     """
 
     listings: int = 0
@@ -52,7 +52,7 @@ class PlacingReport:
 
 @dataclass(frozen=True, slots=True)
 class _Affected:
-    """An agency before and after the step; ``before`` None: it was not placed yet."""
+    """An agency before and after the change; ``before`` None: it was not placed yet."""
 
     listing: Listing
     before: Placement | None
@@ -60,11 +60,11 @@ class _Affected:
 
 
 def renew_placements(engine: Engine, gazetteer: Gazetteer, now: datetime) -> PlacingReport:
-    """Place every accepted listing again whose placement is missing or is that of another gazetteer, and read
-    the ZIP codes of followed areas again.
+    """Place every accepted listing again whose placement is missing or from another gazetteer, and read the
+    ZIP codes of followed areas again.
 
-    A listing without a placement, as after an upgrade, only gets one. Running this twice, or in two processes
-    at once, is harmless. Raises BaselineMoved if polls were faster every time.
+    A listing without a placement, as after an upgrade, gets one without further effects. It is idempotent,
+    also in two processes at once. Raises BaselineMoved if a poll interfered at every attempt.
     """
     for _ in range(_TRIES):
         try:
@@ -85,7 +85,7 @@ def _renew(engine: Engine, gazetteer: Gazetteer, now: datetime) -> PlacingReport
         return PlacingReport()
     placed = {source: _place(gazetteer, source, found) for source, found in stale.items()}
     with transaction(engine) as conn:
-        # the log first, as everywhere
+        # lock the log first, as everywhere
         for source in sorted(placed):
             _advance(conn, stands[source], stale[source], placed[source], version, now)
         moment = eligibility.next_moment(conn, now)
@@ -116,7 +116,7 @@ def _renew(engine: Engine, gazetteer: Gazetteer, now: datetime) -> PlacingReport
 
 
 def _place(gazetteer: Gazetteer, source: str, stale: Iterable[StalePlacement]) -> dict[int, Placement]:
-    """Place listings, by the id of the version. One on which the gazetteer fails stays as it is."""
+    """Place listings, by the id of the version. A listing on which the gazetteer fails stays as it is."""
     placed = {}
     for each in stale:
         try:
@@ -139,8 +139,8 @@ def _advance(
     version: str,
     now: datetime,
 ) -> None:
-    """Say in the record what the step does to a list, and move its number if an agency has other places, so
-    that everything that is kept of the list is made again. Raises BaselineMoved.
+    """Append the effect on a list to the record, and increment the list's number if an agency has other
+    places, so that everything cached for the list is made again. Raises BaselineMoved.
     """
     moved = sum(_has_moved(each, placed) for each in stale)
     known = sum(each.placement is not None for each in stale)
@@ -156,8 +156,8 @@ def _find_affected(
     placed: Mapping[str, Mapping[int, Placement]],
     renewed: tuple[area_places.RenewedArea, ...],
 ) -> dict[tuple[str, str], _Affected]:
-    """The agencies that may reach other people than before: those that have other places, and those at the
-    places that followed areas have gained. By source and key.
+    """Find the agencies that may reach other people than before: those with other places, and those at places
+    that followed areas have gained. By source and key.
     """
     found = {
         (source, each.agency): _Affected(each.listing, each.placement, placed[source][each.listing_id])
@@ -173,7 +173,7 @@ def _find_affected(
         for listing in accepted.listings:
             before = placements.get(listing.key)
             if before is not None and not gained.isdisjoint(find_places(listing, before)[0]):
-                # with other places it is there already
+                # an agency with other places is included already
                 found.setdefault((source, accepted.agencies[listing.key]), _Affected(listing, before, before))
     return found
 
@@ -181,7 +181,7 @@ def _find_affected(
 def _find_followers(
     conn: Connection, agencies: Mapping[tuple[str, str], tuple[Listing, Placement | None]]
 ) -> dict[tuple[str, str], frozenset[int]]:
-    """Whom each agency reaches, as places and areas stand in the database now."""
+    """Read whom each agency reaches, by the places and areas that are now in the database."""
     reached: dict[tuple[str, str], frozenset[int]] = defaultdict(frozenset)
     for (source, agency), (listing, placement) in agencies.items():
         if placement is not None:

@@ -37,19 +37,19 @@ from monitor.storage.lists import retracted_changes
 log = logging.getLogger(__name__)
 
 LATE_AFTER = timedelta(hours=24)
-"""A change that was detected longer ago than this is told with the words that say so."""
+"""A change that was detected longer ago than this is marked as late in its alert."""
 SUMMARY_AFTER = LATE_AFTER
-"""Alerts of one person that are older than this go out together, as one message."""
-_CONTENTS = 4096  # rendered messages kept at hand, some 10 kB each
+"""Alerts to one person that are older than this are sent together, as one message."""
+_CONTENTS = 4096  # the most cached rendered messages, some 10 kB each
 _CHANGESETS = 64
 _CARRYING = frozenset({ALERT, DIGEST, NOTICE})
-"""Kinds of messages that also say what else is listed."""
+"""Kinds of messages that also list agencies whose places are newly known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom a message is for. ``asked_at``: when they asked for what it tells; ``confirm_until``: how long
-    they may confirm; ``own_line``: what a chat has under each post.
+    """The recipient of a message. ``asked_at``: when they subscribed to its subject; ``confirm_until``: until
+    when they may confirm; ``own_line``: the chat's own line under each post.
     """
 
     number: int
@@ -64,13 +64,13 @@ class Recipient:
 Render = Callable[[Message], object]
 """Renders a message for one channel."""
 Placeholders = Callable[[Recipient], dict[str, str]]
-"""A recipient's own words, by placeholder."""
+"""Computes the values that differ by recipient, by placeholder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedMessage:
-    """One message for one person: one delivery, or several where old alerts are told together. ``told`` are
-    the changes that it tells.
+    """One message for one person: one delivery, or several if old alerts are combined. ``told`` are its
+    changes.
     """
 
     deliveries: tuple[Claimed, ...]
@@ -80,13 +80,13 @@ class PreparedMessage:
     ids: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        # once: it is asked for several times for each message
+        # computed once, because it is used several times for each message
         object.__setattr__(self, "ids", tuple(delivery.id for delivery in self.deliveries))
 
 
 @dataclass(frozen=True, slots=True)
 class NotRendered:
-    """Deliveries of which no message could be made now, and why."""
+    """Deliveries for which no message could be rendered now, and why."""
 
     deliveries: tuple[Claimed, ...]
     error: str
@@ -94,14 +94,14 @@ class NotRendered:
 
 @dataclass(frozen=True, slots=True)
 class NotWanted:
-    """Deliveries that nobody wants any more, and why."""
+    """Deliveries that are no longer wanted, and why."""
 
     ids: tuple[int, ...]
     reason: str
 
 
 class MessagePreparer:
-    """Makes parcels, and remembers what it has rendered. One thread at a time."""
+    """Prepares messages, and caches rendered ones. Not thread-safe."""
 
     def __init__(
         self,
@@ -128,14 +128,15 @@ class MessagePreparer:
     def prepare(
         self, ids: Collection[int], now: datetime
     ) -> Iterable[PreparedMessage | NotRendered | NotWanted]:
-        """One result per delivery, or per group of deliveries that become one message. One that fails holds
-        up no other. Raises StoreError where the database fails, which is no fault of a delivery.
+        """Yield one result per delivery, or per group of deliveries that become one message. A failure
+        affects only its own delivery. Raises StoreError if the database fails, which must not count against a
+        delivery.
         """
         with reading(self._engine) as conn:
             claimed = queue.load_claimed(conn, ids)
             matches = fanout.load_matches(conn, ids)
             facts = load_facts(conn, claimed, now)
-            # others say nothing beside what they are for
+            # other kinds contain only their own subject
             carrying = [delivery.id for delivery in claimed if delivery.kind in _CARRYING]
             owed = newly_covered.load_attached(conn, carrying) if carrying else {}
             wanted = {delivery.changeset for delivery in claimed if delivery.changeset is not None}
@@ -148,7 +149,7 @@ class MessagePreparer:
                             each.id: each for each in fanout.load_published(conn, changeset)
                         }
                 except StoreError:
-                    raise  # the database fails, not what stands in it
+                    raise  # the database fails, not its content
                 except Exception as error:
                     log.exception("the changes of changeset %d cannot be read", changeset)
                     broken[changeset] = f"its changes cannot be read: {type(error).__name__}"
@@ -275,9 +276,9 @@ class MessagePreparer:
         except KeyFileError as error:
             return NotRendered(group, str(error))
         except StoreError:
-            raise  # no fault of the message: counted against it, a database in trouble would end it
+            raise  # not the message's fault: if it counted, a failing database would end the message
         except Exception as error:
-            # the template's or the program's fault: an upgrade may mend it before the message is given up
+            # an error of a template or the program: an upgrade may fix it before the message is given up
             log.exception("no message could be made of delivery %d", first.id)
             return NotRendered(group, f"no message could be made of it: {type(error).__name__}")
 
@@ -290,7 +291,8 @@ class MessagePreparer:
     def _alert(
         self, group: tuple[Claimed, ...], hits: Sequence[Match], owed: Sequence[NewlyCovered], now: datetime
     ) -> object:
-        # looked up and not copied: a changeset may hold hundreds of changes, and most people hear of one
+        # looked up instead of copied: a changeset may hold hundreds of changes, and most people get one of
+        # them
         published = ChainMap(
             *(self._published[delivery.changeset] for delivery in group if delivery.changeset is not None)
         )
@@ -323,8 +325,9 @@ class MessagePreparer:
         return rendered
 
     def _message_id(self, delivery: int) -> str:
-        """Made from the delivery and the database it is in, so that every copy of a message carries the same
-        (RFC 5322, 3.6.4), also one that is sent after the key was exchanged. It does not show the number."""
+        """Compute the Message-ID from the delivery and its database, so that every copy of a message has the
+        same one (RFC 5322, 3.6.4), also after a change of the key. It does not reveal the delivery's number.
+        """
         return self._make_id(self._series, delivery)
 
     def _make_id(self, series: str, delivery: int) -> str:
@@ -334,7 +337,7 @@ class MessagePreparer:
         return f"<{signed.hex()[:32]}@{self._domain}>"
 
     def _find_first_id(self, first: FirstMessage) -> str:
-        """The Message-ID that an earlier message had."""
+        """Compute the Message-ID of an earlier message."""
         sent_at = first.sent_at
         series = next(
             (then for until, then in self._earlier_series if sent_at is not None and sent_at < until),
@@ -344,7 +347,7 @@ class MessagePreparer:
 
 
 def _leave_out(matches: Mapping[int, list[Match]], retracted: Collection[int]) -> dict[int, list[Match]]:
-    """The matches without changes that the operator has retracted: nobody is told of them any more."""
+    """Remove changes that the operator has retracted from the matches: they are no longer announced."""
     return {
         delivery: [match for match in found if match.change not in retracted]
         for delivery, found in matches.items()
@@ -352,7 +355,9 @@ def _leave_out(matches: Mapping[int, list[Match]], retracted: Collection[int]) -
 
 
 def _group_old_alerts(claimed: Iterable[Claimed], now: datetime) -> Iterable[tuple[Claimed, ...]]:
-    """Each delivery by itself, but one person's old alerts about one source as a group, the oldest first."""
+    """Yield each delivery by itself, but one person's old alerts about one source as a group, the oldest
+    first.
+    """
     groups: dict[object, list[Claimed]] = {}
     for delivery in claimed:
         old = delivery.kind == ALERT and now - delivery.created_at >= SUMMARY_AFTER

@@ -1,4 +1,4 @@
-"""A recipient's own words: the values of a message's placeholders."""
+"""The values of a message's placeholders, which differ by recipient."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from monitor.outbox.prepare import Recipient
 
 
 class RecipientPlaceholders:
-    """Computes when a recipient asked, until when they may confirm, their links, and the token of a bounce.
+    """Computes when a recipient subscribed, until when they may confirm, their links, and the bounce token.
 
-    ``sender_address`` is the bare address of the sender, ``public_url`` the site's (None: there is none, and
-    only mail to the sender unsubscribes). Only what works is named: pages and one-click (RFC 8058) need the
-    site.
+    ``sender_address`` is the bare address of the sender, ``public_url`` the site's URL (None: there is no
+    site, and only mail to the sender unsubscribes). Only working links are included: pages and one-click (RFC
+    8058) need the site.
     """
 
     def __init__(self, keys: KeyFile, sender_address: str, public_url: str | None, timezone: str) -> None:
@@ -27,7 +27,7 @@ class RecipientPlaceholders:
 
     def __call__(self, recipient: Recipient) -> dict[str, str]:
         """The values by placeholder."""
-        # each token costs about as much as all else that is a recipient's own, so only those that are wanted
+        # only the needed tokens, because one costs about as much as all other values of a recipient
         token = self._token(recipient, Purpose.UNSUBSCRIBE)
         by_mail = f"mailto:{self._sender_address}?subject=unsubscribe%20{token}"
         values = {

@@ -1,4 +1,6 @@
-"""The operator retracts a published change: it is marked on every page, and all who were told are owed it."""
+"""The operator retracts a published change: it is marked on every page, and everybody who was alerted gets a
+message.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from monitor.storage.lists.retracted_changes import mark_retracted
 
 @dataclass(frozen=True, slots=True)
 class RetractionPlan:
-    """What a retraction does, or did: the change, and how many are told, by channel."""
+    """The effect of a retraction: the change, and the number of recipients by channel."""
 
     change: StoredChange
     channels: Mapping[str, int]
@@ -33,8 +35,8 @@ class RetractionPlan:
 
 
 def plan_retraction(engine: Engine, change: int) -> RetractionPlan:
-    """Read who would be told of a retraction, nobody if it was done before; writes nothing. Raises UsageError
-    as `retract` does.
+    """Read who would be notified of a retraction (nobody if it was done before), without writing. Raises
+    UsageError as `retract` does.
     """
     with reading(engine) as conn:
         row = _load_published(conn, change)
@@ -42,16 +44,16 @@ def plan_retraction(engine: Engine, change: int) -> RetractionPlan:
 
 
 def retract(engine: Engine, change: int, texts: Mapping[str, str], *, now: datetime) -> RetractionPlan:
-    """Retract a published change, and owe it to everybody who was told and is still there.
+    """Retract a published change, and queue a message to everybody who was alerted and is still subscribed.
 
-    ``texts`` are the reason by language and hold "en". All of it is one transaction. A change that is
-    retracted already keeps its reason, and nobody is told twice. Raises UsageError for a change that is not
+    ``texts`` are the reason by language and contain "en". It is one transaction. A change that is already
+    retracted keeps its reason, and nobody is notified twice. Raises UsageError for a change that is not
     published or came with an import, and for a reason that is empty or too long.
     """
     cleaned = check_reason(texts)
     with transaction(engine) as conn:
-        # the log first: every transaction that appends locks its head before anything else, and a retraction
-        # beside this one has been committed when the change is read
+        # lock the log first: every transaction that appends locks its head before anything else, so a
+        # concurrent retraction is committed before the change is read
         log_rows.lock_head(conn)
         row = _load_published(conn, change)
         if row.retraction is not None:
@@ -66,7 +68,7 @@ def retract(engine: Engine, change: int, texts: Mapping[str, str], *, now: datet
 
 
 def check_reason(texts: Mapping[str, str]) -> dict[str, str]:
-    """The reason as it is stored. Raises UsageError for one that is empty or too long."""
+    """Check a reason and return it as stored. Raises UsageError if it is empty or too long."""
     cleaned = {language: " ".join(text.split()) for language, text in texts.items() if text.strip()}
     if "en" not in cleaned:
         raise UsageError("the retraction needs a reason")

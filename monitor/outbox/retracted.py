@@ -1,4 +1,4 @@
-"""What the messages that take a change back are built from."""
+"""Loads the data for messages about retractions."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from monitor.storage.lists.changes import StoredChange
 
 @dataclass(frozen=True, slots=True)
 class Retracted:
-    """What a delivery retracts: the change, and the message that told it (None: that is not known)."""
+    """The retraction of a delivery: the change, and the message that announced it (None: not known)."""
 
     change: StoredChange
     first: FirstMessage | None
 
 
 def load_retractions(conn: Connection, owed: Sequence[tuple[Claimed, str]]) -> dict[int, Retracted]:
-    """Read what deliveries retract, by delivery: each with the number of its change as text."""
+    """Read the retractions of deliveries, by delivery; ``owed`` maps each to the number of its change as
+    text.
+    """
     wanted = {delivery: int(change) for delivery, change in owed}
     rows = {row.id: row for row in changes.load_by_ids(conn, sorted(set(wanted.values())))}
     told = {

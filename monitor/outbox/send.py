@@ -1,8 +1,8 @@
 """One channel's share of a drain: claim [T3], send with no transaction open, settle [T4].
 
-Each channel drains by itself, so that a slow one holds up no other. At any moment at most ``concurrency +
-GROUP`` messages of a channel are between their hand-over and their settling: so many copies can a kill cause,
-and no more. Database calls are plain functions in threads; there is no async session.
+Each channel drains independently, so a slow one delays no other. At any moment at most ``concurrency +
+GROUP`` messages of a channel have been handed over and are not settled; a kill can cause at most that many
+duplicates. Database calls are synchronous functions in threads; there is no async session.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from monitor.storage.deliveries.queue import DeliveryStatus
 
 log = logging.getLogger(__name__)
 
-_AHEAD = 50  # messages whose standing is read together with that of those that begin
+_AHEAD = 50  # the number of upcoming messages whose status is read together with the next ones
 STOP_GRACE = timedelta(seconds=30)
-"""How long messages under way may take to finish at a stop."""
+"""How long messages being sent may take to finish at a stop."""
 
 
 _TRIED = frozenset({OutcomeKind.SENT, OutcomeKind.AGAIN, OutcomeKind.FAILED})
 STALLED_AFTER = timedelta(minutes=2)
-"""After so long without an answer a message is called stalled; the others go on."""
+"""After this time without an answer a message counts as stalled; the others continue."""
 
 
 class ChannelSender:
-    """One channel's share of a drain: a supply of composed messages, messages under way, and their settling.
+    """One channel's share of a drain: a supply of prepared messages, messages being sent, and their settling.
 
-    Everything in here happens in the event loop; `Leases` and `MessagePreparer` work in threads.
+    All methods run in the event loop; `Leases` and `MessagePreparer` work in threads.
     """
 
     def __init__(
@@ -69,20 +69,23 @@ class ChannelSender:
         self._clock, self._until, self._stop = clock, until, stop
         self._groups = GroupCommit(self._write, self._note_settled)
         self._in_hand: set[int] = set()  # claimed and not settled
-        self._ready: deque[PreparedMessage] = deque()  # composed and not begun
+        self._ready: deque[PreparedMessage] = deque()  # prepared and not begun
         self._sending: dict[asyncio.Task[None], datetime] = {}  # with the channel, and since when
         self._unsettled = 0  # outcomes
         self._paused: dict[str, datetime] = {}
         self._answers = ChannelAnswers(name, channel, keys, clock, chance)
         self._pacer = Pacer(claims.reserve, clock, sleep, self._take_back)
-        self._refused: set[int] = set()  # subscribers whose address is gone, also before that is settled
-        self._doubted: dict[int, datetime] = {}  # those who may be gone, until when they are left alone
+        self._refused: set[int] = set()  # subscribers whose address is gone, even before that is settled
+        # subscribers who may be gone, and until when nothing is sent to them
+        self._doubted: dict[int, datetime] = {}
         self._supplied = self._closing = False
         self._failure: BaseException | None = None
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Until nothing is left to claim, or the stop. Raises StoreError if outcomes cannot be settled."""
+        """Run until nothing is left to claim, or until the stop. Raises StoreError if outcomes cannot be
+        settled.
+        """
         try:
             await asyncio.to_thread(self._claims.settle_kept, self._clock())
         except BaseException:
@@ -109,7 +112,7 @@ class ChannelSender:
                 await asyncio.wait({supply})
                 await self._when(lambda: not self._unsettled)
                 await self._leave()
-            finally:  # also when the database fails now, or this is cancelled
+            finally:  # also if the database fails now, or this is cancelled
                 for task in background:
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)
@@ -117,7 +120,7 @@ class ChannelSender:
         if self._failure is not None:
             raise self._failure
 
-    # --- the supply: claim and compose, one batch ahead of the sending
+    # --- the supply: claim and prepare, one batch ahead of the sending
 
     async def _supply(self) -> None:
         try:
@@ -132,8 +135,8 @@ class ChannelSender:
                     return
                 self._answers.begin_batch(taken)
                 self._pacer.limited |= taken.rated
-                # after a jump of the clock our own leases look as if they had run out: what is in hand is not
-                # begun twice
+                # after a jump of the clock our own leases look expired: deliveries at hand are not begun
+                # twice
                 fresh = [id for id in taken.ids if id not in self._in_hand]
                 self._in_hand.update(fresh)
                 results = await asyncio.to_thread(self._preparer.prepare, fresh, now)
@@ -162,7 +165,7 @@ class ChannelSender:
                 return Outcome(kind=OutcomeKind.DROPPED, ids=ids, error=reason)
 
     async def _renew(self) -> None:
-        """Renew the leases while this works: another sender may claim a row whose lease has run out."""
+        """Renew the leases while this runs: another sender may claim a row whose lease has expired."""
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             now = self._clock()
@@ -179,7 +182,7 @@ class ChannelSender:
             except StoreError as error:
                 log.warning("%s: leases could not be renewed: %s", self._name, error)
 
-    # --- sending: as many messages under way as the channel takes, each checked in the moment before
+    # --- sending: as many messages at once as the channel accepts, each checked right before
 
     async def _feed(self) -> None:
         while True:
@@ -222,8 +225,8 @@ class ChannelSender:
         return until if until is not None and until > self._clock() else None
 
     async def _filter_wanted(self, messages: Sequence[PreparedMessage]) -> list[PreparedMessage]:
-        """Those that may be sent now. An unsubscribe, a suppression or another owner of the row wins over the
-        claim.
+        """Filter the messages that may be sent now. An unsubscribe, a suppression or another owner of the row
+        overrides the claim.
         """
         ids = [id for prepared in messages for id in prepared.ids]
         standing = await self._read_statuses(ids)
@@ -254,21 +257,20 @@ class ChannelSender:
         return admitted.go
 
     def _take_back(self, prepared: PreparedMessage) -> None:
-        """A message whose turn has come is looked at once more, and goes first."""
+        """Put a message whose turn has come first in the queue; it is checked once more."""
         self._ready.appendleft(prepared)
         self._changed.set()
 
     async def _read_statuses(self, ids: Sequence[int]) -> dict[int, DeliveryStatus]:
-        # reading a few rows of a local file takes less than handing that to a thread, and never waits for a
-        # writer
+        # reading a few rows of a local file is faster than using a thread, and never waits for a writer
         if self._claims.local:
             ahead = (id for prepared in islice(self._ready, _AHEAD) for id in prepared.ids)
             return self._claims.read_statuses(ids, ahead)
         return await asyncio.to_thread(self._claims.read_statuses, ids)
 
     def _is_ours(self, standing: DeliveryStatus) -> bool:
-        """Whether nobody else has taken the row over, as happens when this machine has slept through its
-        lease.
+        """Whether no other sender has taken over the row, as happens if this machine slept past the end of
+        its lease.
         """
         return standing.owner == self._claims.owner and not standing.waits
 
@@ -277,11 +279,11 @@ class ChannelSender:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failure = self._failure or error
         if not self._sending and (not self._ready or self._over()):
-            self._groups.flush()  # nothing will be sent at once that could join the group
+            self._groups.flush()  # no message is about to be sent that could join the group
         self._changed.set()
 
     async def _carry(self, prepared: PreparedMessage) -> None:
-        """A message's time with the channel; its outcome is settled with others."""
+        """Send a message through the channel; its outcome is settled together with others."""
         outcome = await self._attempt(prepared)
         if outcome.kind is OutcomeKind.SENT:
             self._pacer.note_accepted(outcome.lane)
@@ -292,7 +294,8 @@ class ChannelSender:
         if outcome.verdict and outcome.at is not None:
             self._doubted[prepared.envelope.subscriber] = outcome.at
         if outcome.pause is not None:
-            if self._pauses(outcome.pause.lane) is None:  # what was under way says the same once more
+            # messages that were being sent report the same pause again
+            if self._pauses(outcome.pause.lane) is None:
                 log.warning(
                     "%s: %s pauses until %s: %s",
                     self._name,
@@ -304,7 +307,7 @@ class ChannelSender:
         self._settle([outcome])
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
-        """Settle a group, in a thread, and keep the pauses that follow."""
+        """Settle a group, in a thread, and keep the resulting pauses."""
         for pause in self._claims.settle(outcomes, self._clock()):
             self._paused[pause.lane] = max(pause.until, self._paused.get(pause.lane, pause.until))
 
@@ -324,7 +327,7 @@ class ChannelSender:
             except Transient as failure:
                 return self._answers.build_later(prepared, failure, envelope.address, moved_to)
             except asyncio.CancelledError:
-                # only `_wind_up` cancels, and what has been handed over may arrive
+                # only `_wind_up` cancels, and a message that was handed over may arrive
                 stopped = Transient("the program was stopped before the answer came", ambiguous=True)
                 return self._answers.build_later(prepared, stopped, envelope.address, moved_to)
             except Exception as error:
@@ -342,7 +345,7 @@ class ChannelSender:
         self._groups.add(outcomes)
 
     def _note_settled(self, outcomes: Sequence[Outcome], error: Exception | None) -> None:
-        """A group is written down, or cannot be."""
+        """Handle a group that was settled, or could not be."""
         self._unsettled -= len(outcomes)
         if error is not None:
             self._claims.keep_unsettled(outcomes)
@@ -361,7 +364,9 @@ class ChannelSender:
         await self._when(lambda: self._over() or self._in_hand.isdisjoint(ids))
 
     async def _wind_up(self) -> None:
-        """Nothing new begins; what is with the channel gets its time, and everything begun is settled."""
+        """Begin nothing new, give the messages being sent time to finish, and settle everything that was
+        begun.
+        """
         self._closing = True
         self._changed.set()
         try:
@@ -378,7 +383,7 @@ class ChannelSender:
         await self._when(lambda: not self._under_way())
 
     async def _leave(self) -> None:
-        """What was claimed and not begun is due as before; what was sent is behind the fence's mark."""
+        """Release what was claimed and not begun, and advance the clone guard past what was sent."""
         try:
             if left := self._in_hand - self._claims.unsettled_ids():
                 await asyncio.to_thread(self._claims.release, tuple(left))
@@ -396,7 +401,7 @@ class ChannelSender:
 
 
 def _find_drop_reason(standing: DeliveryStatus | None) -> str | None:
-    """Why the person of a delivery must not get it any more; None if they may."""
+    """Find why the recipient must not get a delivery any more; None if they may."""
     if standing is None or standing.state == queue.DROPPED or standing.subscriber == "ended":
         return "the subscriber has left"
     if standing.suppressed:

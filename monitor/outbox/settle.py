@@ -1,4 +1,4 @@
-"""Writing outcomes down: the rows of a whole group of outcomes change in one transaction [T4]."""
+"""Settles outcomes: the rows of a whole group of outcomes change in one transaction [T4]."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ from monitor.storage.lists import retracted_changes
 log = logging.getLogger(__name__)
 
 _UNDER_WAY = timedelta(days=1)
-"""No message is with a server for longer; clocks of two processes may differ."""
+"""The longest time that a message is with a server, including a difference between the clocks of two
+processes.
+"""
 
 
 def settle(
     conn: Connection, keys: KeyFile, channel: str, owner: str, outcomes: Iterable[Outcome], now: datetime
 ) -> tuple[PauseRequest, ...]:
-    """Write a group of outcomes down, with what they say about addresses and lanes.
+    """Write a group of outcomes, with their consequences for addresses and lanes.
 
-    Returns the pauses that follow, also those of refusals that are alike for too many to be true of each.
+    Returns the resulting pauses, including those because too many people got the same refusal for it to be
+    about each of them.
     """
     outcomes = tuple(outcomes)
     by_kind: dict[OutcomeKind, list[Outcome]] = {kind: [] for kind in OutcomeKind}
@@ -100,7 +103,9 @@ def settle(
 
 
 def _references(sent: Iterable[Outcome]) -> Iterable[tuple[int, int | None, str | None]]:
-    """The deliveries of which more must be known than their ids, to answer to their messages one day."""
+    """The deliveries of which more than the id must be stored, so that a later message can reply to
+    theirs.
+    """
     for outcome in sent:
         if outcome.reference is not None or len(outcome.ids) > 1:
             first = outcome.ids[0]
@@ -108,7 +113,9 @@ def _references(sent: Iterable[Outcome]) -> Iterable[tuple[int, int | None, str 
 
 
 def _retract_late(conn: Connection, sent: Iterable[Outcome], now: datetime) -> None:
-    """Owe the retraction to those whose message was under way while the operator retracted what it tells."""
+    """Queue the retraction for recipients whose message was being sent while the operator retracted its
+    change.
+    """
     told = [outcome for outcome in sent if outcome.told]
     late = retracted_changes.load_retracted_since(conn, now - _UNDER_WAY) if told else frozenset()
     for outcome in told if late else ():
@@ -136,12 +143,12 @@ def _list_touched(outcome: Outcome) -> Iterable[int]:
 
 
 def _settle_address(conn: Connection, keys: KeyFile, channel: str, outcome: Outcome, now: datetime) -> None:
-    """What an outcome says about the address: it moved, it is gone, or it has refused once more."""
+    """Apply an outcome's consequences for the address: it moved, it is gone, or it has refused once more."""
     if not outcome.deliveries:
         return
     subscriber, origin = outcome.deliveries[0].subscriber, outcome.deliveries[0].origin
     if outcome.moved_to is not None and origin == "config":
-        # its address stands in the configuration, to which every start goes back: what is due under a new one
+        # its address is configured, and every start restores that one: deliveries due under a new address
         # would be lost then
         log.error(
             "%s: a configured group has another id now (subscriber %d): `monitor telegram test` "

@@ -1,11 +1,12 @@
-"""Whether a refusal is about the recipient or about us, decided while outcomes are settled.
+"""Decides, while outcomes are settled, whether a refusal is about the recipient or about us.
 
-A mail relay that refuses our account says so in the words of a refused recipient, of everybody. So a refusal
-counts only once the relay has taken a message for another mail domain, of which the sending began after the
-refusal came; and what is refused alike for many, while nothing is taken, is taken back and pauses the channel
-(or the one domain). Where there are too few people for a wave, two more rules hold: an answer that somebody
-got who is accepted now is taken back for everybody, and a refusal counts only if the server took a message
-within `PROOF` of it, since otherwise both may be about us, at different times.
+A mail relay that refuses our account may use the reply for a refused recipient, for every recipient. So a
+refusal counts only once the relay has accepted a message for another mail domain whose sending began after
+the refusal; and if many recipients get the same refusal while nothing is accepted, the refusals are reversed
+and the channel (or the one domain) pauses. With too few people for a wave, two more rules apply: a refusal
+text that was given to somebody who is accepted now is reversed for everybody, and a refusal counts only if
+the server accepted a message within `PROOF` of it, because otherwise both may be about us, at different
+times.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from monitor.storage.deliveries.refusals import Refusal
 log = logging.getLogger(__name__)
 
 ALIKE = "refuses everybody alike"
-"""Begins the reason of a pause that ends only when a message is accepted."""
+"""The beginning of the reason of a pause that ends only when a message is accepted."""
 PROOF = timedelta(hours=1)
-"""So near to a refusal the server must have taken a message, before or after, for the refusal to count."""
+"""A refusal counts only if the server accepted a message within this time before or after it."""
 
 
 def judge_refusals(
@@ -41,10 +42,10 @@ def judge_refusals(
     now: datetime,
     accepted_before: datetime | None,
 ) -> list[PauseRequest]:
-    """Write this group's refusals and decide which of the open ones count; returns the pauses that follow.
+    """Write this group's refusals and decide which of the open ones count; returns the resulting pauses.
 
     ``known`` are the refusals that were open before, with their subscribers locked. ``accepted_before``: when
-    the server last took a message before this group's.
+    the server last accepted a message before this group's.
     """
     lanes = {outcome.lane for outcome in outcomes if outcome.lane}
     names = {hash_lane(keys, channel, lane): lane for lane in lanes}
@@ -82,7 +83,7 @@ def judge_refusals(
         refusals.settle_refusals(conn, [each.id for each in disproved], refusals.TAKEN_BACK)
         refusals.make_due(conn, disproved, now)
         unsettled = tuple(each for each in unsettled if each not in disproved)
-    # what a domain holds against us is disproved only by the domain itself
+    # a domain's complaint about us is disproved only by the domain itself
     answered = [
         each
         for each in unsettled
@@ -93,7 +94,7 @@ def judge_refusals(
     ]
     confirmed, stale = _split_by_proof(answered, list(taken.values()), accepted_before)
     _believe(conn, channel, confirmed, now)
-    refusals.make_due(conn, stale, now)  # tried beside a message that was taken just now
+    refusals.make_due(conn, stale, now)  # refused at the time of a message that was accepted just now
     left = {each.id for each in unsettled} - {each.id for each in confirmed}
     refusals.mark_alone(
         conn,
@@ -107,7 +108,7 @@ def judge_refusals(
 
 
 def _find_disproved(unsettled: Iterable[Refusal], outcomes: Iterable[Outcome]) -> tuple[Refusal, ...]:
-    """Find refusals with an answer that somebody got before who is accepted now. Pure."""
+    """Find refusals whose answer was earlier given to somebody who is accepted now. Pure."""
     accepted = {
         delivery.subscriber: outcome.moment
         for outcome in outcomes
@@ -115,7 +116,7 @@ def _find_disproved(unsettled: Iterable[Refusal], outcomes: Iterable[Outcome]) -
         for delivery in outcome.deliveries
     }
     unsettled = tuple(unsettled)
-    false: dict[str, datetime] = {}  # until when an answer was given to those who are accepted now
+    false: dict[str, datetime] = {}  # when an answer was last given to people who are accepted now
     for each in unsettled:
         began = accepted.get(each.subscriber)
         if began is not None and began >= each.at:
@@ -133,7 +134,7 @@ def _split_by_proof(
     answered: Iterable[Refusal], taken: Sequence[datetime], accepted_before: datetime | None
 ) -> tuple[list[Refusal], list[Refusal]]:
     """Split refusals into those whose person was last refused within `PROOF` of an accepted message, and the
-    others. What a domain holds against us needs no such proof. Pure.
+    others. A domain's complaint about us needs no such proof. Pure.
     """
     answered = tuple(answered)
     last: dict[int, datetime] = {}
@@ -148,7 +149,7 @@ def _split_by_proof(
 def _take_back(
     conn: Connection, channel: str, wave: Sequence[Refusal], names: dict[str, str], now: datetime
 ) -> PauseRequest:
-    """Take a wave back: its deliveries are due, and what refused them pauses."""
+    """Reverse a wave of refusals: its deliveries are due again, and the channel or domain pauses."""
     refusals.settle_refusals(conn, [each.id for each in wave], refusals.TAKEN_BACK)
     lanes = {each.lane for each in wave}
     everybody = len(lanes) >= refusals.WAVE_LANES
