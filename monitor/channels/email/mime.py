@@ -92,7 +92,7 @@ def check_address(address: str) -> str:
     """Check that an address is valid for SMTP: ASCII, a dot-atom before the @ and host names after it, at
     most 254 characters (RFC 5321, 4.5.3.1).
 
-    The library hands "a@b.c\\r\\nRCPT TO:<x>" without complaint, so nothing may reach it unchecked. Raises
+    The library sends "a@b.c\\r\\nRCPT TO:<x>" without complaint, so nothing may reach it unchecked. Raises
     Permanent(address_gone).
     """
     if not address.isascii():
