@@ -1,8 +1,9 @@
-"""Reads publications in a process of its own: publishers are not trusted, and every parser has its bomb.
+"""Reads publications in a process of its own: publishers are not trusted, and every parser can be attacked
+with a crafted file.
 
 The child process has no database, no secrets and no environment, and limits of memory, processor and wall
 time. It gets a body, or listings to pair, and answers with plain JSON that is validated before anything uses
-it. When it breaks a limit or dies, the request ends as a `ParseError` with the reason, and the next request
+it. If it exceeds a limit or dies, the request raises a `ParseError` with the reason, and the next request
 gets a new child.
 """
 
@@ -40,7 +41,7 @@ class Parser(Protocol):
 
 
 class _InProcess:
-    """The same without a child process, for files of the operator's own: `monitor replay`, `parse` and
+    """A parser without a child process, for the operator's own files: `monitor replay`, `parse` and
     `diff`.
     """
 

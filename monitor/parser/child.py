@@ -1,4 +1,4 @@
-"""The child process: one request after the other from standard input, answers on standard output.
+"""The child process: reads requests one after the other from standard input, and answers on standard output.
 
 Run as a script by `ParserProcess`, isolated (``python -I``), with its limits as arguments: bytes of address
 space and seconds of processor for each request.
@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-if __name__ == "__main__":  # isolated mode knows neither the working directory nor PYTHONPATH
+if __name__ == "__main__":  # isolated mode uses neither the working directory nor PYTHONPATH
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import msgspec
@@ -30,11 +30,13 @@ from monitor.parser.frames import BATCH, OUT_OF_MEMORY, frame, read_frame
 from monitor.sources import ParseOptions
 from monitor.sources.proposals import propose
 
-_FILES = 32  # descriptors: three streams, and what a library opens for a moment
+_FILES = 32  # file descriptors: three streams, and those that a library opens briefly
 
 
 def limit(memory: int) -> None:
-    """Limit this process for good: address space, no core dumps, no written files, few descriptors."""
+    """Limit this process permanently: address space, no core dumps, no written files, few file
+    descriptors.
+    """
     for what, most in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CORE, 0),
@@ -45,13 +47,15 @@ def limit(memory: int) -> None:
 
 
 def limit_processor(seconds: int) -> None:
-    """Let this process use so many more seconds of processor; the kernel ends it with SIGXCPU after that."""
+    """Allow this process ``seconds`` more of processor time; after that, the kernel ends it with SIGXCPU."""
     until = math.ceil(time.process_time()) + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (until, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 def dump_publication(publication: Publication) -> bytes:
-    """The publication without its listings on one line, then a line of JSON for every `BATCH` listings."""
+    """Serialize a publication: without its listings on one line, then a line of JSON for every `BATCH`
+    listings.
+    """
     listings = publication.listings
     lines = [b'{"publication":' + msgspec.json.encode(replace(publication, listings=())) + b"}"]
     lines += [msgspec.json.encode(listings[at : at + BATCH]) for at in range(0, len(listings), BATCH)]
@@ -59,7 +63,7 @@ def dump_publication(publication: Publication) -> bytes:
 
 
 def answer(request: dict[str, Any], content: bytes) -> bytes:
-    """The JSON that answers a request."""
+    """Compute the JSON answer to a request."""
     try:
         if request["do"] == "parse":
             publication = sources.parse(content, msgspec.convert(request["options"], ParseOptions))
@@ -76,14 +80,14 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
         return json.dumps({"refused": str(error)}).encode()
     except MemoryError:
         return OUT_OF_MEMORY
-    except Exception as error:  # a mistake of ours must not cost more than this request
+    except Exception as error:  # a bug must not affect more than this request
         return json.dumps({"broken": location_of(error)}).encode()
 
 
 def main(memory: int, processor: int, incoming: BinaryIO, outgoing: BinaryIO) -> None:
-    """Answer until the parent closes the stream."""
+    """Answer requests until the parent closes the stream."""
     limit(memory)
-    gc.disable()  # with a million living objects each run takes longer than the parsing in between
+    gc.disable()  # with a million live objects, each collection takes longer than the parsing in between
     while (header := read_frame(incoming)) is not None:
         content = read_frame(incoming)
         if content is None:

@@ -1,4 +1,4 @@
-"""What parent and child say to each other: frames of eight bytes of length (big-endian) and the content.
+"""The protocol between parent and child: frames of an eight-byte length (big-endian) and the content.
 
 A request is two frames: JSON ``{"do": "link", "options": ...}`` or ``{"do": "parse", "options": ...}`` and
 the body, or JSON ``{"do": "pair", "widespread": [...]}`` and the two lists of listings as JSON. An answer is
@@ -18,12 +18,12 @@ OUT_OF_MEMORY = b'{"memory": true}'
 
 
 def frame(content: bytes) -> bytes:
-    """The content behind its length."""
+    """Put the length before the content."""
     return LENGTH.pack(len(content)) + content
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:
-    """The next frame of a blocking stream; None at its end, also in the middle of a frame."""
+    """Read the next frame of a blocking stream; None at its end, even in the middle of a frame."""
     header = stream.read(LENGTH.size)
     if len(header) < LENGTH.size:
         return None

@@ -1,4 +1,4 @@
-"""What the parser's child process may use."""
+"""The resource limits of the parser's child process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory
 
 
 def default_memory(machine: int | None = None, container: int | None = None) -> int:
-    """The smaller of 1 GiB and half of the machine's or the container's memory, in bytes.
+    """Compute the smaller of 1 GiB and half of the machine's or the container's memory, in bytes.
 
     ``machine`` and ``container`` are their memory in bytes; None reads it (cgroup v2 and v1).
     """
@@ -29,7 +29,7 @@ class ParserLimits:
     """Limits of one request: ``wall`` and ``processor`` time, ``memory`` of the child's address space in
     bytes.
 
-    ``answer`` is the most bytes of an answer that the caller takes.
+    ``answer`` is the most bytes of an answer that the caller accepts.
     """
 
     wall: timedelta = timedelta(seconds=60)

@@ -1,4 +1,4 @@
-"""The parent's side: children that are started when needed, asked, bounded, and ended."""
+"""The parent's side: starts children when needed, sends requests, enforces limits, and ends children."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from monitor.sources.proposals import Proposal
 log = logging.getLogger(__name__)
 
 CHILDREN = 2
-"""How many bodies are parsed at once: a hostile list may hold up one other, not all."""
+"""The number of bodies that are parsed at once, so that a hostile list cannot delay all others."""
 IDLE = timedelta(minutes=1)
-"""A child that nobody asks for so long is ended: most polls find nothing new, and it holds 60 MB."""
+"""A child that is idle for this long is ended: most polls find nothing new, and a child uses 60 MB."""
 
 _T = TypeVar("_T")
 _CHILD = Path(__file__).with_name("child.py")
-_PIECE = 1 << 16  # bytes, as many as a pipe holds
+_PIECE = 1 << 16  # bytes, the capacity of a pipe
 
 
 class ParserProcess:
     """A parser in child processes. Thread-safe; a context manager that ends the children.
 
-    ``script`` is what a child runs. ``idle`` is how long a child waits for another request before it is
+    ``script`` is the child's script. ``idle`` is how long a child waits for another request before it is
     ended.
     """
 
@@ -72,7 +72,7 @@ class ParserProcess:
         self.close()
 
     def close(self) -> None:
-        """End the children that nobody asks now."""
+        """End the idle children."""
         with self._lock:
             children, self._waiting = self._waiting, []
             if self._reaper is not None:
@@ -82,7 +82,7 @@ class ParserProcess:
             child.end()
 
     def find_links(self, body: bytes, options: ParseOptions) -> Links:
-        """Find the documents beside a body that belong to its publication. Raises ParseError."""
+        """Find the linked documents that belong to the publication of a body. Raises ParseError."""
         request = {"do": "links", "options": options}
         return _validated(Links, _content(self._ask(request, body), b'{"links":'))
 
@@ -95,7 +95,7 @@ class ParserProcess:
         answer = self._ask({"do": "parse", "options": options}, body)
         head, *batches = answer.split(b"\n")
         publication = _validated(Publication, _content(head, b'{"publication":'))
-        # in small steps: one step for 150,000 listings would hold up all other threads for seconds
+        # in small steps: one step for 150,000 listings would block all other threads for seconds
         listings = [listing for batch in batches for listing in _validated(list[Listing], batch)]
         publication = replace(publication, listings=tuple(listings))
         keys = {listing.key for listing in publication.listings}
@@ -126,12 +126,12 @@ class ParserProcess:
         with self._child() as child:
             answer = child.ask(msgspec.json.encode(request), content)
             if answer == OUT_OF_MEMORY:
-                child.is_whole = False  # what it could not use is not given back to the next request
+                child.is_whole = False  # a child that failed is not reused
             return answer
 
     @contextmanager
     def _child(self) -> Iterator[_Child]:
-        """A child for one request, back among the waiting ones if it is still whole after it."""
+        """Provide a child for one request; it is kept for the next one if it is still usable."""
         with self._free:
             with self._lock:
                 child = self._waiting.pop() if self._waiting else None
@@ -158,7 +158,7 @@ class ParserProcess:
 
 
 class _Child:
-    """One child process. ``is_whole`` says that it answered and can be asked again."""
+    """One child process. ``is_whole`` says that it answered and can be reused."""
 
     def __init__(self, script: Path, limits: ParserLimits) -> None:
         self._limits = limits
@@ -172,7 +172,7 @@ class _Child:
                 stderr=subprocess.DEVNULL,
                 env={"LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "1"},
                 cwd="/",
-                start_new_session=True,  # a Ctrl-C in the terminal is the parent's
+                start_new_session=True,  # Ctrl-C in the terminal must reach only the parent
             )
         except OSError as error:
             raise ParseError(f"the parser could not be started: {error.strerror}") from None
@@ -183,7 +183,7 @@ class _Child:
         os.set_blocking(self._out.fileno(), False)
 
     def is_alive(self) -> bool:
-        """Whether it still runs; one that does not is cleaned up."""
+        """Whether it still runs; cleans up if it does not."""
         if self._process.poll() is None:
             return True
         self.end()
@@ -192,7 +192,7 @@ class _Child:
     def ask(self, header: bytes, content: bytes) -> bytes:
         """Send a request and wait for the answer.
 
-        Raises ParseError when a limit is broken or the child dies.
+        Raises ParseError if a limit is exceeded or the child dies.
         """
         deadline = time.monotonic() + self._limits.wall.total_seconds()
         self.is_whole = False
@@ -222,9 +222,7 @@ class _Child:
         return bytes(got[LENGTH.size :])
 
     def _write(self, pending: list[memoryview]) -> bool:
-        """Hand over what the pipe takes; False when all is handed over or the child does not read any
-        more.
-        """
+        """Write what fits into the pipe; False if everything is written or the child no longer reads."""
         try:
             sent = os.write(self._in.fileno(), pending[0][:_PIECE])
         except BlockingIOError:
@@ -237,7 +235,7 @@ class _Child:
         return bool(pending)
 
     def _read(self, got: bytearray) -> bool:
-        """Take what there is; False at the end of the stream."""
+        """Read the available bytes; False at the end of the stream."""
         try:
             piece = os.read(self._out.fileno(), _PIECE)
         except BlockingIOError:
@@ -246,7 +244,7 @@ class _Child:
         return bool(piece)
 
     def _reason(self) -> str:
-        """Why the child is gone, for people."""
+        """Describe why the child is gone."""
         code = self._process.wait()
         if code == -signal.SIGXCPU:
             return f"the parser used more than {_seconds(self._limits.processor)} of processor time"
@@ -256,7 +254,7 @@ class _Child:
         return f"the parser ended by itself (exit code {code})"
 
     def end(self) -> None:
-        """Kill it, if it still runs, and give everything back."""
+        """Kill it, if it still runs, and release its resources."""
         if self._process.poll() is None:
             self._process.kill()
         for stream in (self._in, self._out):
@@ -266,7 +264,7 @@ class _Child:
 
 
 def _content(answer: bytes, start: bytes) -> bytes:
-    """The value of an answer's only key. Raises ParseError for any other answer."""
+    """Read the value of an answer's only key. Raises ParseError for any other answer."""
     if answer.startswith(start) and answer.endswith(b"}"):
         return answer[len(start) : -1]
     try:
