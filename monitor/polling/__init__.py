@@ -1,8 +1,8 @@
-"""Polls a source: fetch, parse, diff, judge, write [T1]. Only this room moves a baseline.
+"""Polls a source: fetch, parse, diff, judge, write [T1]. Only this package moves a baseline.
 
-`poll` is the poll from top to bottom, `transactions` what each result writes, `apply` what is judged and
-how its changes are written, `reparse` what happens when the same bytes are read in another way, `review` an
-operator's decisions.
+`poll` is the poll from top to bottom, `transactions` writes each kind of result, `apply` judges changes and
+writes them, `reparse` handles bytes that are parsed differently after a change of the parser or the
+configuration, and `review` carries out an operator's decisions.
 """
 
 from monitor.polling.poll import poll

@@ -1,7 +1,7 @@
-"""Looks at the agreements that listings link, one at a time, and keeps each document by its hash.
+"""Checks the agreements that listings link to, one at a time, and stores each document by its hash.
 
-A first document is kept at once. Other content at the same address counts as a replacement once a second look
-has seen the same bytes, so that a server that makes a new file for each reader never tells of one.
+The first document is stored at once. Different content at the same URL counts as a replacement once a second
+check has seen the same bytes, so that a server that generates a new file for each request never causes one.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from monitor.storage.lists.history import FAILED, GOOD, REJECTED, UNCHANGED, Att
 log = logging.getLogger(__name__)
 
 SECOND_LOOK = timedelta(hours=1)
-"""How long after other content was seen it is looked at again."""
+"""The wait before the second check of different content."""
 LONGEST_PAUSE = timedelta(days=30)
-"""The longest time between two looks at an address that brings no document."""
-_UNCONDITIONAL = 4  # looks: a server that answers "not modified" for ever is asked without that question
+"""The longest time between two checks of a URL without a document."""
+_UNCONDITIONAL = 4  # checks: a server that always answers "not modified" then gets an unconditional request
 _HEAD = 1024  # bytes within which the header of a PDF begins (ISO 32000-1, annex H, note 13)
 _TAIL = 4096  # bytes within which it ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementRules:
-    """How often an address is looked at, and how many bytes are kept of one document and of all.
+    """How often a URL is checked, and how many bytes are stored of one document and of all.
 
-    ``has_room`` says whether the disk has room for so many bytes.
+    ``has_room`` returns whether the disk has room for a number of bytes.
     """
 
     every: timedelta = timedelta(days=7)
@@ -51,7 +51,7 @@ class AgreementRules:
 
 @dataclass(slots=True)
 class AgreementKeeper:
-    """Looks at the agreements of some sources; each call of `look_at_next` sends at most one request."""
+    """Checks the agreements of some sources; each call of `look_at_next` sends at most one request."""
 
     engine: Engine
     targets: Mapping[str, Target]
@@ -60,7 +60,9 @@ class AgreementKeeper:
     _numbers: dict[str, int] = field(default_factory=dict, init=False)
 
     def look_at_next(self, now: datetime) -> str | None:
-        """Look at the agreement that is due for longest; its address, None if none is due."""
+        """Check the agreement that has been due for the longest time; returns its URL, None if none
+        is due.
+        """
         self._update_links(now)
         with transaction(self.engine) as conn:
             due = store.find_due(conn, self.targets, now)
@@ -85,7 +87,7 @@ class AgreementKeeper:
         return due.url
 
     def _update_links(self, now: datetime) -> None:
-        """Follow what the lists link, where one has moved since the last call."""
+        """Update the followed links of lists that have changed since the last call."""
         with reading(self.engine) as conn:
             believed = {name: baseline.load_info(conn, name).number for name in self.targets}
         for name, number in believed.items():
@@ -138,7 +140,7 @@ class AgreementKeeper:
         )
 
     def _write_seen(self, due: Agreement, got: NotModified, now: datetime) -> None:
-        """A look at what is believed already."""
+        """Write a check that found the known document."""
         with transaction(self.engine) as conn:
             current = _lock(conn, due)
             self._insert_look(conn, current, _attempt_of(due, got, UNCHANGED, now))
@@ -153,7 +155,8 @@ class AgreementKeeper:
             attempt = _attempt_of(due, got, outcome, now, kept=kept)
             number = self._insert_look(conn, current, attempt)
             if not believed:
-                # the bytes are kept at the second look, so that what is new for each reader fills no disk
+                # the bytes are stored at the second check, so that files generated for each request do not
+                # fill the disk
                 store.update_agreement(
                     conn,
                     due.id,
@@ -176,7 +179,7 @@ class AgreementKeeper:
     def _insert_copy(
         self, conn: Connection, current: Agreement, got: Fetched, look: int, now: datetime, *, kept: bool
     ) -> None:
-        """Keep a document, and tell of it as the first one or as the replacement of another."""
+        """Store a document, and record it as the first one or as a replacement."""
         if kept:
             bodies.insert_body(conn, got.sha256, got.body, now, wire=got.wire)
         accepted = baseline.load_accepted(conn, current.source)
@@ -231,7 +234,7 @@ class AgreementKeeper:
             hash=known.hash,
             pending_hash=None,
             pending_at=None,
-            # validators belong to the address that answered, which after a redirect is not this one
+            # validators belong to the URL that answered, which after a redirect is not this one
             etag=None if got.redirects else known.etag,
             last_modified=None if got.redirects else known.last_modified,
             failures=0,
@@ -267,13 +270,15 @@ class AgreementKeeper:
 
 
 def _lock(conn: Connection, due: Agreement) -> Agreement:
-    """Read the agreement again, locked: the log's head first, as wherever entries are appended."""
+    """Read the agreement again with a lock: the log's head is locked first, as wherever entries are
+    appended.
+    """
     log_rows.lock_head(conn)
     return store.lock_agreement(conn, due.id)
 
 
 def find_pdf_problem(body: bytes) -> str | None:
-    """Why bytes are no whole PDF, for a person; None if they look like one."""
+    """Describe why bytes are not a whole PDF; None if they look like one."""
     head = body[:_HEAD].lstrip()
     if not head:
         return "brought an empty file"

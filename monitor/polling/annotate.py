@@ -1,4 +1,4 @@
-"""An operator writes a note on an agency, or takes one back. What the list says stays as it is."""
+"""Writes or removes an operator's note on an agency. The listing itself is not changed."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from monitor.storage.lists import agency_notes, page_queries
 from monitor.storage.lists.agency_notes import AgencyNote
 
 LONGEST_NOTE = 1000
-"""Characters of a note in one language."""
-_NEAR = 60  # of 100: how much a name must resemble what was asked for, to be proposed
+"""The most characters of a note in one language."""
+_NEAR = 60  # of 100; the similarity from which a name is proposed
 _PROPOSED = 5
 
 
 def add_note(
     engine: Engine, source: str, agency: str, texts: Mapping[str, str], *, now: datetime
 ) -> AgencyNote:
-    """Write a note on an agency of a list, named by its key, or by its name where only one has it.
+    """Write a note on an agency of a list, given by its key, or by its name if only one agency has it.
 
-    ``texts`` are by language and hold "en". The log of the record says that there is a note, and its hash.
+    ``texts`` are by language and contain "en". The log of the record gets an entry with the note's hash.
     Raises UsageError for an unknown agency and for a text that is empty or too long.
     """
     cleaned = {language: " ".join(text.split()) for language, text in texts.items() if text.strip()}

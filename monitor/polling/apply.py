@@ -1,4 +1,4 @@
-"""The inside of T1: what is known when changes are judged, and how the judgements are written."""
+"""The inside of T1: loads the state in which changes are judged, and writes the judgements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """All that was known of a source at one moment."""
+    """The known state of a source at one moment."""
 
     believed: BaselineInfo
     accepted: Accepted
@@ -47,8 +47,8 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """What judgements write: versions that end and begin, changes, and the open changes afterwards. ``gone``
-    has the first poll without a version, by key, where that was before this one.
+    """The rows that judgements write: versions that end and begin, changes, and the open changes afterwards.
+    ``gone`` is the first poll without a version, by key, if that was before this one.
     """
 
     closed: tuple[str, ...] = ()
@@ -67,14 +67,14 @@ class Moves:
 
 @dataclass(frozen=True, slots=True)
 class PlacedListings:
-    """Where listings are, by key, and the version of the gazetteer that said so."""
+    """Placements of listings by key, and the version of the gazetteer that computed them."""
 
     gazetteer: str = ""
     placements: Mapping[str, Placement] = field(default_factory=dict)
 
 
 def load_state(conn: Connection, watch: PolledSource, now: datetime) -> SourceState:
-    """Read what is known of a source, as far back as any rule of the guard looks."""
+    """Read the state of a source, as far back as any rule of the guard needs."""
     policy = watch.policy
     window = max(policy.group_window, policy.flap_window, policy.rename_memory)
     return SourceState(
@@ -102,8 +102,8 @@ def judge_approved(differences: Iterable[Change], since: datetime, reason: str =
 def join_past(
     view: SourceState, publication: Publication, watch: PolledSource, parser: Parser, now: datetime
 ) -> tuple[Judgement, ...]:
-    """Judge what leads from the last capture of an imported past to the first own reading: all of it is
-    published, and nobody is told.
+    """Judge the changes from the last capture of an imported past to our first poll: all are published, and
+    nobody is alerted.
     """
     differences = diff(
         view.accepted.listings,
@@ -116,7 +116,7 @@ def join_past(
 
 
 def attribute(moved: Moves, captured_by: str) -> Moves:
-    """Say of moves that lead on from an import who captured the publication before them."""
+    """Mark moves that continue an import with the capturer of the publication before them."""
     rows = tuple(replace(row, origin=changes.JOINED, captured_by=captured_by) for row in moved.rows)
     return replace(moved, rows=rows)
 
@@ -130,15 +130,15 @@ def compute_moves(
     all_judged: bool = True,
     approved: bool = False,
 ) -> Moves:
-    """Compute what the judgements write. A quiet change moves the baseline and leaves no row.
+    """Compute the rows that the judgements write. A quiet change moves the baseline and writes no row.
 
-    ``all_judged``: an open change without a judgement is gone, and is withdrawn. ``approved``: an operator
+    ``all_judged``: an open change without a judgement is gone and gets withdrawn. ``approved``: an operator
     decided.
     """
     source, number = view.believed.name, view.believed.number + 1
     known = {row.change.identity: row for row in view.rows}
     taken = set(view.accepted.agencies.values())
-    # an addition renamed before it was told goes on with its clock under another identity
+    # an addition that was renamed before it was announced keeps its clock under another identity
     not_before = {row.first_seen_at: row.not_before for row in view.rows} | {now: view.believed.last_good_at}
     taking: list[tuple[Change, str, datetime]] = []
     rows: list[StoredChange] = []
@@ -192,7 +192,7 @@ def _date(
 ) -> tuple[dict[str, datetime], tuple[NewVersion, ...]]:
     """Date the versions that end and begin by the first poll that saw the change, if that was before now.
 
-    Never before the version that ends was seen itself, nor before an agency that is back was missing.
+    The date is never before the first sight of the ending version, or before a returning agency was missing.
     """
     late = [(change, agency) for change, agency, since in taking if since < now]
     changed = [change.before.key for change, _ in late if change.before is not None]
@@ -212,8 +212,8 @@ def _date(
 
 
 def place(watch: PolledSource, listings: Iterable[Listing]) -> PlacedListings:
-    """Find the places of listings that are to be accepted. Before the transaction, because it takes 0.3 ms
-    for each. One on which the gazetteer fails has none yet.
+    """Locate listings that will be accepted. It is called before the transaction, because it takes 0.3 ms for
+    each. A listing on which the gazetteer fails has no placement yet.
     """
     wanted = tuple(listings)
     if watch.gazetteer is None or not wanted:
@@ -243,7 +243,7 @@ def write(
     now: datetime,
     import_id: int | None = None,
 ) -> None:
-    """Write the moves under the number after ``believed``; nobody is told of them when they continue an
+    """Write the moves under the number after ``believed``; nobody is alerted to them if they continue an
     import.
 
     The caller has advanced the source to that number.
@@ -315,7 +315,7 @@ def reasons(rows: Iterable[StoredChange]) -> str:
 def _find_agency(
     conn: Connection, view: SourceState, change: Change, taken: Collection[str], number: int
 ) -> str:
-    """The agency of a change: that of the listing it continues, or the new listing's key."""
+    """Find the agency of a change: that of the listing it continues, or the new listing's key."""
     agencies = view.accepted.agencies
     if change.before is not None:
         return agencies.get(change.before.key, change.before.key)

@@ -1,4 +1,4 @@
-"""Reads the operator's file of documents about agencies, and says which rows are about nobody."""
+"""Reads the operator's file of documents about agencies, and finds rows that match no agency."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ COLUMNS = (
 )  # fmt: skip
 MOST_ROWS = 50_000
 LONGEST_CELL = 1000
-_MOST_SKIPPED = 100  # rows whose reason is kept
-_NEAR = 60  # of 100: how much a name must resemble that of a row, to be proposed
+_MOST_SKIPPED = 100  # the most left-out rows whose reason is kept
+_NEAR = 60  # of 100; the similarity from which a name is proposed for a row
 _PROPOSED = 3
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?)?)?")
 
 
 class DocumentsError(MonitorError):
-    """The file of documents cannot be read; the rows that were read before stay."""
+    """The file of documents cannot be read; the rows from the last reading are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """A row that is about no agency that was ever on its list, and names that resemble it, as (list, key)."""
+    """A row that matches no agency that was ever on its list, and similar names, as (list, key)."""
 
     document: AgencyDocument
     near: tuple[tuple[str, str], ...]
 
 
 def poll_documents(engine: Engine, read: Callable[[], bytes], *, now: datetime) -> DocumentsState:
-    """Read the file and store its rows. A file that cannot be read, or has no row any more, changes nothing
-    but the state, which says why. Raises StoreError.
+    """Read the file and store its rows. A file that cannot be read, or has become empty, changes only the
+    state, which says why. Raises StoreError.
     """
     at = now.isoformat(timespec="seconds")
     with reading(engine) as conn:
@@ -78,7 +78,7 @@ def poll_documents(engine: Engine, read: Callable[[], bytes], *, now: datetime) 
 
 
 def load_unmatched(engine: Engine) -> tuple[Unmatched, ...]:
-    """Read the rows that are about no agency, each with names that resemble its own."""
+    """Read the rows that match no agency, each with similar names."""
     with reading(engine) as conn:
         rows, known = store.load_documents(conn), store.load_agencies(conn)
     found = []
@@ -102,7 +102,9 @@ def load_unmatched(engine: Engine) -> tuple[Unmatched, ...]:
 
 
 def parse_documents(body: bytes, now: datetime) -> tuple[list[AgencyDocument], list[str]]:
-    """Parse the CSV of documents: its rows, and of rows that were left out why. Raises DocumentsError."""
+    """Parse the CSV of documents; returns its rows, and the reasons for rows that were left out. Raises
+    DocumentsError.
+    """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -186,7 +188,7 @@ def _read_day(text: str) -> date | None:
 def _find_nobodys(
     rows: Iterable[AgencyDocument], known: Mapping[str, Mapping[str, set[tuple[str, str]]]]
 ) -> Iterator[AgencyDocument]:
-    """The rows that name no agency of a list."""
+    """Find rows that match no agency of a list."""
     by_name = {
         (source, *spelled)
         for source, agencies in known.items()

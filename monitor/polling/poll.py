@@ -1,4 +1,4 @@
-"""A poll, from top to bottom; what its result writes stands in `transactions`."""
+"""A poll, from top to bottom; `transactions` writes its result."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ from monitor.storage.lists.baseline import BaselineInfo
 log = logging.getLogger(__name__)
 
 _TRIES = 6
-"""Tries against other pollers of the same source. Each loss means that another poller wrote what it saw,
-which it does once.
+"""Attempts in competition with other pollers of the same source. Each lost attempt means that another poller
+wrote its result, which it does once.
 """
 
 
@@ -62,8 +62,8 @@ def poll(
     except StoreError:
         raise  # without a database there is no row to write
     except Exception as error:
-        # A mistake of ours, even one in what records a failure, must leave its trace too, and the next poll
-        # is an interval away.
+        # A bug, even in the code that records a failure, must also be recorded, and the next poll is an
+        # interval away.
         log.exception("%s: an error of the program", watch.name)
         return write_failed(engine, watch, _explain_mistake(error), now)
 
@@ -72,7 +72,7 @@ def _poll(
     engine: Engine, watch: PolledSource, fetcher: BodySource, now: datetime, parser: Parser
 ) -> PollResult:
     with reading(engine) as conn:
-        # a server that answers "not modified" for ever is asked once a day without that question
+        # a server that always answers "not modified" gets an unconditional request once a day
         asks = history.was_read_whole(conn, watch.name, now - _UNCONDITIONAL)
         known = {
             url: Validators(given.etag, given.last_modified, given.hash)
@@ -110,7 +110,7 @@ def _explain_mistake(error: Exception) -> ParseError:
 
 
 def _keep_printed_count(engine: Engine, watch: PolledSource, got: FetchEvidence, now: datetime) -> None:
-    """Store the publisher's own count where it has one that is new."""
+    """Store the publisher's own count if it is new."""
     if got.printed_count is None:
         return
     with reading(engine) as conn:
@@ -126,7 +126,7 @@ _UNCONDITIONAL = timedelta(days=1)
 def _get(
     watch: PolledSource, fetcher: BodySource, known: Callable[[str], Validators | None], parser: Parser
 ) -> tuple[Fetched | NotModified, Publication | None]:
-    """Get the source's bytes, and what is in them where several files had to be parsed to choose one."""
+    """Get the source's bytes, and the publication if several files had to be parsed to choose one."""
     parsed: dict[str, Publication] = {}
 
     def was_read_before(got: Fetched) -> bool:
@@ -147,12 +147,12 @@ def _get(
         return got, None
     publication = parsed.get(got.sha256)
     if was_read_before(got) or (publication is not None and not publication.unread):
-        return got, publication  # it was parsed, so it is not a link alone
+        return got, publication  # it was parsed, so it is not just a link
     return fetch_whole(fetcher, got, parser, watch.options, watch.target, known), None
 
 
 def _weigh(engine: Engine, seen: Received) -> PollResult:
-    """Compare the content with the baseline and write what follows. Raises ParseError, BaselineMoved."""
+    """Compare the content with the baseline and write the result. Raises ParseError, BaselineMoved."""
     watch, now = seen.watch, seen.now
     with reading(engine) as conn:
         believed = baseline.load_info(conn, watch.name)
@@ -162,7 +162,7 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
     if believed.last_good_at is not None and believed.last_good_at > now:
         return write_late(engine, seen)
     if believed.last_good_hash is not None and believed.fingerprint != watch.fingerprint:
-        raise BaselineMoved  # by a process with another configuration, since it was rebased
+        raise BaselineMoved  # changed by a process with another configuration, after the rebase
     if seen.hash == believed.last_good_hash:
         return write_unchanged(engine, seen, believed)
     if (
@@ -242,7 +242,7 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
 
 
 def _load_identities(conn: Connection, source: str) -> frozenset[tuple[str, str | None]]:
-    """The names and states of a list: what it holds, and what is about to be told as added."""
+    """Read the names and states of a list: its listings, and additions that are about to be announced."""
     added = (row.change.after for row in changes.load_standing(conn, source))
     listings = (*baseline.load_accepted(conn, source).listings, *(listing for listing in added if listing))
     return frozenset((normalise(listing.name), listing.state) for listing in listings)
@@ -251,7 +251,9 @@ def _load_identities(conn: Connection, source: str) -> frozenset[tuple[str, str 
 def _without_moved(
     differences: Iterable[Change], there: frozenset[tuple[str, str | None]]
 ) -> Iterator[Change]:
-    """Make those who left for the other list quiet: one event is told once, there, and is no group here."""
+    """Make removals of agencies that moved to the other list quiet: the event is announced once, there, and
+    does not count toward a group here.
+    """
     for change in differences:
         listing = change.subject
         moved = change.kind is Kind.REMOVED and (normalise(listing.name), listing.state) in there
@@ -259,18 +261,18 @@ def _without_moved(
 
 
 def _explain_unread(publication: Publication) -> str:
-    """Why a first publication with an unread part is no baseline yet."""
+    """Explain why a first publication with an unread part cannot become the baseline yet."""
     parts = ", ".join(publication.unread[:3])
     return f"A part of the publication was not read ({parts}); what it holds would be told as new later."
 
 
 def _still_waits(rejected: history.SnapshotInfo, now: datetime, gap: timedelta) -> bool:
-    """Whether a rejection has not ended by itself, and was seen all the time."""
+    """Whether a rejection has not ended by itself, and was seen without a gap."""
     ends = rejected.release_at
     return ends is not None and now < ends and now - rejected.last_seen_at <= gap
 
 
 def _was_terminated(conn: Connection, believed: BaselineInfo) -> bool:
-    """Whether the last line of the last good body had its end."""
+    """Whether the last line of the last good body had a line end."""
     body = bodies.load_body(conn, believed.last_good_hash) if believed.last_good_hash else None
     return body is not None and is_terminated(body)

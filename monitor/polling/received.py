@@ -1,4 +1,4 @@
-"""What one poll received: the content, parsed at most once, and the evidence of how it came."""
+"""The result of one fetch: the content, parsed at most once, and the evidence of the fetch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NOT_KEPT = "The body is not kept: the disk is nearly full."
 
 @dataclass
 class Received:
-    """What one poll received. ``hash`` names the content, also when the server only answered that it is
+    """The content that one poll received. ``hash`` identifies it, even if the server only answered that it is
     unmodified.
     """
 
@@ -39,11 +39,11 @@ class Received:
     @property
     def hash(self) -> str:
         known = self.got.sha256 if isinstance(self.got, Fetched) else self.got.validators.hash
-        assert known is not None  # only validators with a kept body are sent
+        assert known is not None  # only validators of a stored body are sent
         return known
 
     def body(self, conn: Connection) -> bytes:
-        """The body; read from the store when the server did not send it."""
+        """Return the body; read from the database if the server did not send it."""
         if isinstance(self.got, Fetched):
             return self.got.body
         kept = bodies.load_body(conn, self.hash)
@@ -61,7 +61,7 @@ class Received:
         return self._publication
 
     def remember(self, publication: Publication) -> None:
-        """Keep what the content is, so that it is parsed once."""
+        """Store the parsed content, so that it is parsed only once."""
         self._publication, self._digest = publication, digest(publication.listings)
 
     @property
@@ -90,11 +90,11 @@ def attempt_of(
     got: FetchEvidence | None,
     sha256: str | None = None,
 ) -> Attempt:
-    """The row of one attempt to fetch, with all its evidence."""
+    """Create the row of one fetch attempt, with all its evidence."""
     if got is None:
         return Attempt(source=watch.name, at=now, outcome=outcome, reason=reason)
     fetched = got if isinstance(got, Fetched) else None
-    # the addresses that led to the one that answered
+    # the URLs that led to the one that answered
     passed = (got.url, *got.redirects[:-1]) if got.redirects else ()
     return Attempt(
         source=watch.name,
@@ -117,7 +117,7 @@ def attempt_of(
 
 
 def describe_sent(request: SentRequest | None) -> dict[str, Any] | None:
-    """A request as it is kept once, without its validators; what is not known is left out."""
+    """Describe a request for storage, without its validators; unknown values are left out."""
     if request is None:
         return None
     content: dict[str, Any] = {
@@ -131,9 +131,9 @@ def describe_sent(request: SentRequest | None) -> dict[str, Any] | None:
 
 
 def compute_clock(got: FetchEvidence, began: datetime) -> int | None:
-    """The server's Date minus our clock when its answer began, in whole seconds; None without a Date.
+    """Compute the server's Date minus our clock when its answer began, in whole seconds; None without a Date.
 
-    ``began`` is the start of the get. A Date is cut to the second, so that of two equal clocks it is 0 or -1.
+    ``began`` is the start of the get. A Date is truncated to the second, so equal clocks give 0 or -1.
     """
     date = next((value for name, value in got.headers if name.lower() == "date"), "")
     at = parse_http_date(date)

@@ -1,5 +1,5 @@
-"""Reads the last good body again after a change of the parser or the configuration. The baseline follows
-silently.
+"""Parses the last good body again after a change of the parser or the configuration. The baseline is updated
+without alerts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Shift:
-    """How the baseline and the open changes read now."""
+    """The baseline and the open changes after parsing again."""
 
     closed: tuple[str, ...]
     opened: tuple[NewVersion, ...]
@@ -38,11 +38,12 @@ class _Shift:
 
 
 def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = IN_PROCESS) -> None:
-    """If the source's fingerprint changed, read its last good body again and take the differences silently.
+    """If the source's fingerprint changed, parse its last good body again and accept the differences without
+    alerts.
 
-    Open changes stay open. Nothing is announced and no poll is counted. If the body cannot be read in the new
-    way (a new format was just configured), the baseline stays, and the next publication is compared with it
-    as usual. Raises BaselineMoved.
+    Open changes stay open. Nothing is announced and no poll is counted. If the body cannot be parsed with the
+    new settings (a new format was just configured), the baseline stays, and the next publication is compared
+    with it as usual. Raises BaselineMoved.
     """
     with reading(engine) as conn:
         believed = baseline.load_info(conn, watch.name)
@@ -103,14 +104,14 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
 
 
 def append_source(conn: Connection, watch: PolledSource, now: datetime) -> None:
-    """Tell the record how a source's publications are read from now on."""
+    """Append to the record how a source's publications are parsed from now on."""
     log_of_record.append_source(
         conn, watch.name, watch.target.home, watch.options.format, watch.fingerprint, watch.every, now
     )
 
 
 def _rebuild_observed(accepted: Iterable[Listing], rows: Iterable[StoredChange]) -> tuple[Listing, ...]:
-    """The last publication as it was read then: the baseline with all open changes applied."""
+    """Rebuild the last publication as it was parsed then: the baseline with all open changes applied."""
     listings = {listing.key: listing for listing in accepted}
     rows = tuple(rows)
     for row in rows:
@@ -133,12 +134,12 @@ def _shift(accepted: Accepted, rows: Iterable[StoredChange], differences: Iterab
         before, after = difference.before, difference.after
         if before is not None and before.key in awaited:
             row = awaited[before.key]
-            # one that is not read any more is withdrawn by the next poll, as ever
+            # one that is no longer found is withdrawn by the next poll, as usual
             if after is not None:
                 described.append(replace(row, change=replace(row.change, after=after)))
             continue
         if after is not None and after.key in kept:
-            continue  # a removal that waits is read again: the next poll withdraws it
+            continue  # a missing listing is found again: the next poll withdraws its removal
         if before is not None:
             closed.append(before.key)
         if after is not None:

@@ -28,7 +28,7 @@ from monitor.storage.lists.history import SnapshotInfo
 
 _Done = TypeVar("_Done")
 REFUSED = "A person rejected it."
-_DIGITS = 12  # of a body's hash, as people are shown it
+_DIGITS = 12  # the digits of a body's hash that are shown to people
 _TRIES = 3
 
 
@@ -45,7 +45,9 @@ class Hold:
 
 
 def load_holds(engine: Engine) -> tuple[Hold, ...]:
-    """Read what is held or rejected, by source, without what an operator has rejected already."""
+    """Read the held changes and rejected publications, by source, without those that an operator has already
+    rejected.
+    """
     with reading(engine) as conn:
         held = [row for row in changes.load_standing(conn) if row.state is State.HELD]
         rejected = [
@@ -69,8 +71,8 @@ def approve(
     """Approve changes (by number) and rejected publications (by at least 12 digits of their hash); returns
     one result per source and publication.
 
-    Open changes are published at once. A publication that was replaced meanwhile is believed when it comes
-    back. Raises UsageError, before anything is written, for an id that is unknown or not open any more.
+    Open changes are published at once. A publication that was replaced meanwhile is accepted when it is
+    served again. Raises UsageError, before anything is written, for an id that is unknown or no longer open.
     """
     with reading(engine) as conn:
         rows, rejected = _load_named(conn, ids)
@@ -86,7 +88,7 @@ def approve(
 
 
 def reject(engine: Engine, ids: Iterable[str], *, now: datetime) -> None:
-    """Silence changes while they are open, and refuse publications for good. Raises UsageError as `approve`
+    """Silence changes while they are open, and reject publications for good. Raises UsageError as `approve`
     does.
     """
     with reading(engine) as conn:
@@ -137,7 +139,7 @@ def _by_source(rows: Iterable[StoredChange]) -> dict[str, frozenset[int]]:
 
 
 def _settle(act: Callable[..., _Done], *arguments: Any) -> _Done:
-    """Call ``act``, again when a poll moved the baseline in between."""
+    """Call ``act``, and again if a poll moved the baseline in between."""
     for _ in range(_TRIES):
         try:
             return act(*arguments)
@@ -177,7 +179,7 @@ def _silence(engine: Engine, source: str, chosen: frozenset[int], now: datetime)
     ]
     with transaction(engine) as conn:
         log.append_decision(conn, source, "rejected", now, silenced)
-        # also moves the number: a poll that has read the old answer must read again
+        # also increments the number: a poll that has read the old decision must read again
         baseline.advance(conn, believed, number=believed.number + 1)
         changes.write(conn, silenced)
 
@@ -185,7 +187,7 @@ def _silence(engine: Engine, source: str, chosen: frozenset[int], now: datetime)
 def _take(
     engine: Engine, watch: PolledSource, seen: SnapshotInfo, now: datetime, parser: Parser
 ) -> PollResult:
-    """Believe a rejected publication, with all its changes now if it is still served."""
+    """Accept a rejected publication; if it is still served, with all its changes now."""
     rebase(engine, watch, now, parser)
     with reading(engine) as conn:
         served = history.find_rejected_now(conn, watch.name)
@@ -207,7 +209,7 @@ def _take(
         new_columns=view.believed.columns ^ publication.columns,
         pairing=parser.pair,
     )
-    # it was there when it was first refused, not when a person looked
+    # dated by the first refusal, not by the operator's decision
     judgements = apply.judge_approved(differences, served.at, served.reason)
     placed = apply.place_published(watch, judgements)
     with transaction(engine) as conn:

@@ -1,4 +1,4 @@
-"""What each result of a poll writes, in one transaction [T1]."""
+"""Writes each kind of result of a poll, in one transaction [T1]."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def write_accepted(
 def write_first(
     engine: Engine, seen: Received, view: SourceState, publication: Publication, body: bytes
 ) -> PollResult:
-    """Write the first publication of a source: recorded, announced to nobody.
+    """Write the first publication of a source: recorded, but not announced.
 
-    After an import it continues the list of the last capture: what differs happened between the two.
+    After an import it continues the list of the last capture: the differences happened between the two.
     """
     moved = Moves(opened=tuple(NewVersion(listing, listing.key) for listing in publication.listings))
     with reading(engine) as conn:
@@ -71,7 +71,7 @@ def write_first(
 
 
 def _count_damaged(publication: Publication) -> str:
-    """How many rows are no listings because their name cannot be read; "" for none."""
+    """Describe how many rows are not listings because their name cannot be read; "" for none."""
     rows = len(publication.damaged)
     return f"the name of {format_count(rows, 'row')} cannot be read; monitor parse shows them" if rows else ""
 
@@ -115,7 +115,8 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
             history.note_seen_again(conn, snapshot.id, now)
         apply.write(conn, view.believed, moved, placed, fetch_id, now)
         if isinstance(seen.got, Fetched):
-            _insert_body(conn, seen, believed, seen.got.body)  # it may not have been kept for want of room
+            # it may not have been stored for lack of disk space
+            _insert_body(conn, seen, believed, seen.got.body)
         _remember(conn, seen)
     return apply.outcome(watch.name, moved)
 
@@ -128,7 +129,7 @@ def write_rejected(
     reason: str,
     release_at: datetime | None,
 ) -> PollResult:
-    """Keep a rejected publication with its reason. It moves nothing."""
+    """Store a rejected publication with its reason. The baseline does not change."""
     with transaction(engine) as conn:
         fetch_id = record.insert_poll(conn, seen.attempt(REJECTED, reason))
         _insert_body(conn, seen, baseline.load_info(conn, seen.watch.name), body)
@@ -145,7 +146,7 @@ def write_rejected_again(engine: Engine, seen: Received, rejected: history.Snaps
 
 
 def write_late(engine: Engine, seen: Received) -> PollResult:
-    """Record a poll that ended after a later one was believed: its content is older and would undo newer
+    """Record a poll that ended after a later one was accepted: its content is older and would undo newer
     changes.
     """
     reason = "a later poll was believed before this one"
@@ -168,7 +169,7 @@ def write_failed(
         got = error.evidence
         wait = max(wait, error.retry_after or wait)
     with transaction(engine) as conn:
-        # the first of a row is kept as evidence: an error page can be another one each time
+        # of consecutive failures only the first body is kept as evidence: an error page may differ each time
         is_first = not history.is_unreadable(conn, watch.name)
         record.insert_poll(conn, attempt_of(watch, now, FAILED, reason, got))
         if isinstance(got, Fetched) and is_first and watch.has_room(len(got.body)):
@@ -177,7 +178,7 @@ def write_failed(
 
 
 def write_absent(engine: Engine, watch: PolledSource, error: FetchFailed, now: datetime) -> PollResult:
-    """Record that an optional source is not published now. What was believed of it stands."""
+    """Record that an optional source is not published now. Its baseline stays."""
     with transaction(engine) as conn:
         record.insert_poll(conn, attempt_of(watch, now, ABSENT, str(error), error.evidence))
         baseline.note_absence(conn, watch.name, now)
@@ -205,7 +206,7 @@ def _write_good(
     body: bytes,
     moved: object,
 ) -> int:
-    """Write everything of T1 but the moves, whether there are any or not; returns the fetch's id."""
+    """Write everything of T1 except the moves; returns the fetch's id."""
     watch = seen.watch
     fetch_id = record.insert_poll(conn, seen.attempt(GOOD))
     _insert_body(conn, seen, believed, body)
@@ -260,7 +261,7 @@ def _write_snapshot(
 
 
 def _remember(conn: Connection, seen: Received) -> None:
-    """Store what every good poll brings: the validators, and when the source is due again."""
+    """Store the results of every good poll: the validators, and when the source is due again."""
     given = seen.got.validators
     history.put_validators(
         conn, seen.watch.name, seen.got.final_url, Remembered(given.etag, given.last_modified, seen.hash)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolledSource:
-    """One configured source as a poll needs it: where it is, how it is read, how often, and the guard's
-    policy.
+    """One configured source as a poll needs it: its location, format, interval, and the guard's policy.
 
-    ``optional``: that its page links no such file is normal. ``leads_to``: who leaves this list for that one
-    is told there, and not as gone here. Polls that are further apart than ``longest_gap`` do not show that a
-    publication was there all the time. ``has_room`` says whether a body of so many bytes may be kept.
-    ``gazetteer`` loads what places listings when they are accepted; None: they are placed later.
+    ``optional``: a page without a link to the file is normal. ``leads_to``: an agency that moves from this
+    list to that one is announced there, and not as removed here. Polls that are further apart than
+    ``longest_gap`` do not prove that a publication was there all the time. ``has_room`` returns whether a
+    body of that many bytes may be stored. ``gazetteer`` loads the gazetteer that places accepted listings;
+    None: they are placed later.
     """
 
     name: str
@@ -44,13 +44,15 @@ class PolledSource:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of how bytes are read. With another fingerprint the same bytes may give other listings."""
+        """A hash of the parsing settings. With another fingerprint, the same bytes may give other
+        listings.
+        """
         return sources.fingerprint(self.options)
 
 
 class UnlinkedSource:
-    """The part of a `BodySource` that serves a file at hand: it follows no links. ``refusal`` says so where a
-    file is nothing but a link.
+    """The part of a `BodySource` for a local file: it follows no links. ``refusal`` completes the error text
+    for a file that is only a link.
     """
 
     refusal: ClassVar[str]
@@ -77,14 +79,14 @@ def fetch_whole(
     target: Target,
     validators: Callable[[str], Validators | None] = lambda url: None,
 ) -> Fetched | NotModified:
-    """Get all that a publication consists of beside its first file. Raises FetchError, ParseError."""
+    """Get all documents of a publication in addition to its first file. Raises FetchError, ParseError."""
     links = parser.find_links(first.body, options)
     compose = partial(sources.compose, first.body, options=options)
     return fetcher.fetch_links(first, links, compose, target, validators)
 
 
 class Result(StrEnum):
-    """The result of a poll; of several, the first that applies."""
+    """The result of a poll; the first one that applies."""
 
     BASELINE = "baseline"
     FAILED = "failed"
@@ -98,7 +100,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """One poll in one line. ``added``, ``removed``, ``changed`` count published changes; ``pending``,
+    """The summary of one poll. ``added``, ``removed``, ``changed`` count published changes; ``pending``,
     ``held`` open ones.
     """
 
