@@ -24,9 +24,9 @@ def are_missing(engine: Engine) -> bool:
 
 
 def fill_outlines(engine: Engine, keys: KeyFile) -> int:
-    """Fill in every missing outline; returns how many. Costs one query where none is missing.
+    """Fill in every missing outline; returns how many. It costs one query if none is missing.
 
-    An address that the key does not open is passed over, as the sender does.
+    An address that the key does not decrypt is skipped, as the sender does.
     """
     if not are_missing(engine):
         return 0

@@ -2,7 +2,8 @@
 
 Only our own tokens are trusted: the bounce token in the address it came back to (VERP), the unsubscribe token
 in a subject, or either in the part of our message that a report returns (for relays with one envelope
-sender). So nobody can suppress somebody else. Everything else is untrusted input and is read in bounded time.
+sender). So nobody can suppress another person's address. Everything else is untrusted input and is read in
+bounded time.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from monitor.subscribers.unsubscribe import depart
 log = logging.getLogger(__name__)
 
 LARGEST = 512 * 1024
-"""Bytes of one mail that are read; the report stands before the returned message."""
+"""The most bytes of one mail that are read; the report precedes the returned message."""
 _LONGEST = 1000  # characters of a header
 _PARTS = 30  # of one mail
 _LINES = 50_000  # of one mail; a returned message has one for every 40 to 80 bytes
@@ -51,10 +52,12 @@ _STATUS = re.compile(r"\s*([245])\.(\d{1,3})\.(\d{1,3})")
 _STATUS_WITHIN = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _RETURNED_TO = ("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "To")
 _REPORT_WITHIN = timedelta(days=5)
-"""So long a mail server may try before it reports; what was sent to a person before is not what came back."""
+"""The longest time that a mail server tries before it reports; mails sent earlier than that are not the
+bounced one.
+"""
 _COMPLAINTS = frozenset({"abuse", "fraud", "opt-out"})
-# what follows "From " where a mail begins in an mbox (RFC 4155): a sender and a date; a sentence that begins
-# so is none
+# the text after "From " at the beginning of a mail in an mbox (RFC 4155): a sender and a date, unlike a
+# sentence that begins so
 _BEGINNING = re.compile(
     rb"(?:\A|\r?\n\r?\n)From \S{1,1000} {1,9}\w{3} {1,9}\w{3} {1,9}\d{1,2} "
     rb"[^\r\n]{0,40}\d{4}[^\r\n]{0,40}\r?\n"
@@ -64,18 +67,18 @@ _BEGINNING = re.compile(
 class BounceVerdict(StrEnum):
     """The result of one mail."""
 
-    LEFT = "left"  # they wrote to stop, or told their provider that they do not want it
+    LEFT = "left"  # they wrote to unsubscribe, or reported the mail as spam
     SUPPRESSED = "suppressed"  # the address is gone, or has refused for the third time
     STRUCK = "struck"  # it has refused, and may do so twice more
     # nothing about the address: a delay, our own fault, an automatic answer, or a mail that was counted
     # already
     PASSED = "passed"
-    FOREIGN = "foreign"  # no token of ours, or nothing that we read
+    FOREIGN = "foreign"  # no token of ours, or not readable
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a mail claims, not checked yet. ``claims`` are tokens with the purpose of each."""
+    """The claims of a mail, not verified yet. ``claims`` are tokens with their purposes."""
 
     stop: str | None
     claims: tuple[tuple[Purpose, str], ...]
@@ -99,8 +102,7 @@ def apply_mail(
     """Process one mail: 5.1.1, 5.1.2 and 5.1.10 suppress at once, other 5xx are strikes, everything else has
     no effect.
 
-    A complaint (RFC 5965) unsubscribes. A mail that was counted is not counted again, whichever way it
-    arrives.
+    A complaint (RFC 5965) unsubscribes. A mail is counted only once, even if it arrives in several ways.
     """
     start = mail[:LARGEST]
     if not _is_readable(start):
@@ -108,8 +110,7 @@ def apply_mail(
     try:
         said = _read(message_from_bytes(start))
     except Exception:
-        # the parser stumbles over what senders of junk think up, RecursionError among it; nothing has been
-        # done yet
+        # the parser fails on some junk mail, even with a RecursionError; nothing has been written yet
         return BounceVerdict.FOREIGN
     if said.stop is not None:
         return _unsubscribe(engine, keys, Purpose.UNSUBSCRIBE, said.stop, now, tombstones)
@@ -129,17 +130,17 @@ def apply_mail(
 
 
 def _is_readable(mail: bytes) -> bool:
-    """Whether a mail has no more lines and boundaries than honest ones.
+    """Whether a mail has no more lines and boundaries than legitimate ones.
 
-    The standard library asks for each line whether it is one of the open boundaries: half a MiB of empty
-    lines within hundreds of multiparts would take it minutes.
+    The standard library compares each line with all open boundaries: half a MiB of empty lines within
+    hundreds of multiparts would take minutes.
     """
     lines = mail.count(b"\n") + mail.count(b"\r") - mail.count(b"\r\n")
     return lines <= _LINES and mail.lower().count(b"boundary") <= _PARTS
 
 
 def mails(content: bytes) -> Iterator[bytes]:
-    """The mails of a file: one, or a whole mbox."""
+    """Yield the mails of a file: one, or a whole mbox."""
     if not content.startswith(b"From "):
         yield content
         return
@@ -162,10 +163,10 @@ def _count_strikes(
             continue
         error = refusal("RCPT", 550, f"{report.status} {report.diagnosis}", address or "")
         if isinstance(error, Transient) and error.lane is not None:
-            # Reputation, DKIM, policy: the operator's to mend. No lane pauses, as it would if the server had
-            # told us itself: a subscriber knows the token in their own mail, and could stop the mail of
-            # everybody at their provider with such reports.
-            # without the address, its local part could not be taken out of the server's text
+            # Reputation, DKIM, policy: the operator has to fix these. Unlike a direct refusal by the server,
+            # this pauses no lane: subscribers know the token in their own mail, and could stop mail to
+            # everybody at their provider with forged reports. Without the address, its local part could not
+            # be removed from the server's text.
             reason = str(error) if address is not None else error.answer
             log.warning("%s: mail came back because a domain refuses us: %s", one.channel, reason)
             if people.count_return(conn, digest, now):
@@ -191,7 +192,7 @@ def _count_strikes(
 
 
 def _load_address(conn: Connection, keys: KeyFile, one: Subscriber) -> str | None:
-    """Read a subscriber's address; None where this process has no right to, as the site may have none."""
+    """Read a subscriber's address; None if this process, such as the site, has no right to read it."""
     if not grants.may_read_addresses(conn):
         return None
     sealed = people.load_sealed_addresses(conn, [one.id]).get(one.id)
@@ -201,8 +202,8 @@ def _load_address(conn: Connection, keys: KeyFile, one: Subscriber) -> str | Non
 def _keep_for_the_operator(
     conn: Connection, keys: KeyFile, one: Subscriber, report: DeliveryReport, reason: str, now: datetime
 ) -> None:
-    """Write that a mail came back for a reason of ours: `monitor status` names it, and `monitor outbox
-    restore` queues it again. It counts against nobody.
+    """Record that a mail bounced for a reason on our side: `monitor status` shows it, and `monitor outbox
+    restore` queues it again. It does not count against the subscriber.
     """
     if one.outline is None:  # they have left
         return
@@ -260,7 +261,9 @@ def _read(message: Message) -> Said:
 
 
 def _reports(part: Message) -> Iterator[DeliveryReport]:
-    """The recipients of a delivery status. Without a status, the code or the server's text decides."""
+    """Read the recipients of a delivery status. Without a status code, the SMTP reply code or the server's
+    text decides.
+    """
     groups = part.get_payload()
     if part.get_content_type() != "message/delivery-status" or not isinstance(groups, list):
         return
@@ -280,7 +283,7 @@ def _reports(part: Message) -> Iterator[DeliveryReport]:
 
 
 def _original(part: Message) -> Message | None:
-    """The headers of the message that a report returns."""
+    """Read the headers of the message that a report returns."""
     match part.get_content_type():
         case "message/rfc822":
             return _first(part)
@@ -295,7 +298,7 @@ def _first(part: Message) -> Message:
 
 
 def _text(message: Message, name: str) -> str:
-    """The first characters of all headers of a name."""
+    """Read the first characters of all headers of a name."""
     return " ".join(str(value)[:_LONGEST] for value in message.get_all(name, [])[:5])
 
 

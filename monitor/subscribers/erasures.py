@@ -1,6 +1,6 @@
 """Erasures, as keyed hashes in a file outside the database: they are applied again to a restored copy.
 
-``erasures.txt`` in the data folder has one line per erasure: the hash under the first look-up key
+``erasures.txt`` in the data folder has one line per erasure: the hash with the first lookup key
 (`KeyFile.first_lookup`, which a rotation does not change), the channel, and the time. It only grows, by one
 flushed line at a time.
 """
@@ -52,7 +52,7 @@ class Tombstones:
                 if size and os.pread(handle, 1, size - 1) != b"\n":
                     line = (
                         "\n" + line
-                    )  # the line before was torn by a crash, and must not take this one with it
+                    )  # the previous line was cut off by a crash, and must not merge with this one
                 if os.write(handle, line.encode("ascii")) < len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(handle)
@@ -62,7 +62,9 @@ class Tombstones:
             raise StoreError(f"{path} cannot be written ({error.strerror}): check the data folder") from None
 
     def read(self) -> dict[tuple[str, str], datetime]:
-        """The last erasure of each (channel, first hash). A line that a crash tore is skipped."""
+        """Read the last erasure of each (channel, first hash). A line that was cut off by a crash is
+        skipped.
+        """
         try:
             text = (self.folder / NAME).read_text("ascii")
         except FileNotFoundError:
@@ -95,7 +97,7 @@ def reapply_erasures(engine: Engine, keys: KeyFile, tombstones: Tombstones, now:
 
     with db.transaction(engine) as conn:
         ended = withdraw(conn, keys, theirs)
-        restored = people.load_created_before(conn, hashes)  # also of a form that was just decided
+        restored = people.load_created_before(conn, hashes)  # includes a form that was just decided
         people.lock(conn, restored)
         ended += sum(endings.end(conn, subscriber, now) for subscriber in restored)
     if not ended:

@@ -16,8 +16,8 @@ from monitor.storage import heartbeats, key_exchange, reencrypt
 log = logging.getLogger(__name__)
 
 LINKS_KEPT = timedelta(days=100)
-"""How long links in mails from before a rotation keep working: the rarest mail is the quarterly receipt, and
-the next one has new links.
+"""How long links in mails sent before a rotation keep working: even the rarest mail, the receipt, is sent
+every quarter, and brings new links.
 """
 
 
@@ -27,10 +27,10 @@ def rotate(engine: Engine, folder: Path, now: datetime, *, leaked: bool = False)
 
     Writers wait until it is done and continue with the new key (`KeyFile.refresh`). Links in sent mails work
     for `LINKS_KEPT`, those to unsubscribe without a limit. With ``leaked`` only those to unsubscribe work,
-    and every hash of an address is replaced too; that is for a service that is stopped. Raises BusyError
-    during another rotation, and with ``leaked`` beside a running service. After a crash, the database and one
-    of the two key files still belong together, and the next start finishes the rotation. Older backups need
-    the old key file.
+    and every hash of an address is replaced too; this requires a stopped service. Raises BusyError during
+    another rotation, and with ``leaked`` while the service runs. After a crash, the database and one of the
+    two key files still belong together, and the next start finishes the rotation. Older backups need the old
+    key file.
     """
     with key_exchange.rotating(folder):
         with db.reading(engine) as conn:

@@ -1,4 +1,6 @@
-"""Searches the database, its log, the data folder and the program's logs for what must not be there."""
+"""Searches the database, its log, the data folder and the program's logs for personal data that must not be
+there.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,9 @@ from monitor.subscribers import erasures as tombs
 from monitor.subscribers.erasures import Tombstones
 
 _ADDRESS = re.compile(rb"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9.-]{1,253}")
-_ENDPOINT = re.compile(rb"https://[!-~]{16,}", re.IGNORECASE)  # of a browser, at a relay
-# columns lie side by side in a file, so a match may begin anywhere: all of them are looked at, also those
-# within another
+_ENDPOINT = re.compile(rb"https://[!-~]{16,}", re.IGNORECASE)  # the endpoint of a browser at a relay
+# columns are adjacent in a file, so a match may begin anywhere: all of them are checked, even those within
+# another
 _TOKEN = re.compile(
     rb"(?=([1-9][0-9]{0,18}x[a-z2-7]{26}))|(?=([1-9][0-9]{0,18}x[a-z2-7]{16}))", re.IGNORECASE
 )
@@ -86,11 +88,11 @@ def prove(
             searched.setdefault(where, set()).update(_traces(where, content, wanted))
     else:
         with db.explained(engine), closing(engine.raw_connection()) as conn:
-            # outside of a transaction, or it would do nothing; busy readers only make it do less
+            # outside of a transaction, because it has no effect in one; busy readers only reduce its effect
             conn.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     ours = [path, path.with_name(f"{path.name}-wal")] if path is not None else []
     for file in dict.fromkeys((*ours, *_kept(tombstones.folder), *logs)):
-        with suppress(FileNotFoundError):  # a log that was folded into its database
+        with suppress(FileNotFoundError):  # a log that was merged into its database
             for content in _blocks(file):
                 searched.setdefault(file.name, set()).update(_traces(file.name, content, wanted))
     found = {trace for traces in searched.values() for trace in traces}
@@ -112,7 +114,7 @@ def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iter
     with db.reading(engine) as conn:
         living = people.load_living(conn)
         sealed = people.load_sealed_addresses(conn)
-        kept = retention.load_hashes(conn)  # of somebody who came back, for instance
+        kept = retention.load_hashes(conn)  # for example of a person who subscribed again
     addresses = {
         keys.open(each.channel, sealed[each.id]).casefold().encode() for each in living if each.id in sealed
     }
@@ -121,7 +123,7 @@ def _wanted(engine: Engine, keys: KeyFile, tombstones: Tombstones, secrets: Iter
         tokens.make(key, purpose, number, each.nonce).encode()
         for key in keys.trusted_token_keys(None)
         for each in living
-        for number in (each.number, each.id)  # version 0.1.0 put the id into tokens
+        for number in (each.number, each.id)  # tokens of version 0.1.0 contain the id
         for purpose in Purpose
     }
     erased = {each for _, first in tombstones.read() for each in keys.compute_stages(first)}
@@ -155,7 +157,7 @@ def _traces(where: str, content: bytes, wanted: _Wanted) -> set[Trace]:
 
 
 def _holds(match: bytes, wanted: _Wanted) -> bool:
-    """Whether an address occurs in the text, whatever stands around it."""
+    """Whether an address occurs in the text, with any text around it."""
     local, _, domain = match.partition(b"@")
     return any(
         local[start:] + b"@" + domain[:end] in wanted.addresses
@@ -166,18 +168,18 @@ def _holds(match: bytes, wanted: _Wanted) -> bool:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """A file's bytes in overlapping pieces, so that nothing is missed at a border."""
+    """Yield a file's bytes in overlapping blocks, so that nothing is missed at a boundary."""
     before = b""
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             yield before + block
             before = block[-_OVERLAP:]
     if not before:
-        yield b""  # an empty file was searched as well
+        yield b""  # an empty file counts as searched
 
 
 def _rows(engine: Engine) -> Iterator[tuple[str, bytes]]:
-    """Every row of every table as text, for a server whose files we cannot read. Bodies and headers of
+    """Yield every row of every table as text, for a server whose files we cannot read. Bodies and headers of
     sources are skipped.
     """
     reflected = sa.MetaData()

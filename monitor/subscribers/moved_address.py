@@ -1,8 +1,9 @@
-"""A subscriber's new address in place of the old one, as when a browser renews its push subscription.
+"""Replaces a subscriber's address, for example when a browser renews its push subscription.
 
-Only the owner knows the old address as a whole, and the new one must be where the old one was
-(`ChannelKind.may_move`), so that nobody leads messages to a server that has not proved that it wants them.
-The site, which may not read or write addresses, stores a form; the sender decides about it with the sign-ups.
+Only the owner knows the whole old address, and the new one must be at the same place
+(`ChannelKind.may_move`), so that nobody can direct messages to a server that has not proved that it wants
+them. The site, which may not read or write addresses, stores a form; the sender decides about it with the
+sign-ups.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ _OLD = "instead of"
 
 
 def format_move(channel: str, old: str, new: str) -> str:
-    """The form of a move, as it is stored encrypted. Raises UsageError for an address that is none, and for a
-    new one elsewhere.
+    """Format a move as a form, which is stored encrypted. Raises UsageError for an invalid address, and for a
+    new one at another place.
     """
     old, new = normalise_address(channel, old), normalise_address(channel, new)
     if not kind_of(channel).may_move(old, new):
         raise UsageError("the new address is not where the old one was: sign up again")
     text = json.dumps({"channel": channel, "address": new, _OLD: old})
-    return text.ljust(-(-len(text) // 512) * 512)  # as every form, so that its size does not reveal it
+    # padded like every form, so that its size does not reveal it
+    return text.ljust(-(-len(text) // 512) * 512)
 
 
 def is_move(form: Mapping[str, str]) -> bool:
@@ -41,8 +43,8 @@ def is_move(form: Mapping[str, str]) -> bool:
 
 
 def move(conn: Connection, keys: KeyFile, form: Mapping[str, str]) -> bool:
-    """Give the subscriber with the old address the new one; False if nobody has it, if the new one has a
-    subscriber already, or if it is never written to.
+    """Replace the old address of a subscriber by the new one; False if nobody has the old one, if the new one
+    already has a subscriber, or if it is suppressed.
     """
     channel, new = form["channel"], form["address"]
     one = people.find(conn, channel, lookup(keys, channel, form[_OLD]), for_change=True)

@@ -1,4 +1,4 @@
-"""Subscribers that the operator adds, lists and removes by command, and the channels of the configuration."""
+"""Subscribers that the operator adds, lists and removes by command, and the channels in the configuration."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from monitor.subscribers.validation import list_follows
 log = logging.getLogger(__name__)
 
 CONFIG = "config"
-"""The origin of subscribers that stand in the configuration and leave with it."""
+"""The origin of subscribers that are configured; they are removed when they leave the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One subscriber as the operator sees it, with the address masked."""
+    """One subscriber in the operator's list, with the address masked."""
 
     subscriber: int
     channel: str
@@ -155,9 +155,9 @@ def follow_channels(
     channel: str,
     state_of_zip: Callable[[str], str | None] = state_of_zip,
 ) -> Followed:
-    """Make the operator's own addresses exactly the subscribers of origin "config". Runs at every start.
+    """Synchronize the subscribers of origin "config" with the operator's own addresses. Runs at every start.
 
-    A chat with several places is one subscriber. A chat that was added in another way keeps what it follows.
+    A chat with several places is one subscriber. A chat that was added in another way keeps its places.
     """
     chats: dict[str, set[str]] = {}
     languages: dict[str, str] = {}
@@ -183,7 +183,7 @@ def follow_channels(
                 suppressed += sorted(places)
                 continue
             if ends and not configured_addresses.begin_following(conn, channel, chat, targets[chat]):
-                continue  # it has ended itself; `monitor status` says so
+                continue  # it was ended by its own refusal; `monitor status` says so
             requested = list_follows(places, sources, state_of_zip)
             subscriber, new = _admit(conn, keys, channel, chat, CONFIG, now, moment, languages[chat])
             added += new
@@ -205,7 +205,9 @@ def _admit(
     moment: datetime,
     language: str,
 ) -> tuple[int, bool]:
-    """The active subscriber with this address, and whether it is new. Two requests at once create one."""
+    """Find or create the active subscriber with this address; returns whether it is new. Two concurrent
+    requests create only one.
+    """
     one, new = people.add_or_find(
         conn,
         channel=channel,

@@ -1,4 +1,4 @@
-"""Personal links: whose they are, and what they still lead to."""
+"""Personal links: their owners and states."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class LinkState(StrEnum):
     """The state of a personal link."""
 
     OPEN = "open"  # it can be acted upon
-    DONE = "done"  # it was used, or its subscriber is past it
+    DONE = "done"  # it was used, or its subscriber no longer needs it
     EXPIRED = "expired"
-    UNKNOWN = "unknown"  # never made here, or its subscriber is purged
+    UNKNOWN = "unknown"  # it was not created here, or its subscriber is purged
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Link:
 
 
 def load_link(engine: Engine, keys: KeyFile, purpose: Purpose, token: str, now: datetime) -> Link:
-    """Read what a personal link leads to; changes nothing."""
+    """Read the state of a personal link, without changing anything."""
     with db.reading(engine) as conn:
         return read_link(conn, keys, purpose, token, now)
 
@@ -73,7 +73,7 @@ def read_owner(
     *,
     for_change: bool = False,
 ) -> Subscriber | None:
-    """The subscriber of a valid token for this purpose; ``for_change`` as in `people.get`.
+    """Read the subscriber of a valid token for this purpose; ``for_change`` as in `people.get`.
 
     After a rotation, older tokens are valid for a time (`keys.files.EarlierToken`), those that only end
     something without a limit.

@@ -1,4 +1,4 @@
-"""Changes what a subscriber may change by the link in every mail: places, lists, frequency, language, pause,
+"""Changes a subscriber's preferences, by the link in every mail: places, lists, frequency, language, pause,
 receipt.
 """
 
@@ -54,7 +54,7 @@ def change(
 ) -> Link:
     """Set a subscriber's preferences exactly. Raises UsageError for an invalid value, with nothing changed.
 
-    A change from digests to alerts at once sends what was collected for the next digest now; ending a pause
+    A change from digests to immediate alerts sends what was collected for the next digest now; ending a pause
     early sends its summary.
     """
     if len(set(new.places)) > MOST_PLACES:
@@ -73,7 +73,7 @@ def change(
         due_at = pause or next_digest(new.frequency, zone or "UTC", hour or 0, now)
         ended_early = pause is None and one.state == PAUSED
         if collected is not None and (due_at is None or ended_early):
-            due_at = now  # what was collected is told now
+            due_at = now  # what was collected is sent now
         past_choices.insert_past_statuses(conn, [one.id], moment_of_change)
         people.update(
             conn,
@@ -95,7 +95,7 @@ def change(
 
 
 def _pause_end(until: date | None, timezone: str, now: datetime) -> datetime | None:
-    """When a pause ends: at eight o'clock on its last day, local time. None if that is past."""
+    """Compute when a pause ends: at eight o'clock on its last day, local time. None if that is past."""
     if until is None:
         return None
     end = moment(until, DEFAULT_HOUR, timezone)

@@ -1,4 +1,4 @@
-"""How long data about people is kept, and its deletion."""
+"""Retention periods of data about people, and its deletion."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ from monitor.subscribers.signup import CONFIRM_WITHIN
 log = logging.getLogger(__name__)
 
 COUNTS_KEPT = timedelta(hours=24)
-"""How long the counts per network are kept; the limits are measured with them."""
+"""How long the counts per network are kept, which the limits need."""
 ENDED_KEPT = timedelta(days=180)
 """How long the row of an ended subscriber is kept, without address and places, so that an old link still gets
 an answer.
 """
 DELIVERIES_KEPT = timedelta(days=400)
-"""How long it is stored which message was sent when."""
+"""How long it is stored which message was sent and when."""
 RETURNS_KEPT = timedelta(days=30)
 """How long it is stored which bounced mails were counted, so that none counts twice."""
 CHOICES_KEPT = timedelta(days=90)
-"""How long it is stored what somebody followed and how they were told before they changed it."""
+"""How long a subscriber's earlier places and settings are stored after a change."""
 UPDATES_KEPT = timedelta(days=1)
-"""How long it is kept what was written to a bot that does not run; Telegram keeps it no longer either."""
+"""How long unanswered messages to the bot are kept while it does not run; Telegram does not keep them longer
+either.
+"""
 
 PURGE_EVERY = timedelta(hours=1)
 _PURGED = "purged at"
@@ -79,7 +81,7 @@ def purge(engine: Engine, now: datetime) -> Purged:
 
 
 def purge_in_turn(engine: Engine, now: datetime) -> bool:
-    """Run `purge` at most once in `PURGE_EVERY`, however often this is called. Returns whether it ran."""
+    """Run `purge` unless it ran within `PURGE_EVERY`. Returns whether it ran."""
     with db.reading(engine) as conn:
         before = meta.get(conn, _PURGED)
     if before is not None and now - datetime.fromisoformat(before) < PURGE_EVERY:

@@ -1,8 +1,8 @@
 """Sign-up: a form comes in, the address is asked to confirm, and its owner confirms.
 
 `request` does the same work for every address: it counts, and stores the form encrypted. `admit`, which the
-sender calls, decides later, so neither the answer nor its time says anything about an address. `confirm` is
-the owner's yes.
+sender calls, decides later, so neither the answer nor its timing reveals anything about an address. `confirm`
+is called by the owner's link.
 """
 
 from __future__ import annotations
@@ -42,30 +42,32 @@ CONFIRM_WITHIN = timedelta(hours=48)
 """How long a confirmation's link works; unconfirmed sign-ups are purged after that."""
 ONE_CONFIRMATION_IN = timedelta(hours=24)
 MOST_CONFIRMATIONS = 3
-"""The most confirmations that an address gets until its owner confirms one."""
+"""The most confirmations that are sent to an address until its owner confirms one."""
 MOST_IN_A_MAILBOX = 10
 """The most confirmations a day to one mailbox, under all spellings: a+1@b.example and a-2@c.b.example are
 one.
 """
 MOST_IN_A_DOMAIN = 30
-"""The most confirmations a day to all addresses of a domain that is no large provider's: its owner may get
+"""The most confirmations a day to all addresses of a domain, except at large providers: its owner may get
 them all.
 """
 PARTS_OF_THE_SITE = 10
-"""One /48 of IPv6, which holds 256 households (/56), gets one of so many parts of the site's limit."""
+"""The fraction of the site's limit for one /48 of IPv6, which contains 256 households (/56), is one in this
+many.
+"""
 ASK_AGAIN_AFTER = timedelta(days=30)
 """When an address that refused mail may sign up again."""
 REMINDED_ANEW_AFTER = timedelta(days=30)
 """When the count restarts for a subscribed address, which only gets a reminder."""
 MOST_PLACES = 250
 """The most places of one form: the residential ZIP codes of any city fit."""
-_SIGNUP = "signup"  # what a form is sealed as
+_SIGNUP = "signup"  # the associated data of an encrypted form
 
 
 @dataclass(frozen=True, slots=True)
 class SignupLimits:
-    """The most sign-ups an hour from one network (/24, or /56 of IPv6) and for the whole site, of which one
-    /48 of IPv6 gets a tenth.
+    """The most sign-ups per hour from one network (/24, or /56 of IPv6) and for the whole site; one /48 of
+    IPv6 gets a tenth of that.
     """
 
     network: int = 20
@@ -74,8 +76,8 @@ class SignupLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a form asks for. ``timezone`` and ``local_hour`` matter to digests; None takes what the first
-    place suggests.
+    """The content of a sign-up form. ``timezone`` and ``local_hour`` matter for digests; None uses the
+    defaults for the first place.
     """
 
     address: str
@@ -106,8 +108,8 @@ def request(
     channel: str,
     state_of_zip: Callable[[str], str | None] = state_of_zip,
 ) -> SignupAnswer:
-    """Store a sign-up, see `request_form`. Raises UsageError for an invalid address or place. Nothing is
-    looked up about the address and nothing is sent.
+    """Store a sign-up, see `request_form`. Raises UsageError for an invalid address or place. The address is
+    not looked up, and nothing is sent.
     """
     form = _form(channel, wish, state_of_zip)
     return request_form(engine, keys, form, client=client, now=now, limits=limits)
@@ -121,7 +123,7 @@ def request_form(
     """
     network = network_of(client)
     with db.transaction(engine) as conn:
-        # sealed and hashed in here and not before: until the transaction ends the key stays what it is
+        # encrypted and hashed inside the transaction, in which the key cannot change
         from_network = signups.count(conn, keys.lookup("network", network), now)
         if from_network > limits.network:
             return _refused(SignupAnswer.NETWORK_BUSY, from_network == limits.network + 1)
@@ -139,7 +141,7 @@ def request_form(
 
 
 def admit(engine: Engine, keys: KeyFile, now: datetime) -> int:
-    """Decide about every stored sign-up; returns how many. Confirmations leave by the outbox."""
+    """Process every stored sign-up; returns how many. Confirmations are sent by the outbox."""
     with db.reading(engine) as conn:
         if not signups.has_pending(conn):
             return 0
@@ -150,14 +152,14 @@ def admit(engine: Engine, keys: KeyFile, now: datetime) -> int:
 
 
 def withdraw(conn: Connection, keys: KeyFile, theirs: Callable[[str, str, datetime], bool]) -> int:
-    """Delete undecided forms; returns how many.
+    """Delete undecided forms for which ``theirs`` returns True; returns how many.
 
-    ``theirs`` is called with channel, address and time of each. Call it before subscribers are looked up: a
-    form that is being decided at this moment is a subscriber afterwards.
+    ``theirs`` is called with channel, address and time of each. Call this before subscribers are looked up: a
+    form that is being processed now is a subscriber afterwards.
     """
     withdrawn = 0
     for each in signups.read_all(conn):
-        with suppress(KeyFileError):  # `admit` passes over it and says so
+        with suppress(KeyFileError):  # `admit` skips it and logs it
             form = json.loads(keys.open(_SIGNUP, each.sealed))
             if theirs(form["channel"], form["address"], each.at):
                 signups.delete(conn, each.id)
@@ -166,7 +168,7 @@ def withdraw(conn: Connection, keys: KeyFile, theirs: Callable[[str, str, dateti
 
 
 def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
-    """Confirm: active from now on, with a welcome queued. DONE if it was confirmed already."""
+    """Confirm a subscriber: active from now on, with a welcome queued. DONE if already confirmed."""
     with db.transaction(engine) as conn:
         moment = eligibility.next_moment(conn, now)
         link = read_link(conn, keys, Purpose.CONFIRM, token, now, for_change=True)
@@ -183,8 +185,8 @@ def confirm(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
 
 
 def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
-    """Send another confirmation for an expired link, within the same limits. EXPIRED: it will come if the
-    limits allow.
+    """Queue another confirmation for an expired link, within the same limits. Returns EXPIRED: it is sent if
+    the limits allow.
     """
     with db.transaction(engine) as conn:
         link = read_link(conn, keys, Purpose.CONFIRM, token, now, for_change=True)
@@ -196,7 +198,7 @@ def renew(engine: Engine, keys: KeyFile, token: str, now: datetime) -> Link:
 
 
 def begin(conn: Connection, one: Subscriber, now: datetime, moment: datetime) -> None:
-    """Activate a subscriber; digests begin with what is fanned out after ``moment``."""
+    """Activate a subscriber; digests collect changes that are fanned out after ``moment``."""
     past_choices.insert_past_statuses(conn, [one.id], moment)
     people.activate(conn, one.id, now)
     due_at = next_digest(one.frequency, one.timezone or "UTC", one.local_hour or 0, now)
@@ -204,8 +206,8 @@ def begin(conn: Connection, one: Subscriber, now: datetime, moment: datetime) ->
 
 
 def network_of(client: str | None) -> str:
-    """The network that an IP address counts under: its /24, or the /56 of one IPv6 household. All requests
-    without an address count as one.
+    """Compute the network under which an IP address is counted: its /24, or the /56 of one IPv6 household.
+    All requests without an address count as one network.
     """
     address = _read_client(client)
     if address is None:
@@ -214,7 +216,7 @@ def network_of(client: str | None) -> str:
 
 
 def wide_network_of(client: str | None) -> str | None:
-    """The /48 of an IPv6 address, which one customer may have; None for any other client."""
+    """Compute the /48 of an IPv6 address, which one customer may own; None for any other client."""
     address = _read_client(client)
     return None if address is None or address.version == 4 else str(ip_network((address, 48), strict=False))
 
@@ -230,7 +232,9 @@ def _read_client(client: str | None) -> IPv4Address | IPv6Address | None:
 
 
 def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -> str:
-    """A validated form, as it is stored encrypted: padded, so that its size does not reveal it."""
+    """Validate a form and serialize it for encrypted storage; padded, so that its size does not reveal the
+    content.
+    """
     if len(set(wish.places)) > MOST_PLACES:
         raise UsageError(f"choose at most {MOST_PLACES} places; a state holds all of its ZIP codes")
     follows = list_follows(wish.places, wish.sources, state_of_zip)
@@ -251,7 +255,7 @@ def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -
 
 
 def zone_of_place(place: str, state_of_zip: Callable[[str], str | None] = state_of_zip) -> str:
-    """The time zone of a place, by its state."""
+    """Find the time zone of a place, by its state."""
     name = read_followed(place)[0]
     return zone_of_state(state_of_zip(name) if name.isdigit() else state_of_place(name))
 
@@ -259,8 +263,8 @@ def zone_of_place(place: str, state_of_zip: Callable[[str], str | None] = state_
 def schedule(
     frequency: str, timezone: str | None, hour: int | None, usual: str
 ) -> tuple[str | None, int | None]:
-    """The zone and hour for a frequency, with defaults filled in: ``usual`` is the zone of the first place.
-    Raises UsageError for invalid values.
+    """Compute the zone and hour for a frequency, with defaults filled in: ``usual`` is the zone of the first
+    place. Raises UsageError for invalid values.
     """
     if frequency not in FREQUENCIES:
         raise UsageError(f"choose one of {', '.join(FREQUENCIES)}")
@@ -282,10 +286,10 @@ def _refused(answer: SignupAnswer, first: bool) -> SignupAnswer:
 
 
 def _decide_oldest(engine: Engine, keys: KeyFile, now: datetime) -> bool:
-    """Decide about the oldest form; False if none is left, or another process has the rest in hand.
+    """Process the oldest form; False if none is left, or another process has locked the rest.
 
-    One form in a transaction, so that each locks one subscriber only: two that lock several in different
-    orders would wait for each other.
+    Each form is a transaction of its own that locks only one subscriber: transactions that lock several in
+    different orders would deadlock.
     """
     with db.transaction(engine) as conn:
         oldest = signups.read_oldest(conn)
@@ -297,8 +301,8 @@ def _decide_oldest(engine: Engine, keys: KeyFile, now: datetime) -> bool:
 
 
 def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> None:
-    """Decide about one form: a new pending subscriber, a changed pending one, or a reminder for a subscribed
-    one.
+    """Process one form: create a pending subscriber, change a pending one, or queue a reminder for a
+    subscribed one.
 
     A pending subscriber's choices change only with a mail that shows them: otherwise anybody could change
     what somebody else is about to confirm.
@@ -320,7 +324,7 @@ def _decide(conn: Connection, keys: KeyFile, sealed: bytes, now: datetime) -> No
     one = people.find(conn, channel, hashed, for_change=True)
     if one is None:
         if since is not None:
-            # one new confirmation, and no second one: if it comes back, the address is suppressed again
+            # one new confirmation, but not a second one: if it bounces, the address is suppressed again
             people.unsuppress(conn, channel, hashed)
             signups.count_confirmation(
                 conn, channel, hashed, MOST_CONFIRMATIONS - 1, now - ONE_CONFIRMATION_IN
@@ -365,7 +369,9 @@ def _ask(conn: Connection, keys: KeyFile, hashed: str, one: Subscriber, now: dat
 
 
 def _has_room(conn: Connection, keys: KeyFile, outline: AddressOutline, now: datetime) -> bool:
-    """Count one more confirmation to the mailbox and the domain of an address; whether both take it today."""
+    """Count one more confirmation to the mailbox and the domain of an address; returns whether both are
+    within today's limits.
+    """
     written = signups.count(conn, keys.compute_lookup(outline.mailbox), now, by_day=True)
     if written > MOST_IN_A_MAILBOX:
         if written == MOST_IN_A_MAILBOX + 1:

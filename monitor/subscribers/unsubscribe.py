@@ -53,11 +53,11 @@ def leave(
 def depart(
     conn: Connection, keys: KeyFile, one: Subscriber, now: datetime, tombstones: Tombstones | None
 ) -> bool:
-    """End a subscriber in an open transaction; False: had ended.
+    """End a subscriber in an open transaction; False if already ended. A former subscriber may sign up again
+    at once:
 
-    Somebody who was subscribed may sign up again at once: the count of reminders does not keep their mail
-    back. The erasure is on the disk before the transaction commits. Otherwise a crash in between would let a
-    restored copy write to them again.
+    the count of reminders does not block the confirmation. The erasure is on the disk before the transaction
+    commits. Otherwise, after a crash in between, a restored copy would send to them again.
     """
     if tombstones is not None and one.outline is not None:
         tombstones.add(one.channel, open_outline(keys, one.channel, one.outline).address, now)
@@ -78,7 +78,7 @@ def erase(
     mailbox: Path | None = None,
 ) -> tuple[bool, int]:
     """Erase an address, subscribed or not: its subscriber ends, its waiting form and its files in ``mailbox``
-    are deleted, and the erasure is noted.
+    are deleted, and the erasure is recorded.
 
     Returns whether it was subscribed, and how many files were deleted. A suppression stays: it is a keyed
     hash and keeps the address from being written to. Raises UsageError for an invalid address.

@@ -1,4 +1,4 @@
-"""Validates what people ask to follow: places that exist, of configured sources."""
+"""Validates requested subscriptions: existing places and configured sources."""
 
 from __future__ import annotations
 
