@@ -2,7 +2,7 @@
 
 `create` builds it from the program's components. To add a page:
 
-1. A module with a router, and in it a plain function (it runs in a worker thread)::
+1. A module with a router, and in it a plain function (it is run in a worker thread)::
 
        from fastapi import APIRouter, Request, Response
        from monitor.web.pages import get, post, render_page
@@ -13,18 +13,18 @@
        def something(request: Request, token: str) -> Response:
            return render_page(request, "people/something.html", private=True, status=200, shown="...")
 
-   ``render_page`` renders a template in the reader's language; ``private=True`` for what concerns one person
-   (not stored, not indexed). ``site_of(request)`` returns the parts (`Site`), ``language_of(request)``
-   the language, ``redirect(request, "/path")`` a redirect after a POST,
-   ``translate(request, "Not valid: %(name)s", name=...)`` a sentence in Python code.
-   Forms: ``Annotated[str, Form()] = ""``; validate the text and show the form again, so that nobody gets a
-   422. Bodies above `middleware.LARGEST_BODY` are refused before.
+   ``render_page`` renders a template in the reader's language; ``private=True`` for pages that concern one
+   person (not cached, not indexed). ``site_of(request)`` returns the parts (`Site`), ``language_of(request)``
+   the language, ``redirect(request, "/path")`` a redirect after a POST, ``translate(request, "Not valid:
+   %(name)s", name=...)`` a sentence in Python code. Forms: ``Annotated[str, Form()] = ""``; validate the text
+   and show the form again, so that nobody gets a 422. Larger bodies than `middleware.LARGEST_BODY` are
+   refused earlier.
 2. A template that extends ``base.html`` and fills ``title`` and ``main``. Sentences: ``{{ _("...") }}``,
    ``{% trans %}...{% endtrans %}``, ``ngettext``. Links: ``{{ url("/changes") }}`` within the site,
    ``{{ public("/m/x") }}`` absolute. Untrusted text: ``{{ name|outside }}``. Times: ``{{ at|moment }}``,
    ``{{ at|clock }}``, ``{{ date|day }}``, ``{{ count|number }}``. No ``style=`` and no script: the content
    security policy refuses them; classes are in ``static/site.css`` (``.field``, ``.error``, ``.note``).
-3. The Spanish in the catalogue of `messages.locale`; tests name what is missing.
+3. The Spanish in the catalog of `messages.locale`; tests report missing sentences.
 
 A page of a place (`/zip/...`, `/state/...`) includes ``people/follow.html`` with ``places``, a tuple of what
 to follow such as ``("60601",)`` or ``("IL",)``.
@@ -47,7 +47,7 @@ _HOMES = {"Site": "context", "create": "composition", "create_app": "application
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use: a public page alone loads nothing that knows people."""
+    """Import a public name on first use: a public page alone loads no module about people."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""What being listed means, what is kept about people, and the files that pages are made with."""
+"""The pages about the site: what being listed means, what is stored about people; and static files."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _FILES = {
 
 @get(router, "/about")
 def about(request: Request) -> Response:
-    """What this is, how it is known, and the dated meaning of each list."""
+    """Show what the site is, how it works, and the dated meaning of each list."""
     return render_page(request, "about.html")
 
 
 @get(router, "/privacy")
 def privacy(request: Request) -> Response:
-    """What is stored about a person, for how long, and how to have it gone."""
+    """Show what is stored about a person, for how long, and how to have it deleted."""
     return render_page(request, "privacy.html", backups=site_of(request).backups_kept)
 
 
 @get(router, "/static/{version}/{name}")
 def static(request: Request, version: str, name: str) -> Response:
-    """The style sheets, the scripts and the icon, for ever under the version of their content."""
+    """Serve the style sheets, the scripts and the icon, cached forever under the version of their content."""
     if name not in _FILES:
         return missing(request)
     answer = Response(pages.asset(name), media_type=_FILES[name])
@@ -45,7 +45,5 @@ def static(request: Request, version: str, name: str) -> Response:
 
 @get(router, "/robots.txt")
 def robots(request: Request) -> Response:
-    """Crawlers may read the public pages; those of one person are not named here and say noindex
-    themselves.
-    """
+    """Allow crawlers on the public pages; personal pages are not named here and send noindex themselves."""
     return Response("User-agent: *\nDisallow:\n", media_type="text/plain; charset=utf-8")

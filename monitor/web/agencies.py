@@ -35,9 +35,9 @@ _SHOWN, _EARLIER = 4, 40  # changes, versions and documents on the first page, w
 
 @get(router, "/agency/{source}/{key}")
 def agency_page(request: Request, source: str, key: str) -> Response:
-    """Everything that a list ever said of one agency while we watched.
+    """Show everything that a list has said about one agency while we watched.
 
-    The words in the address may be others; its mark decides.
+    The words in the URL are not significant; its hash identifies the agency.
     """
     site = site_of(request)
     if source not in site.sources:
@@ -117,7 +117,7 @@ def _draw_state(
 
 
 def _middle(request: Request, cover: Cover) -> tuple[Degrees, ...]:
-    """The middle of the ZIPs that an agency serves, as one point; none when no ZIP of it has a place."""
+    """Compute the center of the ZIPs that an agency serves, as one point; empty if no ZIP has coordinates."""
     zips = (site_of(request).gazetteer.zip(place) for place in cover.placement.places if len(place) == 5)
     points = [area.point for area in zips if area is not None and area.point is not None]
     if not points:
@@ -128,10 +128,10 @@ def _middle(request: Request, cover: Cover) -> tuple[Degrees, ...]:
 def find_agency(
     site: Site, conn: Connection, source: str, key: str, number: int
 ) -> tuple[Cover | None, str | None]:
-    """Find an agency by the last part of its address: its cover while it is listed, and its key. ``number``
-    is that of the list's baseline.
+    """Find an agency by the last part of its URL: its cover while it is listed, and its key. ``number`` is
+    that of the list's baseline.
 
-    The key is None when no agency ever had that address.
+    The key is None if no agency ever had that URL.
     """
     mark = key.rpartition("-")[2]
     listed = site.coverage.of(source, number).by_agency
@@ -140,7 +140,7 @@ def find_agency(
 
 
 def group_by_kind(documents: Iterable[AgencyDocument]) -> dict[str, list[AgencyDocument]]:
-    """Documents by their kind, in the order of the kinds' names."""
+    """Group documents by kind, in the order of the kinds' names."""
     found: dict[str, list[AgencyDocument]] = {}
     for document in documents:
         found.setdefault(document.kind, []).append(document)
@@ -148,8 +148,8 @@ def group_by_kind(documents: Iterable[AgencyDocument]) -> dict[str, list[AgencyD
 
 
 def _documents(versions: tuple[ListingLife, ...]) -> list[tuple[str, datetime, datetime | None]]:
-    """Every document that the list ever gave for the agency, with when it was first and last given (None:
-    now), newest first.
+    """Every document that the list ever linked for the agency, with the first and last time (None: now),
+    newest first.
     """
     found: dict[str, tuple[datetime, datetime | None]] = {}
     for version in versions:
@@ -160,5 +160,5 @@ def _documents(versions: tuple[ListingLife, ...]) -> list[tuple[str, datetime, d
 
 
 def _past(agencies: tuple[str, ...], mark: str) -> str | None:
-    """An agency that is on the list no longer."""
+    """Find an agency that is no longer on the list."""
     return next((agency for agency in agencies if agency_hash(agency) == mark), None)

@@ -18,7 +18,7 @@ from monitor.web.note_entries import NoteEntry, concerns, find_place
 from monitor.web.presenters import agency_path
 
 MOST_REPLACEMENTS = 20
-"""The newest replacements of all lists; those of a feed's place among them are shown."""
+"""The number of newest replacements of all lists that are read; a feed shows those for its place."""
 _TITLE = N_("%(name)s: a document that the list links was replaced")
 _TEXT = N_("Between %(before)s and %(after)s (UTC) the publisher replaced the document at %(url)s.")
 
@@ -40,7 +40,7 @@ def load_agreement_entries(
             placed = find_place(conn, site, numbers, copy.source, agency)
             if placed is None or (places and not concerns(*placed, places, within)):
                 continue
-            assert copy.not_before is not None  # it replaced what a look had seen
+            assert copy.not_before is not None  # it replaced a document that was seen before
             between = (copy.not_before, copy.first_seen_at)
             before, after = (at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") for at in between)
             found.append(
@@ -57,7 +57,7 @@ def load_agreement_entries(
 
 
 def describe_agreements(conn: Connection, source: str, versions: Iterable[ListingVersion]) -> list[Record]:
-    """The documents that the listings of an agency ever linked, as `api_models.AgreementRecord`."""
+    """Describe the documents that an agency's listings ever linked to, as `api_models.AgreementRecord`."""
     urls = {url for version in versions for url in version.listing.documents}
     known = agreements.load_agreements(conn, source, urls) if urls else []
     copies = agreements.load_copies(conn, [each.id for each in known])

@@ -1,4 +1,4 @@
-"""How the API and the data files answer: JSON with a strong ETag, problems (RFC 9457), cursors, and a limit
+"""Responses of the API and the data files: JSON with a strong ETag, problems (RFC 9457), cursors, and a limit
 for each network.
 """
 
@@ -34,7 +34,7 @@ _MOST_NETWORKS = 20_000
 
 
 class ProblemError(HTTPException):
-    """A request that cannot be answered, with the way out; becomes ``application/problem+json``."""
+    """A request that cannot be answered, with advice; becomes ``application/problem+json``."""
 
     def __init__(self, status: int, title: str, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, detail, headers)
@@ -73,7 +73,7 @@ class RequestLimit:
 def answer_json(
     request: Request, value: Mapping[str, Any], conn: Connection, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with JSON, or 304 for somebody who has it. ``next`` in it becomes a Link header too."""
+    """Respond with JSON, or 304 if the client has it. ``next`` in it also becomes a Link header."""
     body = dump_json(value) + b"\n"
     sent = load_head_header(conn) | dict(headers or {})
     if value.get("next"):
@@ -84,7 +84,7 @@ def answer_json(
 def answer_bytes(
     request: Request, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with bytes under an ETag of their own, or 304."""
+    """Respond with bytes under an ETag of their own, or 304."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     sent = {"ETag": tag, **(headers or {})}
     if is_known(request, tag):
@@ -93,7 +93,7 @@ def answer_bytes(
 
 
 def is_known(request: Request, tag: str, modified: datetime | None = None) -> bool:
-    """Whether a conditional request names this content (RFC 9110, section 13.2.2)."""
+    """Whether a conditional request matches this content (RFC 9110, section 13.2.2)."""
     if (given := request.headers.get("if-none-match")) is not None:
         tags = {each.strip().removeprefix("W/") for each in given.split(",")}
         return tag in tags or "*" in tags
@@ -109,7 +109,7 @@ def is_known(request: Request, tag: str, modified: datetime | None = None) -> bo
 def answer_problem(
     status: int, title: str, detail: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An error as RFC 9457 wants it."""
+    """Create an error response as defined by RFC 9457."""
     value = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return Response(
         dump_json(value) + b"\n", status, media_type="application/problem+json", headers=dict(headers or {})
@@ -117,26 +117,27 @@ def answer_problem(
 
 
 def load_head_header(conn: Connection) -> dict[str, str]:
-    """The head of the record as a header of an answer, so that others keep it; empty before it was signed.
+    """Load the head of the record as a response header, so that others keep it; empty before it is first
+    signed.
 
-    Not in the body: that keeps its ETag while nothing but the record grows.
+    It is not in the body, whose ETag stays the same while only the record grows.
     """
     note = log_rows.load_checkpoint(conn)
     return {} if note is None else {"Record-Head": read_checkpoint(note).head}
 
 
 def format_http_date(at: datetime) -> str:
-    """A time for ``Last-Modified``."""
+    """Format a time for ``Last-Modified``."""
     return format_datetime(at.astimezone(UTC).replace(microsecond=0), usegmt=True)
 
 
 def encode_cursor(*parts: int | str) -> str:
-    """A place in an answer of many pages, opaque to the client."""
+    """Encode a position in a paginated response, opaque to the client."""
     return base64.urlsafe_b64encode(json.dumps(parts, ensure_ascii=False).encode()).decode().rstrip("=")
 
 
 def decode_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
-    """The parts of a cursor of ours. Raises ProblemError (400) for any other text."""
+    """Decode a cursor. Raises ProblemError (400) for any other text."""
     try:
         parts = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         if [type(part) for part in parts] == list(kinds) and all(
@@ -149,7 +150,7 @@ def decode_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
 
 
 def read_source(site: Site, name: str | None) -> SourceInfo:
-    """The list that a request names; the only one there is, without a name. Raises ProblemError."""
+    """Find the list that a request names, or the only list if it names none. Raises ProblemError."""
     names = ", ".join(site.sources)
     if name is None and len(site.sources) == 1:
         return next(iter(site.sources.values()))
@@ -161,7 +162,7 @@ def read_source(site: Site, name: str | None) -> SourceInfo:
 
 
 def read_moment(text: str) -> datetime:
-    """A moment in an address: RFC 3339, or a day, which means its end (UTC). Raises ProblemError (400)."""
+    """Parse a moment in a URL: RFC 3339, or a day, which means its end (UTC). Raises ProblemError (400)."""
     try:
         if len(text) == 10:
             day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
@@ -175,8 +176,8 @@ def read_moment(text: str) -> datetime:
 
 
 def find_moment(conn: Connection, source: str, at: datetime | None) -> ListMoment:
-    """The state of a list at a moment, or now: since when it stood, and the baseline number that was believed
-    then.
+    """Find the state of a list at a moment, or now: since when it was so, and the baseline number at that
+    moment.
 
     Raises ProblemError (404) before the list was first read.
     """
@@ -187,13 +188,13 @@ def find_moment(conn: Connection, source: str, at: datetime | None) -> ListMomen
 
 
 def limit_requests(request: Request) -> None:
-    """Count a request to the API; a dependency of its routes."""
+    """Count a request to the API and enforce the limit; a dependency of its routes."""
     limit: RequestLimit = request.app.state.request_limit
     limit.check(request.client.host if request.client else "")
 
 
 def absolute(request: Request, path: str) -> str:
-    """The public address of a path."""
+    """The public URL of a path."""
     return site_of(request).public(path)
 
 

@@ -55,8 +55,8 @@ from monitor.web.pages import site_of
 
 router = APIRouter(prefix="/api/v1", dependencies=[Depends(limit_requests)])
 
-_MOST = 500  # records of a page
-_SCANNED = 2000  # steps that one filtered page looks at
+_MOST = 500  # records per page
+_SCANNED = 2000  # the most steps that one filtered page examines
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PROBLEM = {"model": models.ProblemAnswer, "content": {"application/problem+json": {}}}
 _DESCRIBED: dict[int | str, dict[str, Any]] = {
@@ -81,7 +81,7 @@ Cursor = Annotated[str | None, Query(description="From `next` of the page before
 def _api_get(
     path: str, model: type[BaseModel] | None = None, media_type: str = "application/json"
 ) -> Callable[[_F], _F]:
-    """Route GET, which the schema describes, and HEAD. Without a model the answer is of ``media_type``."""
+    """Route GET, which the schema describes, and HEAD. Without a model the response is of ``media_type``."""
 
     def add(function: _F) -> _F:
         responses = dict(_PROBLEMS)
@@ -444,7 +444,7 @@ def _place(version: ListingVersion) -> tuple[str, str]:
 
 
 def _next(request: Request, drop: str = "at", **more: str) -> str:
-    """The address of this request with other parameters: absolute, as everybody reaches it."""
+    """The absolute public URL of this request with other parameters."""
     kept = {
         name: value
         for name, value in request.query_params.items()

@@ -1,4 +1,4 @@
-"""The changelog of the API, and the headers of addresses that will go: Deprecation (RFC 9745) and Sunset
+"""The changelog of the API, and the headers of deprecated URLs: Deprecation (RFC 9745) and Sunset
 (RFC 8594).
 """
 
@@ -15,8 +15,8 @@ VERSION = "1.0"
 
 @dataclass(frozen=True, slots=True)
 class ApiChangeEntry:
-    """Something that changed in the API. With ``sunset``, the address is deprecated from ``day`` on and is
-    switched off on that day; ``successor`` is the path to use instead.
+    """A change of the API. With ``sunset``, the URL is deprecated from ``day`` on and switched off on the day
+    ``sunset``; ``successor`` is the path to use instead.
     """
 
     day: date
@@ -60,11 +60,11 @@ CHANGELOG: tuple[ApiChangeEntry, ...] = (
     ApiChangeEntry(date(2026, 11, 28), "`notes` of an agency: notes by the operator.", "/api/v1/agencies"),
     ApiChangeEntry(date(2026, 11, 28), "Version 1."),
 )
-"""What changed, newest first. An address is announced here at least a year before it goes."""
+"""The changes, newest first. The removal of a URL is announced here at least a year ahead."""
 
 
 def deprecation_headers(path: str, changelog: Iterable[ApiChangeEntry] = CHANGELOG) -> dict[str, str]:
-    """The headers of an address that will be switched off; empty for every other one."""
+    """The headers of a URL that will be switched off; empty for any other."""
     for entry in changelog:
         if entry.sunset is not None and entry.address is not None and path.startswith(entry.address):
             since = datetime.combine(entry.day, time(), UTC)

@@ -46,18 +46,18 @@ from monitor.web.numbers import NumbersCache
 from monitor.web.pages import Templates
 
 if TYPE_CHECKING:
-    from fastapi.telemetry import TelemetryConfig  # older versions have none, and need none
+    from fastapi.telemetry import TelemetryConfig  # older versions do not have it and do not need it
 
 ROOMS = (
     *(home, cards, maps, numbers, places, area_pages, brief, agencies, letters, calendars, timeline, feeds),
     *(about, installed_app, probes, record_log, api_v1, data_pages, evidence_pages, list_pages),
 )
 THREADS = 4
-"""Worker threads of the site. Rendering is bound by the processor, so with forty threads they and the event
+"""The number of worker threads of the site. Rendering is CPU-bound, so with forty threads they and the event
 loop mostly wait for each other (``benchmarks/signup.py``).
 """
 
-# Exporters that others install beside us get neither addresses with tokens in them nor typed text.
+# Telemetry exporters that others install get neither URLs with tokens nor typed text.
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,

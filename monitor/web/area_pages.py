@@ -22,11 +22,11 @@ from monitor.web.places import NEWS, held_changes_of
 
 router = APIRouter()
 
-_NAMED_ZIPS = 6  # an agency that serves more of an area's ZIPs is shown without them
+_NAMED_ZIPS = 6  # the most ZIPs of an area that are listed beside an agency
 
 
 def read_area(request: Request, rest: str) -> FollowedArea | None:
-    """The area of a page's path; None if there is none."""
+    """Read the area of a page's path; None if there is none."""
     kind = request.scope["route"].path.split("/")[1]
     return load_area(f"{kind}-{rest}")
 
@@ -70,9 +70,10 @@ def area_page(request: Request, rest: str) -> Response:
 
 
 def area_board(site: Site, listed: ListStatus, area: FollowedArea) -> Board:
-    """What one list says of an area: agencies that serve most of it first, since some serve only its edge.
+    """Compute one list's board of an area: agencies that serve most of it first, because some serve only its
+    edge.
 
-    Few ZIPs are named beside the agencies that serve only them.
+    Beside agencies that serve only a few ZIPs, these are listed.
     """
     board = zip_board(site, listed, area.zips, area.states)
     local = tuple(

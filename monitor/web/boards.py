@@ -1,4 +1,4 @@
-"""What a place's page shows of each list: the agencies that cover the place."""
+"""The boards of a place's page: for each list, the agencies that cover the place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.web.presenters import agency_path
 
 @dataclass(frozen=True, slots=True)
 class PlaceEntry:
-    """An agency on a place's page; ``zips`` are those of the page that it serves, empty for all of them."""
+    """An agency on a place's page; ``zips`` are the page's ZIPs that it serves, empty for all of them."""
 
     cover: Cover
     path: str
@@ -42,9 +42,9 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class StateBoard:
-    """One list on a state's page: how many agencies it has there, and what makes its `Board`.
+    """One list on a state's page: how many agencies it has there, and the data for its `Board`.
 
-    ``values`` are what the map shows of the state where the list is so long that it is folded by county.
+    ``values`` are the state's map values, if the list is so long that it is folded by county.
     """
 
     list: ListStatus

@@ -1,5 +1,5 @@
-"""The brief of a place: one printed page to take to a council meeting. Each sentence names the address that
-shows it.
+"""The brief of a place: one printed page to take to a council meeting. Each sentence cites the URL that
+proves it.
 """
 
 from __future__ import annotations
@@ -35,17 +35,18 @@ from monitor.web.presenters import agency_hash
 router = APIRouter()
 
 MOST = 7
-"""Agencies that a brief spells out, so that it stays one page: lists with more share them. It counts the
-others and says where they are.
+"""The most agencies that a brief names, so that it fits on one page; several lists share this number. It
+counts the others and says where they are.
 """
 
 ROOM = 7000
-"""Characters that fit on a sheet of Letter in the print of `brief.css`: where there are more, as in Spanish
-or with long names, fewer agencies are spelled out.
+"""The characters that fit on a Letter sheet printed with `brief.css`: if there are more, as in Spanish or
+with long names, fewer agencies are named.
 """
 
 LONGEST_ADDRESS = 160
-"""Characters of a document's address that is printed: nobody types a longer one, which the agency's page has.
+"""The most characters of a document's URL that is printed: nobody types a longer one, and the agency's page
+has it.
 """
 
 
@@ -67,9 +68,9 @@ class BriefAgency:
 
 @dataclass(frozen=True, slots=True)
 class BriefList:
-    """What one list says of a place: the agencies that are spelled out, how many are not, how many could not
-    be placed within the state, and the check that this rests on. ``entry`` is the path of its entry in the
-    log. ``covers`` are all agencies that count.
+    """One list's part of a brief: the agencies that are named, how many are not, how many could not be placed
+    within the state, and the check that this is based on. ``entry`` is the path of its entry in the log.
+    ``covers`` are all agencies that are counted.
     """
 
     list: ListStatus
@@ -85,8 +86,8 @@ class BriefList:
 
 
 class References:
-    """The addresses that the sentences of one page cite, numbered in the order of their first use; the
-    sentences are numbered too.
+    """The URLs that the sentences of one page cite, numbered in the order of first use; the sentences are
+    numbered too.
     """
 
     def __init__(self) -> None:
@@ -94,23 +95,23 @@ class References:
         self._sentences = 0
 
     def cite(self, address: str) -> int:
-        """The number of an address."""
+        """Return the number of a URL."""
         return self._numbers.setdefault(address, len(self._numbers) + 1)
 
     def number_sentence(self) -> int:
-        """The number of the next sentence, from 1."""
+        """Return the number of the next sentence, from 1."""
         self._sentences += 1
         return self._sentences
 
     @property
     def addresses(self) -> Mapping[str, int]:
-        """Every address that was cited so far, with its number."""
+        """Every URL that was cited so far, with its number."""
         return self._numbers
 
 
 def split_sentences(text: str) -> list[Markup]:
-    """Split a text that is escaped already into its sentences. A period behind an abbreviation ("p.m. CST",
-    "St. Louis") ends none.
+    """Split escaped text into its sentences. A period after an abbreviation ("p.m. CST", "St. Louis") does
+    not end one.
     """
     sentences = [""]
     for part in re.split(r"(?<=[.?!])\s+(?=[A-ZÁÉÍÓÚÑ¿¡])", text.strip()):
@@ -265,8 +266,9 @@ def _load_lists(conn: Connection, boards: list[Board], *, local_first: bool) -> 
 
 
 def _choose(board: Board, seen: Mapping[str, Sighting], *, local_first: bool) -> tuple[Cover, ...]:
-    """The agencies in the order in which a brief names them: of a ZIP code its own first, of a state those of
-    the whole state. Those that serve only its edge come later, then those that we have seen for longer.
+    """Sort the agencies as a brief names them: for a ZIP code local ones first, for a state those of the
+    whole state. Agencies that serve only its edge come later, and otherwise those seen for a shorter time
+    come first.
     """
     local, statewide = (
         sorted(
@@ -288,7 +290,7 @@ def _agency(cover: Cover, seen: Sighting | None, first_read: datetime | None) ->
 
 
 def _entry_path(check: GoodCheck | None, size: int) -> str | None:
-    """The path of the bundle of the log's entries that holds a check's; ``size`` is that of the log."""
+    """The path of the bundle of log entries that contains a check's entry; ``size`` is that of the log."""
     if check is None or check.leaf is None:
         return None
     index = check.leaf // WIDTH

@@ -1,9 +1,9 @@
-"""Alerts in a visitor's browser by web push: sign up, see, change and stop, without any address of a person.
+"""Alerts in a visitor's browser by web push: sign up, view, change and stop, without any personal address.
 
-A browser proves who it is by its subscription, posted in a body and never in a URL: the endpoint and the
-secret that it shares with us. There is no double opt-in by mail. The first push does its work: the service
-worker confirms by the link in it, so an endpoint that is not a browser's, or another site's, gets that one
-message, a second and a third a day later, and nothing more.
+A browser identifies itself by its subscription, which is posted in a body and never in a URL: the endpoint
+and the secret that it shares with us. The first push replaces the double opt-in by mail: the service worker
+confirms by the link in it. So an endpoint that is not a browser's, or belongs to another site, gets that
+message, a second and a third one a day apart, and nothing more.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def sign_up(
 def mine(
     request: Request, subscription: Annotated[str, Form()] = "", place: Annotated[str, Form()] = ""
 ) -> Response:
-    """Show the browser's own subscription, a part of the page; 404 where there is none."""
+    """Show the browser's own subscription, as a part of the page; 404 if there is none."""
     people = people_of(request)
     address, one = _find(request, subscription)
     if address is None or one is None:
@@ -121,7 +121,7 @@ def mine(
 
 @post(router, "/push/leave")
 def leave(request: Request, subscription: Annotated[str, Form()] = "") -> Response:
-    """End the browser's subscription, at once and with its address erased; 404 where there is none."""
+    """End the browser's subscription at once, and erase its address; 404 if there is none."""
     people, site = people_of(request), site_of(request)
     _, one = _find(request, subscription)
     if one is None:
@@ -135,10 +135,10 @@ def leave(request: Request, subscription: Annotated[str, Form()] = "") -> Respon
 def renew(
     request: Request, old: Annotated[str, Form()] = "", subscription: Annotated[str, Form()] = ""
 ) -> Response:
-    """Take the subscription that a browser has made in place of an old one.
+    """Replace an old subscription by the new one that a browser has made.
 
-    The answer does not depend on what is stored. 409: the new one is at another relay, which has to prove
-    itself by a new sign-up.
+    The response does not depend on what is stored. 409: the new one is at another relay, which requires a new
+    sign-up.
     """
     people, site = people_of(request), site_of(request)
     before, after = _read(old), _read(subscription)
@@ -163,7 +163,7 @@ def renew(
 
 
 def _read(text: str) -> PushAddress | None:
-    """The subscription that a browser posted; None if it is none."""
+    """Parse the subscription that a browser posted; None if it is not valid."""
     try:
         return PushAddress.of_subscription(text)
     except UsageError:
@@ -171,7 +171,7 @@ def _read(text: str) -> PushAddress | None:
 
 
 def _find(request: Request, text: str) -> tuple[PushAddress | None, Subscriber | None]:
-    """The subscription that a browser posted, and who has it."""
+    """Parse the subscription that a browser posted, and find its subscriber."""
     address = _read(text)
     if address is None:
         return None, None

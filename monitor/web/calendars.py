@@ -23,7 +23,7 @@ from monitor.web.places import read_zips, states_of
 router = APIRouter()
 
 PAST = timedelta(days=365)
-"""How long a meeting that is over stays in a calendar."""
+"""How long a past meeting stays in a calendar."""
 _LINE = 75  # octets of a line, RFC 5545, 3.1
 _TITLE = N_("meetings about agencies")
 
@@ -72,7 +72,9 @@ def _calendar_of_zips(
 
 
 def _answer(request: Request, name: str, meetings: list[Meeting]) -> Response:
-    """A calendar needs an event (RFC 5545, 3.6), so a place without a meeting has none."""
+    """Create the response. A calendar needs an event (RFC 5545, 3.6), so a place without a meeting
+    has none.
+    """
     if not meetings:
         return missing(request)
     site = site_of(request)
@@ -86,8 +88,8 @@ def _answer(request: Request, name: str, meetings: list[Meeting]) -> Response:
 
 
 def render_calendar(meetings: Iterable[Meeting], title: str, public_url: str) -> bytes:
-    """Render meetings as iCalendar. Each keeps its UID as long as the row that it comes from says the same;
-    a time without an offset is that of wherever the meeting is.
+    """Render meetings as iCalendar. Each keeps its UID as long as its row does not change; a time without an
+    offset is the local time of the meeting.
     """
     host = urlsplit(public_url).hostname or "localhost"
     lines = [

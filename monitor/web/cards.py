@@ -1,4 +1,4 @@
-"""The pictures of shared links: a card for each state, agency and changeset that there is."""
+"""Preview images of shared links: a card for each state, agency and changeset."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def agency_card(request: Request, source: str, file: str) -> Response:
 
 @get(router, "/card/changes/{file}")
 def changes_card(request: Request, file: str) -> Response:
-    """A changeset's card: how many joined and left, when, and the nation with the states they are in."""
+    """A changeset's card: how many agencies were added and removed, when, and a map of the nation with their
+    states.
+    """
     site, number = site_of(request), file.removesuffix(".png")
     if file == number or not (number.isascii() and number.isdecimal()) or len(number) > _DIGITS:
         return missing(request)
@@ -99,7 +101,7 @@ def changes_card(request: Request, file: str) -> Response:
 
 
 def _drawing_of(site: Site, language: str, placed: MapAgency) -> str:
-    """The map of an agency's state with nothing but that agency."""
+    """Draw the map of an agency's state with only that agency."""
     if placed.state is None:
         return ""
     state = sum_states([placed], site.gazetteer).states[placed.state]

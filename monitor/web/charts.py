@@ -1,6 +1,6 @@
 """Gaps in which a list could not be read, and charts of counts.
 
-Both read a whole history, so results are cached.
+Both need a whole history, so results are cached.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.timeline import Gap, SourceGaps
 
 _SHORTEST_MONTH = timedelta(days=28)
-"""The longest time between two captures of an imported past that leaves out no whole month."""
+"""The longest time between two captures of an imported past that does not skip a whole month."""
 
 
 class GapHistory:
     """The gaps of each list. After the first call only new polls are read. Thread-safe.
 
-    ``jumps``: times without any check are jumps of a recording's clock, and no gaps.
+    ``jumps``: times without any check are jumps in a recording's clock, not gaps.
     """
 
     def __init__(self, *, jumps: bool = False) -> None:
@@ -39,8 +39,8 @@ class GapHistory:
     ) -> tuple[Gap, ...]:
         """Read the gaps of a list, newest first, including one that is still open.
 
-        ``polled_at``: its last poll, where that is known from the same reading; nothing is read while it
-        stands.
+        ``polled_at``: its last poll, if known from the same read transaction; nothing is read while it is the
+        same.
         """
         longest = blind_after(watched.every)
         with self._lock:
@@ -62,9 +62,10 @@ class GapHistory:
         *,
         imported: bool = True,
     ) -> tuple[tuple[datetime, datetime], ...]:
-        """Read the times in which nobody saw a list, from the last look before to the first one after or
-        ``now``: the gaps of own polls, and what lies between captures of an imported past that are more than
-        a month apart. ``polled_at`` is as in `of`; not ``imported``: the list is known to have no such past.
+        """Read the times in which nobody saw a list, from the last check before to the first one after or
+        ``now``: the gaps of our own polls, and the times between captures of an imported past that are more
+        than a month apart. ``polled_at`` is as in `of`; not ``imported``: the list is known to have no such
+        past.
         """
         looks = imports.load_looks(conn, watched.name) if imported else ()
         captured = [(a, b) for a, b in pairwise(looks) if b - a > _SHORTEST_MONTH]
@@ -81,7 +82,9 @@ class ChartCache:
         self._drawn: dict[str, tuple[tuple[int, datetime], Chart | None]] = {}
 
     def of(self, conn: Connection, watched: SourceInfo, now: datetime, number: int) -> Chart | None:
-        """The chart of a list with the number of its baseline; None while there is no history to show."""
+        """Return the chart of a list with the number of its baseline; None while there is no history
+        to show.
+        """
         key = (number, now.replace(minute=0, second=0, microsecond=0))
         known = self._drawn.get(watched.name)
         if known is None or known[0] != key:

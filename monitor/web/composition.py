@@ -1,4 +1,4 @@
-"""From the program's components to the site: its parts on an open database."""
+"""Creates the site from the program's components: its parts on an open database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from monitor.web.people import PeopleContext
 from monitor.web.records_laws import load_laws
 
 STUCK_AFTER = timedelta(hours=1)
-"""Mail that waits for longer while the relay refuses everything means that a confirmation would not arrive
+"""If mail has waited for longer than this while the relay refuses everything, a confirmation would not arrive
 either.
 """
 
@@ -44,9 +44,9 @@ def create(
     routers: Iterable[APIRouter] = (),
     recorded: bool = False,
 ) -> SiteMiddleware:
-    """Create the site as an ASGI application, with the webhook of the bot where it has one.
+    """Create the site as an ASGI application, with the webhook of the bot if it has one.
 
-    ``wake`` tells a sender in this process that a form came in; ``routers`` are further pages.
+    ``wake`` wakes a sender in this process when a form was stored; ``routers`` are further pages.
     ``recorded``: see `Site`.
     """
     site = replace(create_site(components), recorded=recorded)
@@ -61,7 +61,7 @@ def create(
 
 
 def update_routers(components: Components) -> list[APIRouter]:
-    """Create the route of the bot's webhook; none where the bot has no webhook."""
+    """Create the route of the bot's webhook; empty if the bot has no webhook."""
     section, public_url = components.settings.telegram, components.settings.site.public_url
     if section.webhook_url is None or section.webhook_secret is None:
         return []
@@ -125,7 +125,7 @@ def create_people_context(
     @cache
     def preview(language: str) -> str:
         if not settings.watched:
-            return ""  # there is no list of which a sample could speak
+            return ""  # there is no list for a sample
         return (
             messages.render(app.sample_alert(settings, language, site.clock()), sender)
             .text.replace(PLACEHOLDERS["asked"], "…")
@@ -147,7 +147,7 @@ def create_people_context(
 
 
 def offers_browser_alerts(settings: Settings) -> bool:
-    """Whether visitors can get alerts in their browser: it is configured, and no files stand in for it."""
+    """Whether visitors can get alerts in their browser: web push is configured and not replaced by files."""
     return (
         settings.mailbox.folder is None
         and settings.site.public_url is not None
@@ -177,7 +177,7 @@ def signup_closed(components: Components) -> str | None:
 
 
 def signup_problem(components: Components) -> str | None:
-    """Read the same as a reason not to be ready. A site may be without mail where browsers get alerts."""
+    """Read the same as a reason not to be ready. A site may have no mail if browsers get alerts."""
     if offers_browser_alerts(components.settings) and not has_mail(components.settings):
         return None
     return {

@@ -1,4 +1,4 @@
-"""What a visitor's connection may hold: how long each part of a request takes, and how many there are."""
+"""Limits of visitors' connections: the time for each part of a request, and the number of connections."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ MOST_CONNECTIONS = 512
 
 
 class Phase(Enum):
-    """What a connection waits for; the value is how many seconds that may take."""
+    """What a connection waits for; the value is the limit in seconds."""
 
     HEADERS = 10.0
     BODY = 30.0  # bodies are forms of a few KiB
-    ANSWER = 120.0  # includes a reader who takes the answer slowly
+    ANSWER = 120.0  # includes a client that reads the response slowly
 
 
 def most_connections() -> int:
     """How many connections may be open at once.
 
-    At most half of the descriptors that this process may open: the rest is for polls, mail and the database.
+    At most half of the file descriptors that this process may open: the rest is for polls, mail and the
+    database.
     """
     return min(MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 
@@ -30,16 +31,17 @@ def most_connections() -> int:
 def accept_queue() -> int:
     """How many connections the system may hold until they are accepted.
 
-    asyncio accepts all of them at once, so together with `most_connections` they must leave descriptors free.
+    asyncio accepts all of them at once, so together with `most_connections` they must leave file descriptors
+    free.
     """
     return min(128, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 8)
 
 
 class LimitedConnection(H11Protocol):
-    """An HTTP connection that is closed when a phase takes too long, or when a newer one needs its place.
+    """An HTTP connection that is closed if a phase takes too long, or if a newer one needs its place.
 
     With too many connections, the one that has waited longest for a request is closed. So a thousand
-    half-open requests neither use up the descriptors nor keep other visitors out.
+    half-open requests neither use up the file descriptors nor block other visitors.
     """
 
     _phase: Phase | None = None

@@ -1,4 +1,4 @@
-"""What the site is made of: plain values and the parts that it asks."""
+"""The parts of the site: plain values and objects."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from monitor.web.records_laws import RecordsLaw
 
 
 class ListCounts:
-    """How many listings and held changes each list has, counted when its baseline's number has moved.
-    Thread-safe: each entry is replaced whole.
+    """How many listings and held changes each list has, counted again when its baseline's number changes.
+    Thread-safe: each entry is replaced as a whole.
     """
 
     def __init__(self) -> None:
@@ -46,17 +46,16 @@ class ListCounts:
 class Site:
     """The parts of the site.
 
-    ``public_url`` is where people reach it: every absolute link starts with it. ``sources`` are the watched
+    ``public_url`` is the public URL: every absolute link starts with it. ``sources`` are the watched
     lists by name, in the order in which they are shown. ``gazetteer`` finds places, ``coverage`` knows which
     agencies serve a place today. ``next_step`` is the operator's neutral advice by language. ``backups_kept``
-    is how long copies of the database live, None when nobody said. ``browser_alerts``: visitors can get
-    alerts in their browser. ``data_files`` builds the files below
-    /data and ``bundles`` the evidence, None where there are none. ``configured`` are the channels with a
-    transport, ``bot`` says whether people can talk to one, ``links`` are the public channels, ``fenced`` says
-    why nothing is sent from this database (None: it is), ``checks`` are further reasons not to be ready: by
-    name, a function that gives the reason or None. ``embed`` are the origins that may show a map in their own
-    pages ("*" for all). ``recorded``: the lists are recordings whose checks jumped from one to the next, as
-    the demo's; pages say so.
+    is how long copies of the database are kept, None if not configured. ``browser_alerts``: visitors can get
+    alerts in their browser. ``data_files`` builds the files below /data and ``bundles`` the evidence, None if
+    there are none. ``configured`` are the channels with a transport, ``bot`` says whether people can talk to
+    one, ``links`` are the public channels, ``fenced`` says why nothing is sent from this database (None:
+    sending is allowed), ``checks`` are additional readiness checks: by name, a function that returns the
+    reason not to be ready, or None. ``embed`` are the origins that may show a map in their own pages ("*" for
+    all). ``recorded``: the lists are recordings with a simulated clock, as in the demo; pages say so.
     ``records_laws`` are public records laws by state.
     """
 
@@ -86,20 +85,20 @@ class Site:
     counts: ListCounts = field(default_factory=ListCounts)
 
     def url(self, path: str) -> str:
-        """A link within the site: the path behind whatever path ``public_url`` has."""
+        """A link within the site: the path after the path of ``public_url``."""
         return urlsplit(self.public_url).path.rstrip("/") + path
 
     def public(self, path: str) -> str:
-        """The same link for a reader who is elsewhere: a mail, a feed."""
+        """The same link as an absolute URL, for mails and feeds."""
         return self.public_url.rstrip("/") + path
 
     def links_for(self, places: Collection[str], states: Collection[str]) -> tuple[FollowLink, ...]:
-        """The public channels that carry what concerns these places, see `choose_links`."""
+        """The public channels that post about these places, see `choose_links`."""
         return choose_links(self.links, places, states)
 
     @property
     def finder(self) -> Gazetteer:
-        """The gazetteer with which what people type is found: it knows the agencies of the lists."""
+        """The gazetteer that finds what people type, including agencies on the lists."""
         return self.gazetteer.with_lists(self.coverage.find_named)
 
     @property

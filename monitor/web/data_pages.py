@@ -43,7 +43,7 @@ DATASET = "dataset.jsonld"
 
 @dataclass(frozen=True, slots=True)
 class ListFiles:
-    """A list on the page of the data: its files, and the part of the address that they have in common."""
+    """A list on the data page: its files, and the common part of their URLs."""
 
     source: str
     files: tuple[DataFile, ...]
@@ -53,7 +53,7 @@ class ListFiles:
 
 @get(router, "/data")
 def data_page(request: Request) -> Response:
-    """Show what can be downloaded, under which license, and how to cite and to check it."""
+    """Show what can be downloaded, under which license, and how to cite and verify it."""
     site = site_of(request)
     files = site.data_files
     if files is None:
@@ -82,7 +82,7 @@ def data_page(request: Request) -> Response:
 
 @get(router, "/api")
 def api_page(request: Request) -> Response:
-    """Show how programs ask for the record."""
+    """Show how programs can query the record."""
     return render_page(
         request, "api.html", changelog=CHANGELOG, source=next(iter(site_of(request).sources), "")
     )
@@ -145,7 +145,7 @@ def database(request: Request) -> Response:
 
 @get(router, "/data/dump/{name}")
 def dump_file(request: Request, name: str) -> Response:
-    """A dump of everything: the newest one, or that of a day which is kept."""
+    """A dump of everything: the newest one, or that of a kept day."""
     files = _files(request)
     kept = dump.list_dumps(files.folder / "dump")
     if not kept:
@@ -162,8 +162,8 @@ def dump_file(request: Request, name: str) -> Response:
 
 @get(router, "/data/{source}/{name}")
 def data_file(request: Request, source: str, name: str) -> Response:
-    """A file of a list: now, or its agencies at a moment, of one state, or that joined in one year, with or
-    without those that left again; with .gz behind its name compressed.
+    """A file of a list: now, or its agencies at a moment, of one state, or added in one year, with or without
+    those that were removed again; compressed with .gz after its name.
     """
     site, files = site_of(request), _files(request)
     read_source(site, source)
@@ -201,7 +201,7 @@ def data_file(request: Request, source: str, name: str) -> Response:
             moment = find_moment(conn, source, read_moment(at))
         head = load_head_header(conn)
     if moment is not None and at != (exact := format_time(moment.at)):
-        # every moment between two changes is the same file, under one address
+        # all moments between two changes have the same file, under one URL
         asked = (("state", state), ("joined", year), ("left", left))
         rest = "".join(f"&{key}={value}" for key, value in asked if value)
         return _redirect(site, f"/data/{source}/{whole}?at={exact}{rest}")

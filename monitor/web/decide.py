@@ -19,7 +19,7 @@ def create_router(desk: DecisionDesk) -> APIRouter:
 
     @get(router, "/decide/{token}")
     def ask_operator(request: Request, token: str) -> Response:
-        """Show what is decided about, with a button for each choice. It changes nothing."""
+        """Show the decision, with a button for each choice, without changing anything."""
         return _show(request, token, desk.view(token))
 
     @post(router, "/decide/{token}")
@@ -30,7 +30,7 @@ def create_router(desk: DecisionDesk) -> APIRouter:
         field: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
         answer: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
     ) -> Response:
-        """Write the choice; the worker carries it out. ``field`` names what each ``answer`` belongs to."""
+        """Store the choice; the worker carries it out. ``field`` has the field name of each ``answer``."""
         view = desk.choose(token, choice, BY, dict(zip(field, answer, strict=False)))
         if view is None:
             return _show(request, token, desk.view(token))

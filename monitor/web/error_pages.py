@@ -1,4 +1,4 @@
-"""What somebody sees when a page cannot be given. Nothing that was sent is repeated or logged."""
+"""Error pages. They never repeat or log what was sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Give every error of the application a page."""
+    """Register a page for every error of the application."""
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(StoreError, _without_database)
@@ -27,7 +27,7 @@ def answer_errors(app: FastAPI) -> None:
 
 
 def missing(request: Request) -> Response:
-    """The page for an address that leads nowhere."""
+    """The page for an unknown URL."""
     if is_open(request.scope["path"]):
         return answer_problem(404, "Not found", "There is nothing at this address; see /data and /api.")
     return render_page(request, "error.html", status=404, private=True, what="missing")
@@ -56,7 +56,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _not_understood(request: Request, error: Exception) -> Response:
-    """The framework's own answer would hold what was typed."""
+    """Answer invalid parameters; the framework's own response would repeat what was typed."""
     if is_open(request.scope["path"]):
         assert isinstance(error, RequestValidationError)
         names = ", ".join(dict.fromkeys(str(each["loc"][-1]) for each in error.errors()))
@@ -65,7 +65,7 @@ def _not_understood(request: Request, error: Exception) -> Response:
 
 
 def _broken(request: Request, _: Exception) -> Response:
-    """Our own mistake; the framework raises it again behind this, for the log."""
+    """Answer an unexpected exception; the framework raises it again afterwards, for the log."""
     if is_open(request.scope["path"]):
         return answer_problem(500, "Our error", "This is an error of the program. Try again later.")
     return render_page(request, "error.html", status=500, private=True, what="broken")

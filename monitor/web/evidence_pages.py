@@ -1,4 +1,4 @@
-"""Details and proof of one change, proof that somebody was not listed on a day, and the bundles of both."""
+"""Details and proof of one change, proof that an agency was not listed on a day, and the bundles of both."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _NOT_A_ZIP = N_("Enter a five-digit ZIP code, or at least three letters of an ag
 
 @dataclass(frozen=True, slots=True)
 class ListedMatch:
-    """An agency that polls saw on the list around the day, and that fits what was asked. ``agency`` is None
-    for one that was not believed to be listed.
+    """An agency that polls saw on the list around the day, and that matches the search. ``agency`` is None
+    for one that was never accepted.
     """
 
     listing: Listing
@@ -54,12 +54,12 @@ class ListedMatch:
 @dataclass(frozen=True, slots=True)
 class DayProof:
     """A day of a list: the last good poll before it, all polls within it, the first good poll after it, and
-    the agencies that fit: ``listed`` at some moment of the day, by the polls around it; ``near`` were first
-    seen only after it, or last seen before it. ``good`` counts the polls of the day itself
-    that saw the list; ``captures`` are those of others on that day, ``around`` the nearest ones of others
-    before and after it, where this service did not see the list then.
+    the matching agencies: ``listed`` at some moment of the day, by the polls around it; ``near`` were first
+    seen only after it, or last seen before it. ``good`` counts the polls of the day itself that saw the list;
+    ``captures`` are those by others on that day, ``around`` the nearest ones by others before and after it,
+    if this service did not see the list then.
 
-    ``whole``: there is a good poll on either side.
+    ``whole``: there is a good poll on each side.
     """
 
     day: date
@@ -78,7 +78,7 @@ class DayProof:
 
     @property
     def seen(self) -> bool:
-        """Whether anybody looked at the list on the day, or before it and after it."""
+        """Whether the list was seen on the day, or before and after it."""
         sides = bool(self.before) + bool(self.after) + len(self.around)
         return sides == 2 or self.good > 0 or bool(self.captures)
 
@@ -89,7 +89,7 @@ class DayProof:
 
 @get(router, "/change/{number}")
 def change_page(request: Request, number: str) -> Response:
-    """Show one change with what proves it; made to be printed."""
+    """Show one change with its proof, for printing."""
     site = site_of(request)
     if not (number.isascii() and number.isdecimal() and int(number[:12]) <= _LARGEST_ID):
         return missing(request)
@@ -114,7 +114,7 @@ def change_page(request: Request, number: str) -> Response:
 
 @get(router, "/absence/{source}")
 def absence_page(request: Request, source: str) -> Response:
-    """Show that on a day no agency for a ZIP, or none of a name, was on a list; or which were."""
+    """Show that on a day no agency for a ZIP, or of a name, was on a list; or which ones were."""
     site = site_of(request)
     if source not in site.sources:
         return missing(request)
@@ -139,7 +139,7 @@ def absence_page(request: Request, source: str) -> Response:
         request,
         "absence.html",
         first=first,
-        private=True,  # what was looked for is the reader's own: neither kept nor indexed
+        private=True,  # the search text is private: neither cached nor indexed
         watched=site.sources[source],
         found=found,
         most=_MOST_MATCHES,
@@ -154,7 +154,7 @@ def absence_page(request: Request, source: str) -> Response:
 
 @get(router, "/evidence/change/{name}")
 def change_bundle(request: Request, name: str) -> Response:
-    """The evidence bundle of a change, a ZIP file that verify.py in it checks."""
+    """The evidence bundle of a change: a ZIP file that contains verify.py to check it."""
     number = name.removesuffix(".zip")
     if not (number.isascii() and number.isdecimal() and int(number[:12]) <= _LARGEST_ID):
         raise ProblemError(404, "No such change", "Write /evidence/change/NUMBER.zip.")
@@ -172,7 +172,7 @@ def day_bundle(request: Request, source: str, name: str) -> Response:
 
 @get(router, "/evidence/agreement/{name}")
 def agreement_bundle(request: Request, name: str) -> Response:
-    """The evidence bundle of a document that a listing links."""
+    """The evidence bundle of a document that a listing links to."""
     number = name.removesuffix(".zip")
     if not (number.isascii() and number.isdecimal() and int(number[:12]) <= _LARGEST_ID):
         raise ProblemError(404, "No such document", "Write /evidence/agreement/NUMBER.zip.")
@@ -181,7 +181,7 @@ def agreement_bundle(request: Request, name: str) -> Response:
 
 @get(router, "/evidence/document/{name}")
 def agreement_file(request: Request, name: str) -> Response:
-    """A document that a listing links, exactly as it was received, by its SHA-256."""
+    """A document that a listing links to, exactly as it was received, by its SHA-256."""
     sha256 = name.removesuffix(".pdf")
     with reading(site_of(request).engine) as conn:
         content = bodies.load_body(conn, sha256) if agreements.is_copy(conn, sha256) else None

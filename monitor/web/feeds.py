@@ -31,7 +31,7 @@ router = APIRouter()
 
 _ENTRIES = 50
 _RETRACTED = 20  # the newest retractions, whenever the change was published
-_MOST = 500  # of one changeset: a feed that ended within one would keep its rest from every reader
+_MOST = 500  # of one changeset: a feed that ended within one would hide its rest from every reader
 
 
 @get(router, "/feed.json")
@@ -54,7 +54,7 @@ def state_feed(request: Request, state: str) -> Response:
 @get(router, "/zip/{zips}/feed.json")
 @get(router, "/zip/{zips}/feed.atom")
 def zip_feed(request: Request, zips: str) -> Response:
-    """The newest changes that concern these ZIPs, those of agencies of the whole state among them."""
+    """The newest changes that concern these ZIPs, including those of statewide agencies."""
     codes = read_zips(zips)
     if codes is None:
         return missing(request)

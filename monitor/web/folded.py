@@ -1,4 +1,6 @@
-"""A long list of a state's agencies, folded by county: an agency is a name and what sets it apart."""
+"""A long list of a state's agencies, folded by county: each agency is a name and the values that distinguish
+it.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,13 @@ from monitor.web.boards import PlaceEntry
 from monitor.web.map_words import CountyLine
 
 LONGEST = 40
-"""Agencies that are shown one by one, each with its reach and facts; a longer list is folded."""
+"""The most agencies that are shown one by one, each with its places and facts; a longer list is folded."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldedAgency:
-    """``values`` are those that are explained, where agencies of the list differ in them. ``estimate``: its
-    places are one.
+    """An agency of a folded list. ``values`` are the explained values, if agencies of the list differ in
+    them. ``estimate``: its places are an estimate.
     """
 
     path: str
@@ -33,8 +35,8 @@ class FoldedAgency:
 
 @dataclass(frozen=True, slots=True)
 class FoldedCounty:
-    """A county with its agencies; ``name`` is empty where they say it themselves. ``fips`` is empty for
-    agencies that no county shows.
+    """A county with its agencies; ``name`` is empty if the agencies' names contain it. ``fips`` is empty for
+    agencies without a county on the map.
     """
 
     fips: str
@@ -44,8 +46,8 @@ class FoldedCounty:
 
 @dataclass(frozen=True, slots=True)
 class FoldedList:
-    """``common`` are the values that all agencies have, ``usual`` the most frequent ones where the others
-    have their own; ``count`` is how many agencies there are.
+    """A list folded by county. ``common`` are the values that all agencies have, ``usual`` the most frequent
+    ones if others have their own; ``count`` is the number of agencies.
     """
 
     common: str
@@ -60,11 +62,13 @@ def fold_by_county(
     values_of: Callable[[Cover], str],
     url: Callable[[str], str],
 ) -> FoldedList:
-    """Fold the agencies of a list by the ``counties`` of its map. One in several counties is in each."""
+    """Fold the agencies of a list by the ``counties`` of its map. An agency in several counties is in each of
+    them.
+    """
     values = {each.path: values_of(each.cover) for each in entries}
     most = Counter(values.values()).most_common()
     common = most[0][0] if len(most) == 1 else ""
-    # where some have no values at all, an empty place beside a name says that
+    # if some have no values at all, an empty cell beside the name shows that
     usual = most[0][0] if len(most) > 1 and most[0][1] > len(values) / 3 and "" not in values.values() else ""
     agencies = {
         url(each.path): FoldedAgency(

@@ -1,4 +1,4 @@
-"""Where else a place's changes are: the operator's public channels, by place."""
+"""The operator's public channels that post a place's changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.places.followed_areas import load_area
 
 @dataclass(frozen=True, slots=True)
 class FollowLink:
-    """A public channel that gets the changes of a place: its name for people, and where it is."""
+    """A public channel that gets the changes of a place: its name for people, and its URL."""
 
     place: str
     name: str
@@ -21,8 +21,8 @@ class FollowLink:
 def choose_links(
     links: Iterable[FollowLink], places: Collection[str], states: Collection[str]
 ) -> tuple[FollowLink, ...]:
-    """The channels that carry what a page is about: those of its places, of an area around one of its ZIPs,
-    of its states and of the whole country, the nearest first.
+    """Choose the channels for a page: those of its places, of an area around one of its ZIPs, of its states
+    and of the whole country, the nearest first.
     """
     found: list[tuple[int, FollowLink]] = []
     for link in links:

@@ -1,4 +1,4 @@
-"""The subscribers' forms: values as they were filled in, validated, and shown again without loss."""
+"""The subscribers' forms: submitted values, validated, and shown again without loss."""
 
 from __future__ import annotations
 
@@ -35,13 +35,15 @@ from monitor.web.pages import language_of, site_of, translate
 CHANNEL = "email"
 """The channel that the sign-up form is for: the one place where the site names it."""
 LONGEST = timedelta(days=2)
-"""A form that was open for longer is shown again."""
+"""A form that was open for longer than this is shown again."""
 LONGEST_TEXT = 12_000
-"""Characters that the places field takes: as many places as can be followed, with long names."""
+"""The most characters of the places field: enough for the most places that can be followed, with long
+names.
+"""
 SUGGESTIONS = 8
-"""Places that are offered for a text that means several, or none."""
+"""The most places that are suggested for an ambiguous or unknown text."""
 _LONGEST_QUERY = 1000
-_LONGEST_START = 64  # characters that a deep link may carry (Bot API, deep linking)
+_LONGEST_START = 64  # the most characters of a deep link (Bot API, deep linking)
 
 
 class SignupFormContext:
@@ -67,12 +69,12 @@ class SignupFormContext:
 
     @cached_property
     def stamp(self) -> str:
-        """When this form was made, signed."""
+        """The signed creation time of this form."""
         return self._stamp()
 
     @cached_property
     def preview(self) -> str:
-        """What an alert looks like."""
+        """A sample alert."""
         return self._preview()
 
     def telegram(self, places: str) -> str | None:
@@ -98,7 +100,7 @@ class SignupFormContext:
         return site.url("/push") + (f"?{query}" if names and len(query) <= _LONGEST_QUERY else "")
 
     def write_places(self, places: Iterable[str]) -> str:
-        """Places as the places field holds them."""
+        """Format places for the places field."""
         return write_places(places, language_of(self._request))
 
     @property
@@ -121,7 +123,7 @@ class SignupFormContext:
 
 @dataclass(frozen=True, slots=True)
 class FormValues:
-    """The values of a form as they were filled in, so that a mistake loses nothing."""
+    """The submitted values of a form, so that a mistake loses nothing."""
 
     address: str = ""
     places: str = ""
@@ -135,9 +137,9 @@ class FormValues:
 
 
 def write_places(places: Iterable[str], language: str) -> str:
-    """Places as the places field holds them: codes on one line, each area by its name on a line of its own.
+    """Format places for the places field: codes on one line, each area by its name on a line of its own.
 
-    A name that would be read as something else stays a key.
+    An area whose name would be read as something else is written as its key.
     """
     lines: list[str] = []
     for area, run in groupby(dict.fromkeys(places), is_area):
@@ -184,7 +186,7 @@ def blank_values(request: Request, places: Iterable[str]) -> FormValues:
 
 
 def asked_values(request: Request) -> FormValues:
-    """Blank form values with the places of the address: ``?place=60601``."""
+    """Blank form values with the places of the URL: ``?place=60601``."""
     given = request.query_params.getlist("place")[:MOST_PLACES]
     return blank_values(request, [name for text in given if (name := place(text))])
 
@@ -192,7 +194,7 @@ def asked_values(request: Request) -> FormValues:
 def sent_values(
     places: str, lists: Iterable[str], frequency: str, hour_text: str, zone: str, language: str
 ) -> FormValues:
-    """What a form was sent with: text that is too long is cut, an unknown choice is the usual one."""
+    """Read submitted values: overlong text is cut, an unknown choice becomes the default."""
     return FormValues(
         places=places[: LONGEST_TEXT + 1],
         lists=tuple(lists),
@@ -204,7 +206,7 @@ def sent_values(
 
 
 def _day_at(at: datetime, timezone: str) -> str:
-    """A day as an HTML date field expects it."""
+    """Format a day for an HTML date field."""
     return at.astimezone(ZoneInfo(timezone)).date().isoformat()
 
 
@@ -246,15 +248,17 @@ def validate_places(
 
 
 def read_places(text: str, gazetteer: Gazetteer) -> Iterator[tuple[str, tuple[str, ...], FinderResult]]:
-    """The entries of the places field: what was written, the places that it means (none if that is not sure),
-    and what was found.
+    """Yield the entries of the places field: the text, the places that it means (empty if that is not
+    certain), and the finder's result.
     """
     for entry in split_places(text, gazetteer):
         yield (entry, *_read_followed(entry, gazetteer))
 
 
 def _read_followed(text: str, gazetteer: Gazetteer) -> tuple[tuple[str, ...], FinderResult]:
-    """The places that one entry of the places field means, none if that is not sure, and what was found."""
+    """Read the places that one entry of the places field means (empty if that is not certain), and the
+    finder's result.
+    """
     name = place(text)
     result = find_place(text, gazetteer)
     if name is not None and (is_area(name) or result.kind != "question"):  # "LA": Louisiana or Los Angeles
@@ -263,7 +267,7 @@ def _read_followed(text: str, gazetteer: Gazetteer) -> tuple[tuple[str, ...], Fi
 
 
 def _explain_unknown(request: Request, text: str, result: FinderResult) -> str:
-    """Say that a text is no place, with the places that it may mean."""
+    """Explain that a text is not a place, with the places that it may mean."""
     if result.suggestions:
         return translate(
             request,
@@ -298,13 +302,15 @@ def day(text: str) -> date | None:
 
 
 def sign_form_time(key: bytes, now: datetime) -> str:
-    """Sign the time at which a form was made: one that was not made here, or is days old, is shown again."""
+    """Sign the creation time of a form: one that was not created here, or is days old, is shown again."""
     seconds = str(int(now.timestamp()))
     return f"{seconds}.{_signed(key, seconds)}"
 
 
 def is_in_time(key: bytes, stamp: str, now: datetime) -> bool:
-    """Whether a form was made here and comes back within days. A browser may fill it in within a second."""
+    """Whether a form was created here and submitted within days. There is no minimum time, because a browser
+    may fill it in within a second.
+    """
     seconds, _, signature = stamp.partition(".")
     if not hmac.compare_digest(signature.encode(), _signed(key, seconds).encode()):
         return False

@@ -1,5 +1,5 @@
-"""Held changes of each list and the places they concern, computed once per move of a list, not once per
-reader.
+"""Held changes of each list and the places they concern, computed once per change of a list, not once per
+request.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from monitor.storage.lists.timeline import HeldGroup
 
 @dataclass(frozen=True, slots=True)
 class HeldForPlace:
-    """A group of held changes, and those of them that concern the place of a page."""
+    """A group of held changes, and those of them that concern a page's place."""
 
     hold: HeldGroup
     rows: tuple[StoredChange, ...]
@@ -54,8 +54,8 @@ class HeldChanges:
         self._placed: dict[str, _Placed] = {name: _Placed() for name in self._locks}
 
     def all(self, conn: Connection, numbers: Mapping[str, int] | None = None) -> tuple[HeldGroup, ...]:
-        """Read all holds, newest first. ``numbers`` are those of the lists' baselines, where they are known
-        from the same reading.
+        """Read all holds, newest first. ``numbers`` are the numbers of the lists' baselines, if known from
+        the same read transaction.
         """
         found = (hold for placed in self._every(conn, numbers) for hold in placed.holds)
         return tuple(sorted(found, key=lambda hold: hold.first_seen_at, reverse=True))
@@ -88,7 +88,7 @@ class HeldChanges:
         return [self._of(conn, source, numbers.get(source, 0)) for source in self._locks]
 
     def _of(self, conn: Connection, source: str, number: int) -> _Placed:
-        # the number also moves when held or pending changes do
+        # the number also changes when held or pending changes do
         known = self._placed[source]
         if known.number == number:
             return known
@@ -113,7 +113,7 @@ class HeldChanges:
         return _Placed(number, holds, places, whole)
 
     def _heard(self, row: StoredChange) -> tuple[set[str], set[str]]:
-        """The places whose followers would get the change, and those of them whose every ZIP would."""
+        """The places whose followers would get the change, and those of them whose ZIPs all would."""
         heard: set[str] = set()
         everywhere: set[str] = set()
         for listing in (row.change.before, row.change.after):

@@ -56,7 +56,7 @@ def home(request: Request) -> Response:
 
 
 def _load_outlines(newest: Iterable[ChangesetSummary]) -> dict[str, SmallOutline]:
-    """Load small pictures of the states of which the newest changes tell first, by code."""
+    """Load small outlines of the states in the newest changes, by code."""
     subjects = (each.first[0].change.subject for each in newest if each.first)
     codes = {listing.state for listing in subjects if listing.state}
     return {code: outline for code in codes if (outline := load_small_outline(code))}
@@ -66,7 +66,7 @@ def _load_outlines(newest: Iterable[ChangesetSummary]) -> dict[str, SmallOutline
 def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
     """Redirect from typed text to the page of its place, or show the form again with the problem.
 
-    The text never appears in an address, a log or a row.
+    The text never appears in a URL, a log or a row.
     """
     site = site_of(request)
     found = find(q, site.finder)
@@ -107,8 +107,8 @@ def redirect_home(request: Request) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """An area to choose: its name, its residential ZIPs, one by one, and the page of all of it with so many
-    ZIPs.
+    """An area to choose: its name, its residential ZIPs one by one, and the page of the whole area with its
+    number of ZIPs.
     """
 
     name: str
@@ -119,7 +119,7 @@ class _Choice:
 
     @classmethod
     def of(cls, town: TownZips, gazetteer: Gazetteer, language: str) -> _Choice:
-        """The choice of an area that the finder found."""
+        """Create the choice for an area from the finder."""
         if town.kind == "radius":  # "25 miles around 60602 (Chicago, IL)"
             name = name_place(town.key, language) + "".join(town.name.partition(" (")[1:])
         else:
@@ -132,7 +132,7 @@ class _Choice:
 
 @dataclass(frozen=True, slots=True)
 class _AgencyChoice:
-    """An agency that a list has under the name that was typed."""
+    """A listed agency with the typed name."""
 
     name: str
     state: str
@@ -141,7 +141,7 @@ class _AgencyChoice:
 
 
 def _offer_agencies(site: Site, found: FinderResult, language: str) -> tuple[_AgencyChoice, ...]:
-    """The listed agencies of the name that was typed, with the titles of their lists."""
+    """The listed agencies with the typed name, with the titles of their lists."""
     return tuple(
         _AgencyChoice(
             each.name,
@@ -155,7 +155,7 @@ def _offer_agencies(site: Site, found: FinderResult, language: str) -> tuple[_Ag
 
 
 def residential_zips(town: TownZips, gazetteer: Gazetteer) -> tuple[str, ...]:
-    """The residential ZIPs of a town; all of its ZIPs when it has only PO boxes and the like."""
+    """The residential ZIPs of a town; all of its ZIPs if it has only PO boxes and the like."""
     standard = tuple(
         code
         for code in town.zips

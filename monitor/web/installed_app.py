@@ -15,14 +15,16 @@ from monitor.web.pages import get, language_of, site_of
 router = APIRouter()
 
 ICON_SIZES = (180, 192, 512)
-"""Pixels: Apple's home screen, and what a manifest needs."""
+"""Icon sizes in pixels: for Apple's home screen, and for the manifest."""
 _GROUND = "#fbfaf7"
 _WORKER_POLICY = "default-src 'none'; connect-src 'self'"
 
 
 @get(router, "/manifest.webmanifest")
 def manifest(request: Request) -> Response:
-    """What a phone needs to install the site. It opens with the alerts of this browser, where it has them."""
+    """Serve the manifest that a phone needs to install the site. The app opens with the alerts of this
+    browser, if it has them.
+    """
     site = site_of(request)
     name = clean(site.name, 60)
     content = {
@@ -53,7 +55,7 @@ def manifest(request: Request) -> Response:
 
 @get(router, "/app-icon-{size}.png")
 def icon(request: Request, size: str) -> Response:
-    """The icon with its ground, so large that a round mask cuts nothing off."""
+    """Serve the icon with a background and margins, so that a round mask cuts nothing off."""
     if size not in map(str, ICON_SIZES):
         return missing(request)
     images: MapImages = request.app.state.map_images
@@ -64,7 +66,7 @@ def icon(request: Request, size: str) -> Response:
 
 
 def draw_app_icon(icon: str) -> str:
-    """Render an icon of 24 by 24 within the middle 60 % of a square with a ground."""
+    """Render a 24 by 24 icon within the middle 60 % of a square with a background."""
     inner = icon.replace("<svg ", '<svg x="4.8" y="4.8" width="14.4" height="14.4" ', 1)
     head = '<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24" viewBox="0 0 24 24">'
     return f'{head}<rect width="24" height="24" fill="{_GROUND}"/>{inner}</svg>'
@@ -72,7 +74,7 @@ def draw_app_icon(icon: str) -> str:
 
 @get(router, "/push-worker.js")
 def worker(request: Request) -> Response:
-    """The service worker. At the top of the site, because its folder is what it may be responsible for."""
+    """Serve the service worker. It is at the top of the site, because its folder limits its scope."""
     answer = Response(pages.asset("push-worker.js"), media_type="text/javascript; charset=utf-8")
     answer.headers["Content-Security-Policy"] = _WORKER_POLICY
     answer.headers["Cache-Control"] = "no-cache"

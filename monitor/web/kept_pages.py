@@ -1,13 +1,12 @@
-"""Public pages are made once and kept for everybody who asks for them within the same minute.
+"""Caches public pages:
 
-A page is made from the record and the time. So it is kept under what it was asked with (path, page number,
-language), the minute, and the state of the record: the size of its log, to which each poll, change and
-decision appends an entry, and how many changesets are not placed yet. Whatever a page shows is at most a
-minute old, and a new poll is seen at once. Many visitors who ask for the same page wait for one to be made,
-and different pages wait for their turn. A kept page is whole, compressed once, and has a strong ETag of its
-bytes. Nothing of a person is kept: pages
-with a token in their address are not among `KEPT`, and an answer that sets a cookie or says no-store is
-passed on.
+each is rendered once for everybody who requests it within the same minute. A page depends on the record and
+the time. So its cache key is the request (path, page number, language), the minute, and the state of the
+record: the size of its log, to which each poll, change and decision appends an entry, and how many changesets
+are not placed yet. A page is at most a minute old, and a new poll is visible at once. Many visitors who
+request the same page wait for one rendering, and different pages wait for their turn. A cached page is
+complete, compressed once, and has a strong ETag of its bytes. Nothing about a person is cached: pages with a
+token in their URL are not in `KEPT`, and a response that sets a cookie or says no-store is passed on.
 """
 
 from __future__ import annotations
@@ -35,24 +34,29 @@ from monitor.web.pages import language_of
 KEPT = re.compile(
     r"/(?:(?:zip|county|town|radius|state|agency|changes|map|embed|numbers)/(?!.*/feed\.(?:atom|json)$|values\.json$).*|changes|map|numbers|about|privacy)?"
 )
-"""Paths of pages that are the same for everybody. Feeds carry the head of the record, which moves alone."""
+"""Paths of pages that are the same for everybody. Feeds are not among them: they contain the head of the
+record, which changes by itself.
+"""
 LARGEST = 32 * 1024 * 1024
-"""Bytes of kept pages, with their compressed forms; the one that was not asked for for longest goes first."""
+"""The most bytes of cached pages, with their compressed forms; the least recently used one is evicted
+first.
+"""
 AT_ONCE = 2
-"""Pages that are made at the same time. Making one is bound by the processor: more at once make each later,
-and who hangs up while waiting for a turn costs nothing.
+"""The number of pages that are rendered at the same time. Rendering is CPU-bound: more at once would delay
+each of them, and a visitor who disconnects while waiting costs nothing.
 """
 _QUERY = frozenset({"page", "before", "list", "kind", "at", "to"})
-_SMALLEST_COMPRESSED = 600  # bytes; below that compression costs more than it saves
-_COMPRESSED_HERE = 100_000  # bytes: that takes half a millisecond, and a change of threads a third of it
-_LEVEL = 1  # of compression: 4 takes up to three times as long and saves 7 % of these pages
-_OF_THE_READER = (b"if-none-match", b"accept-encoding")  # headers that decide about the answer, not the page
+_SMALLEST_COMPRESSED = 600  # bytes; below this, compression costs more than it saves
+# bytes; compressing more takes over half a millisecond, and a switch of threads a third of that
+_COMPRESSED_HERE = 100_000
+_LEVEL = 1  # compression level; 4 takes up to three times as long and makes these pages 7 % smaller
+_OF_THE_READER = (b"if-none-match", b"accept-encoding")  # headers that affect the response, not the page
 PageKey = tuple[str, str, str, datetime, tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class KeptPage:
-    """A whole answer of status 200. ``compressed``: its gzip form, None where that is not smaller."""
+    """A complete response with status 200. ``compressed``: its gzip form, None if that is not smaller."""
 
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
@@ -76,7 +80,7 @@ class RecordState:
         self._state: tuple[object, ...] = ()
 
     async def read(self) -> tuple[object, ...]:
-        """What `page_queries.load_record_state` reads. Call it in one event loop."""
+        """Read the state by `page_queries.load_record_state`. Call it in one event loop only."""
         if sqlite_path(self._engine) is None:
             return await to_thread.run_sync(self._query)
         if self._commits is None:
@@ -92,14 +96,14 @@ class RecordState:
             return page_queries.load_record_state(conn)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Return the connection."""
         if self._commits is not None:
             self._commits.close()
             self._commits = None
 
 
 class KeptPages:
-    """ASGI middleware around the site's application. ``largest`` bounds the bytes that are kept."""
+    """ASGI middleware around the site's application. ``largest`` limits the cached bytes."""
 
     def __init__(
         self, app: ASGIApp, state: RecordState, clock: Callable[[], datetime], *, largest: int = LARGEST
@@ -138,7 +142,7 @@ class KeptPages:
     async def _key(self, scope: Scope) -> PageKey | None:
         try:
             state = await self._state.read()
-        except Exception:  # whatever it is, the page itself meets it and answers for it
+        except Exception:  # the page itself meets the same error and handles it
             return None
         minute = self._clock().replace(second=0, microsecond=0)
         return (
@@ -156,7 +160,7 @@ class KeptPages:
         return page
 
     async def _make(self, scope: Scope, key: PageKey, send: Send) -> KeptPage | None:
-        """Let the application make the page. None: it was passed on, because it is not one to keep."""
+        """Let the application render the page. None: it was passed on, because it must not be cached."""
         start: Message = {}
         parts: list[bytes] = []
         inner = dict(scope) | {
@@ -180,7 +184,7 @@ class KeptPages:
         try:
             await self._app(inner, nothing_comes, collect)
         except Exception:
-            # the application has answered that it failed, and raises so that the server logs why
+            # the application has sent an error page, and raises so that the server logs the reason
             if start:
                 await pass_on(b"".join(parts))
             raise
@@ -221,7 +225,7 @@ def _may_be_kept(scope: Scope) -> bool:
 
 
 async def _is_gone(receive: Receive) -> bool:
-    """Whether the visitor has hung up while waiting; nothing is made for them then."""
+    """Whether the visitor has disconnected while waiting; then nothing is rendered."""
     await receive()  # the request itself, which has no body
     waiting = asyncio.ensure_future(receive())
     await asyncio.sleep(0)
@@ -262,7 +266,7 @@ async def _answer(page: KeptPage, scope: Scope, send: Send) -> None:
 
 
 def _takes_gzip(header: str) -> bool:
-    """Whether a reader takes gzip (RFC 9110, 12.5.3)."""
+    """Whether a client accepts gzip (RFC 9110, 12.5.3)."""
     for part in header.lower().split(","):
         coding, _, weight = part.strip().partition(";")
         if coding.strip() in ("gzip", "*"):

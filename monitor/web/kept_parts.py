@@ -1,7 +1,7 @@
-"""Parts of pages that stay the same while a list does: drawn maps, and long lists of agencies.
+"""Caches parts of pages that change only with a list: maps, and long lists of agencies.
 
-A page is made again every minute for its times; these parts of it depend on the list's number and the
-language, so they are made once. Bounded by their size; the one that was not asked for for longest goes first.
+A page is rendered again every minute for its times; these parts depend on the list's number and the language,
+so they are rendered once. The size is limited; the least recently used part is evicted first.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Callable, Hashable
 from markupsafe import Markup
 
 LARGEST = 24 * 1024 * 1024
-"""Characters of all parts together: 400 maps of states."""
+"""The most characters of all parts together: 400 maps of states."""
 
 
 class KeptParts:
-    """Pieces of HTML by key. Thread-safe; two threads that need the same one may both make it."""
+    """Fragments of HTML by key. Thread-safe; two threads that need the same one may both render it."""
 
     def __init__(self, largest: int = LARGEST) -> None:
         self._largest = largest
@@ -26,8 +26,8 @@ class KeptParts:
         self._size = 0
 
     def of(self, key: Hashable, make: Callable[[], Markup]) -> Markup:
-        """The part of this key, made by ``make`` if it is not kept. ``key`` holds everything that the part
-        shows.
+        """Return the part of this key, rendered by ``make`` if it is not cached. ``key`` must include
+        everything that the part depends on.
         """
         with self._lock:
             part = self._parts.get(key)

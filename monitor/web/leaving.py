@@ -16,7 +16,7 @@ from monitor.web.people import people_of, read_link
 
 router = APIRouter()
 
-_FIELD = b"unsubscribe"  # of the page's button, and in lower case part of the one-click field
+_FIELD = b"unsubscribe"  # the field of the page's button; in lower case it is part of the one-click field
 _ANSWERS = {
     LinkState.OPEN: "Unsubscribed.\n",
     LinkState.DONE: "This subscription has ended already. To end a later one, use the link in its mails.\n",
@@ -41,8 +41,8 @@ def ask_to_leave(request: Request, token: str) -> Response:
 async def leave(request: Request, token: str) -> Response:
     """Unsubscribe at once. One-click requests (RFC 8058) get plain text: no cookie, no redirect.
 
-    The link alone identifies the subscriber, so the body is not parsed as a form: some mail programs send one
-    that is not valid. A body without the field of either is a previewer's, and shows the page.
+    The link alone identifies the subscriber, so the body is not parsed as a form: some mail programs send an
+    invalid one. A body with neither field comes from a link previewer, and gets the page.
     """
     body = await request.body()
     if _FIELD not in body.lower():

@@ -1,5 +1,5 @@
-"""A letter that asks an agency for records, for the reader to fill in and send. It names no state's law
-unless the operator gave a table of them.
+"""A letter that requests records from an agency, for the reader to complete and send. It cites a state's law
+only if the operator configured a table of laws.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ router = APIRouter()
 
 @get(router, "/agency/{source}/{key}/letter")
 def letter_page(request: Request, source: str, key: str) -> Response:
-    """A letter that asks an agency for the records behind its listing."""
+    """Show a letter that requests the records behind an agency's listing."""
     site = site_of(request)
     if source not in site.sources:
         return missing(request)

@@ -1,4 +1,4 @@
-"""What differs between two states of a list, and how a page shows it: pure."""
+"""The differences between two states of a list, and how a page shows them. Pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from monitor.domain import Listing
 from monitor.states import group_by_state
 from monitor.storage.lists.record_rows import ListingVersion
 
-_ONE_BY_ONE = 40  # differences of a kind that are shown as one list; more are folded by state
-_DIFFERENCES = 300  # of a kind on a page of all states; of more, the page counts those of each state
-_COMPARED = 280  # lines of names on a page that compares: 100 kB
-_CHANGED = 4  # lines that an entry which reads otherwise takes
+_ONE_BY_ONE = 40  # the most differences of a kind that are shown as one list; more are folded by state
+# the most of a kind on a page of all states; for more, the page counts those of each state
+_DIFFERENCES = 300
+_COMPARED = 280  # the most lines of names on a comparison page: 100 kB
+_CHANGED = 4  # lines for one changed entry
 KINDS = ("joined", "left", "changed")
 
 
 @dataclass(frozen=True, slots=True)
 class ListDifference:
-    """An agency whose entry differs between two moments; None where it is not on the list."""
+    """An agency whose entry differs between two moments; None if it is not on the list."""
 
     agency: str
     before: Listing | None
@@ -39,8 +40,8 @@ class ListDifference:
 @dataclass(frozen=True, slots=True)
 class FoundDifferences:
     """The differences of one kind, as a page shows them: ``members`` in one list, ``folded`` by state, or
-    only ``counts`` of each state. ``total`` is how many there are. States are in the order of their names,
-    and None stands for none.
+    only ``counts`` of each state. ``total`` is how many there are. States are sorted by name; None means
+    without a state.
     """
 
     total: int
@@ -61,7 +62,7 @@ def fold_kinds(found: Sequence[ListDifference]) -> dict[str, FoundDifferences]:
 
 
 def fold_differences(found: Sequence[ListDifference], most: int = _DIFFERENCES) -> FoundDifferences:
-    """Choose how a page shows the differences of a kind, of which it has room for ``most``."""
+    """Choose how a page shows the differences of a kind, with room for ``most`` of them."""
     if len(found) <= min(_ONE_BY_ONE, most):
         return FoundDifferences(len(found), members=found)
     by_state = group_by_state(found, lambda each: each.subject.state)
@@ -90,12 +91,12 @@ def compare_lists(
 
 
 def cut_pages(found: Sequence[ListDifference]) -> list[list[ListDifference]]:
-    """Differences by kind, cut into pages of at most 100 kB: those whose entry reads otherwise take more room
-    than names. At least one page.
+    """Split differences by kind into pages of at most 100 kB (changed entries take more room than names); at
+    least one page.
     """
     pages: list[list[ListDifference]] = [[]]
     room = _COMPARED
-    for each in sorted(found, key=lambda each: KINDS.index(each.kind)):  # within a kind the order stays
+    for each in sorted(found, key=lambda each: KINDS.index(each.kind)):  # the sort is stable within a kind
         lines = _CHANGED if each.kind == "changed" else 1
         if lines > room:
             pages.append([])

@@ -33,7 +33,7 @@ from monitor.web.pages import get, parse_number, redirect, render_page, site_of,
 router = APIRouter()
 
 _DAY = len("2026-03-01")
-_ROWS = 100  # of a page: 70 kB with the longest names, ten screens of a phone
+_ROWS = 100  # agencies per page: 70 kB with the longest names, ten phone screens
 _KEPT = 6  # lists in memory
 _LARGEST_PAGE = 99_999
 SORTS = ("name", "state", "since", "seen")
@@ -41,9 +41,9 @@ SORTS = ("name", "state", "since", "seen")
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What a reader asked of a list. ``at`` is text of a moment, "" for now; ``joined`` a year or "";
-    ``left`` "1": also those that are no longer listed. ``wrong_state`` and ``wrong_year`` are what was
-    asked for and is none.
+    """The query of a list page. ``at`` is the text of a moment, "" for now; ``joined`` a year or ""; ``left``
+    "1": include those that are no longer listed. ``wrong_state`` and ``wrong_year`` are invalid values that
+    were given.
     """
 
     at: str = ""
@@ -57,7 +57,7 @@ class ListQuery:
     wrong_year: str = ""
 
     def link(self, **changed: str | int) -> str:
-        """The query of an address with some of it changed; what is as usual is left away."""
+        """The query string with some parameters changed; defaults are left out."""
         asked = replace(self, **{"page": 1} | changed)  # type: ignore[arg-type]
         usual = ListQuery()
         pairs = {
@@ -68,7 +68,7 @@ class ListQuery:
         return f"?{urlencode(pairs)}" if pairs else ""
 
     def fits(self, version: ListingVersion) -> bool:
-        """Whether an entry is among those that were asked for."""
+        """Whether an entry matches the query."""
         listing = version.listing
         return (
             (not self.state or listing.state == self.state)
@@ -78,7 +78,7 @@ class ListQuery:
 
 
 class ListCache:
-    """The lists that were looked at last. Thread-safe."""
+    """Caches the most recently viewed lists. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -89,8 +89,8 @@ class ListCache:
     def load(
         self, conn: Connection, source: str, moment: ListMoment, *, departed: bool = False
     ) -> tuple[ListingVersion, ...]:
-        """The list at a moment, or the agencies that had left it by then; read at the first call. What is
-        known of the past changes with the list's number only.
+        """Return the list at a moment, or the agencies that were removed by then; read at the first call. The
+        known past changes only with the list's number.
         """
         key = (source, baseline.load_info(conn, source).number, moment, departed)
         load = record_rows.load_departed if departed else record_rows.load_list_at
@@ -106,8 +106,8 @@ class ListCache:
 
 @dataclass(frozen=True, slots=True)
 class AskedMoment:
-    """A moment that an address asks for: ``text`` as the address of its page writes it, "" for now; ``at``
-    the end of the day or the time that it means; ``day`` where a day was asked for; ``over``: it has passed.
+    """The moment that a URL requests: ``text`` in its canonical form, "" for now; ``at`` the time, or the end
+    of the day; ``day`` if a day was requested; ``over``: it is past.
     """
 
     text: str
@@ -118,8 +118,8 @@ class AskedMoment:
 
 
 def find_asked(conn: Connection, source: str, text: str, now: datetime) -> AskedMoment:
-    """The state of a list that an address asks for: a day stays the day that was chosen, a time is cut to
-    the move of the list that it means. Raises ProblemError before the list was first read.
+    """Find the state of a list that a URL requests: a day stays the given day, a time is rounded down to the
+    last change of the list. Raises ProblemError before the list was first read.
     """
     at = read_moment(text) if text else now
     moment = find_moment(conn, source, at if text else None)
@@ -194,7 +194,7 @@ def list_page(request: Request, source: str) -> Response:
 
 @get(router, "/compare/{source}")
 def compare_page(request: Request, source: str) -> Response:
-    """Show what differs between two moments of a list: who joined, who left, whose entry reads otherwise."""
+    """Show the differences between two moments of a list: added, removed and changed agencies."""
     site = site_of(request)
     if source not in site.sources:
         return missing(request)
@@ -262,14 +262,14 @@ def find_elsewhere(
 
 
 def _begin(conn: Connection, source: str) -> ListMoment:
-    """The state before the last one: what changed last is shown when nothing was asked for."""
+    """The state before the last one, so that the last changes are shown by default."""
     moment = find_moment(conn, source, None)
     earlier, _ = record_rows.find_neighbors(conn, source, moment.at)
     return find_moment(conn, source, earlier) if earlier is not None else moment
 
 
 def _read_query(given: Mapping[str, str]) -> ListQuery:
-    """The query of an address. What is not understood does not count, and `_explain_filters` says so."""
+    """Parse the query of a URL. Invalid values are ignored, and `_explain_filters` reports them."""
     state, joined, sort = (given.get(name, "").strip() for name in ("state", "joined", "sort"))
     is_year = joined.isascii() and joined.isdecimal() and len(joined) == 4
     return ListQuery(
@@ -286,12 +286,12 @@ def _read_query(given: Mapping[str, str]) -> ListQuery:
 
 
 def _read_page(given: Mapping[str, str]) -> int:
-    """The number of a page, 1 for anything else."""
+    """Parse the number of a page; 1 for anything else."""
     return parse_number(given.get("page", "").strip(), _LARGEST_PAGE) or 1
 
 
 def _explain_filters(request: Request, query: ListQuery, *, dated: bool = True) -> list[str]:
-    """Say of filters that cannot work why. ``dated``: some entry of the list has a date."""
+    """Explain filters that cannot be applied. ``dated``: some entry of the list has a date."""
     found = []
     if query.wrong_state:
         found.append(
@@ -315,7 +315,7 @@ def _explain_filters(request: Request, query: ListQuery, *, dated: bool = True) 
 
 
 def _without_list(request: Request, conn: Connection, source: str, problem: ProblemError) -> Response:
-    """What is answered for a moment that is none (raises ``problem``) or before the list was first read."""
+    """Respond to an invalid moment (raises ``problem``), or one before the list was first read."""
     if problem.status_code != 404:
         raise problem
     first = load_first_read(conn, source)

@@ -1,4 +1,4 @@
-"""How each watched list stands: when it was last seen, and whether we can see it at all."""
+"""The status of each watched list: when it was last seen, and whether it is visible at all."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from monitor.web.context import Site
 
 @dataclass(frozen=True, slots=True)
 class ListStatus:
-    """A list, how fresh what we know of it is, and how many listings and held changes it has.
+    """A list, its freshness, and how many listings and held changes it has.
 
-    ``rejected_until``: when a publication that is not believed now is judged change by change. ``number`` is
-    that of its baseline, ``polled_at`` the time of its last poll, whatever came of it.
+    ``rejected_until``: when a rejected publication will be judged change by change. ``number`` is that of its
+    baseline, ``polled_at`` the time of its last poll with any result.
     """
 
     watched: SourceInfo
@@ -48,7 +48,7 @@ class ListStatus:
 
 
 def load_statuses(conn: Connection, site: Site, now: datetime) -> tuple[ListStatus, ...]:
-    """Every watched list, in the order of the configuration."""
+    """Load the status of every watched list, in the order of the configuration."""
     sights = overview.load_sights(conn)
     counts = site.counts.of(conn, {name: sight.number for name, sight in sights.items()})
     found = []
@@ -70,8 +70,8 @@ def load_statuses(conn: Connection, site: Site, now: datetime) -> tuple[ListStat
 
 
 def find_largest(lists: Iterable[ListStatus]) -> ListStatus | None:
-    """The list with the most listings, the first of equal ones: what a page shows that nobody chose a list
-    for. None where there is no list.
+    """Find the list with the most listings (the first of equal ones), the default list of a page. None if
+    there is no list.
     """
     return max(lists, key=lambda each: (each.seen_at is not None, each.count), default=None)
 

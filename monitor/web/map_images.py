@@ -13,13 +13,14 @@ from importlib.resources import files
 
 MOST_KEPT = 32
 """PNGs in memory; each has 50 to 200 kB."""
-_WIDTH = 1200  # px of a PNG
-_NOTE_LETTERS, _NOTE_HEIGHT = 110, 2.2  # of a line of notes: letters, and hundredths of the width
+_WIDTH = 1200  # the width of a PNG in pixels
+# a line of notes: its characters, and its height in hundredths of the width
+_NOTE_LETTERS, _NOTE_HEIGHT = 110, 2.2
 _FONT = "Source Sans Pro"
 
 
 class MapImages:
-    """PNGs of SVG documents: made one at a time, the newest kept. Thread-safe."""
+    """Renders SVG documents as PNGs, one at a time, and caches the newest. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -38,8 +39,10 @@ class MapImages:
 
 
 def _render(svg: str, width: int) -> bytes:
-    """One font, of a package: the same bytes on every machine, also where no font is installed."""
-    import resvg_py  # here: 4 MB that a site without pictures need not take
+    """Uses one packaged font, so that the result is the same on every machine, even without installed
+    fonts.
+    """
+    import resvg_py  # imported here: 4 MB that a site without pictures does not need
 
     folder = files("font_source_sans_pro") / "files"
     return bytes(
@@ -62,8 +65,8 @@ def wrap_image(
     star: str = "",
     notes: Sequence[str] = (),
 ) -> str:
-    """Put title, legend (style class and words of each entry), the star's meaning, notes and source around a
-    drawing that stands alone. The class "dot" is a circle.
+    """Put title, legend (style class and text of each entry), the star's meaning, notes and source around a
+    standalone drawing. The class "dot" is a circle.
     """
     found = re.search(r'viewBox="0 0 (\d+) (\d+)" width="\d+" height="\d+"', drawing)
     if found is None:
@@ -108,7 +111,7 @@ def wrap_image(
 
 
 def _star(x: float, y: float, unit: float) -> str:
-    """A star, drawn: fonts have it or not."""
+    """Draw a star as a path, because not all fonts have one."""
     points = [(0, -1), (0.29, -0.4), (0.95, -0.31), (0.47, 0.15), (0.59, 0.81), (0, 0.5)]
     ring = points + [(-px, py) for px, py in reversed(points[1:-1])]
     return "M" + "L".join(f"{x + px * unit:.0f} {y + py * unit:.0f}" for px, py in ring) + "z"

@@ -1,4 +1,4 @@
-"""What the maps show of a list at a moment, kept for as long as it stays true."""
+"""The data that maps show of a list at a moment, cached as long as it is valid."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from monitor.web.context import Site
 from monitor.web.presenters import agency_path
 
 MOST_KEPT = 48
-"""Maps in memory: two lists with two years of months. Their agencies are shared."""
+"""The most cached maps: two lists with two years of months. Their agencies are shared."""
 
 MOST_AGENCIES = 20_000
-"""Agencies in memory, for all maps together."""
+"""The most cached agencies, for all maps together."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapMoment:
-    """A day that somebody asked a map of. ``until`` is its end; None: the map is of now."""
+    """The requested day of a map. ``until`` is its end; None: the map shows the present."""
 
     day: date
     until: datetime | None
 
 
 class MapCache:
-    """Maps of lists, each made once for a baseline's number and a moment. Thread-safe."""
+    """Maps of lists, each computed once for a baseline's number and a moment. Thread-safe."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -42,7 +42,7 @@ class MapCache:
         self._agencies: dict[tuple[str, str, Listing], tuple[Placement, MapAgency]] = {}
 
     def of(self, conn: Connection, source: str, number: int, until: datetime | None = None) -> NationValues:
-        """Read what a map of a list with the number of its baseline shows now, or just before ``until``."""
+        """Read the map values of a list with the number of its baseline, now or just before ``until``."""
         key = (source, number, until)
         with self._lock:
             known = self._kept.get(key)
@@ -69,7 +69,9 @@ class MapCache:
         return sum_states(agencies, site.gazetteer)
 
     def _agency(self, source: str, agency: str, listing: Listing, placement: Placement) -> MapAgency:
-        """One value for all maps that show the same listing: 48 maps of 2,600 agencies share it."""
+        """Return one shared value for all maps that show the same listing: 48 maps of 2,600 agencies share
+        it.
+        """
         key = (source, agency, listing)
         known = self._agencies.get(key)
         if known is None or known[0] != placement:
@@ -81,7 +83,7 @@ class MapCache:
 
 
 def place_on_map(site: Site, source: str, agency: str, listing: Listing, placement: Placement) -> MapAgency:
-    """Compute how maps show an agency of the site, under the name and the address that people see."""
+    """Compute how maps show an agency, with its display name and URL."""
     path = site.url(agency_path(source, agency))
     return locate_on_map(listing, placement, clean(listing.name), path, site.gazetteer)
 
@@ -107,7 +109,7 @@ def read_moment(text: str, site: Site, first: datetime | None) -> MapMoment | No
 
 
 def months_of(site: Site, first: datetime | None) -> tuple[date, ...]:
-    """The last days of the months that are over since a list was first read, oldest first."""
+    """The last days of the complete months since a list was first read, oldest first."""
     if first is None:
         return ()
     zone = ZoneInfo(site.timezone)

@@ -1,4 +1,4 @@
-"""What the maps say, in one language: titles of states and counties, captions, cells of the table."""
+"""The texts of maps in one language: titles of states and counties, captions, cells of the table."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from monitor.places import Gazetteer
 from monitor.places.fips import FIPS
 from monitor.states import STATES
 
-_NAMED = 3  # agencies in a county's title
+_NAMED = 3  # the most agencies in a county's title
 
 
 class MapTexts:
-    """The words of maps in one language."""
+    """The texts of maps in one language."""
 
     def __init__(self, language: str) -> None:
         self._language = language
         self._catalogue = locale.translations(language)
 
     def nation(self, values: NationValues, title: str, *, links: dict[str, str], blind: bool) -> MapLabels:
-        """The words of the nation's map. ``title`` names the list and the moment."""
+        """The texts of the nation's map. ``title`` names the list and the moment."""
         titles = {code: self.state(each) for code, each in values.states.items()}
         return MapLabels(title, titles, links, blind)
 
     def state(self, values: StateValues) -> str:
-        """A state in one line: "Texas: 312 agencies; local ones serve 80% of its ZIP codes"."""
+        """Describe a state on one line: "Texas: 312 agencies; local ones serve 80% of its ZIP codes"."""
         name, count = STATES[values.code], len(values.agencies)
         if not count:
             return self._catalogue.gettext("%(state)s: no agency listed") % {"state": name}
@@ -42,11 +42,11 @@ class MapTexts:
         ) % {"state": name, "number": self.number(count), "share": self.percent(values.share)}
 
     def number(self, count: int) -> str:
-        """A count as people write it: "2,640"."""
+        """Format a count: "2,640"."""
         return locale.number(count, self._language)
 
     def percent(self, share: float) -> str:
-        """A share as people write it; one that is not none never reads as 0 %."""
+        """Format a share; a positive one is never shown as 0 %."""
         return locale.percent(share, self._language)
 
     def not_on_map(self, count: int) -> str:
@@ -59,7 +59,7 @@ class MapTexts:
 
     def heading(self, title: str, count: int, day: date | None, captured_by: str = "") -> str:
         """The list, its agencies and the moment: "Ring's map: 2,640 agencies on Mar 31, 2026"; and who
-        captured it, where we did not see it.
+        captured it, if we did not see it.
         """
         heading = self._heading(title, count, day)
         if not captured_by:
@@ -121,7 +121,7 @@ class MapTexts:
         ]
 
     def notes(self, agencies: Iterable[MapAgency], code: str | None, *, blind: bool) -> list[str]:
-        """What a map without a page around it says beneath: the agencies of the whole state ``code`` (None:
+        """The notes below a map without a page around it: the agencies of the whole state ``code`` (None:
         of the nation, where a star shows them), how many are not on the map, and what hatching means.
         """
         gettext, ngettext = self._catalogue.gettext, self._catalogue.ngettext
@@ -154,7 +154,7 @@ class MapTexts:
         return sorted(found, key=lambda each: each.name)
 
     def county(self, name: str, agencies: Sequence[MapAgency]) -> str:
-        """A county in one line: "Harris County: Houston Police Department, and 3 more"."""
+        """Describe a county on one line: "Harris County: Houston Police Department, and 3 more"."""
         if not agencies:
             return self._catalogue.gettext("%(county)s: no local agency listed") % {"county": name}
         if len(agencies) == 1 and agencies[0].name.startswith(name):  # "Lake County Sheriff" says it
@@ -168,7 +168,7 @@ class MapTexts:
     def state_map(
         self, values: StateValues, title: str, gazetteer: Gazetteer, *, blind: bool, page: str = ""
     ) -> MapLabels:
-        """The words of a state's map. Counties and places with several agencies lead to the list of counties
+        """The texts of a state's map. Counties and places with several agencies lead to the list of counties
         on ``page``, by default the same page.
         """
         whole, towns = agencies_by_county(values.agencies)

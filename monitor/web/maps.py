@@ -1,4 +1,4 @@
-"""The map: the nation by shades, a state by counties and towns, at a moment or two, and as files."""
+"""The maps: the nation in shades, a state by counties and towns, at one or two moments, and as files."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ router = APIRouter()
 
 KINDS = (COUNTY, TOWN, STATE)
 SCRIPT_POLICY = HEADERS["Content-Security-Policy"] + "; script-src 'self'; connect-src 'self'"
-"""Only pages with a map that moves have a script: our own."""
+"""Only pages with an interactive map have a script, which is our own."""
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _EVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
 class MapQuery:
-    """What a map is asked for: a list, a kind of agency (None: all), a moment (None: now), and the moment to
+    """The query of a map: a list, a kind of agency (None: all), a moment (None: now), and the moment to
     compare it with (``compared``: there is one).
     """
 
@@ -71,8 +71,8 @@ class MapQuery:
 
 @dataclass(frozen=True, slots=True)
 class MapView:
-    """A map at one moment, ready to be shown. ``values`` are of all agencies of the kind that was asked
-    for. ``captured_by`` captured the list of that moment, "" where own polls saw it.
+    """A map at one moment, ready to be shown. ``values`` include all agencies of the requested kind.
+    ``captured_by`` is who captured the list of that moment, "" if our own polls saw it.
     """
 
     heading: str
@@ -86,8 +86,8 @@ class MapView:
 
 @get(router, "/map")
 def nation_page(request: Request) -> Response:
-    """Show the nation's map of a list: by the share of ZIPs served; at a moment, or at two with what
-    differs.
+    """Show the nation's map of a list by the share of ZIPs served, at one moment, or at two with the
+    differences.
     """
     site = site_of(request)
     with reading(site.engine) as conn:
@@ -119,7 +119,9 @@ def nation_page(request: Request) -> Response:
 
 @get(router, "/map/values.json")
 def nation_values(request: Request) -> Response:
-    """What the script shows when the month moves: shades, titles and cells by state, counties by kind."""
+    """Return the data that the script shows for another month: shades, titles and cells by state, counties by
+    kind.
+    """
     site = site_of(request)
     texts = MapTexts(language_of(request))
     with reading(site.engine) as conn:
@@ -164,7 +166,7 @@ def map_page(request: Request, name: str) -> Response:
 
 @get(router, "/embed/{name}")
 def embedded(request: Request, name: str) -> Response:
-    """Show a map alone, for other sites' pages: those that the operator allows by ``[site] embed``."""
+    """Show only a map, for the pages of other sites that the operator allows by ``[site] embed``."""
     site = site_of(request)
     code = "US" if name == "map" else name
     if code not in STATES and code != "US":
@@ -190,9 +192,9 @@ def embedded(request: Request, name: str) -> Response:
 
 
 def read_query(request: Request, conn: Connection) -> tuple[MapQuery | None, tuple[date, ...]]:
-    """Read what a map is asked for from the address, and the months that its list has.
+    """Read the query of a map from the URL, and the months that its list has.
 
-    None where the address names a list, kind or moment that there is not.
+    None if the URL names an unknown list, kind or moment.
     """
     site, given = site_of(request), request.query_params
     lists = {each.name: each for each in load_statuses(conn, site, site.clock())}
@@ -210,7 +212,9 @@ def read_query(request: Request, conn: Connection) -> tuple[MapQuery | None, tup
 
 
 def _refuse(request: Request, conn: Connection) -> Response:
-    """What is answered where `read_query` finds no map: for a day before the list was first read, that."""
+    """Respond if `read_query` finds no map: for a day before the list was first read, with a page that says
+    so.
+    """
     site = site_of(request)
     largest = find_largest(load_statuses(conn, site, site.clock()))
     name = request.query_params.get("list") or (largest.name if largest else "")
@@ -225,7 +229,7 @@ def _refuse(request: Request, conn: Connection) -> Response:
 
 
 def view_nation(request: Request, conn: Connection, listed: ListStatus) -> MapView:
-    """Make the nation's map of a list as it is now, for other pages."""
+    """Draw the nation's map of a list as it is now, for other pages."""
     return _view(request, conn, MapQuery(listed, None, None), None, small=True)
 
 
@@ -240,8 +244,8 @@ def view_place(
 ) -> MapView | None:
     """Make a state's map for a place's page: of the first list with an agency there, as it is now.
 
-    ``folded`` are the lists that the page has by county: their map links there, others' to its own page.
-    None for a code without a shape, and while no list was read.
+    ``folded`` are the lists that the page shows by county: their maps link there, others link to the map's
+    own page. None for a code without an outline, and while no list was read.
     """
     if load_state(code) is None:
         return None
@@ -268,9 +272,9 @@ def view_state(
     *,
     page: str | None = None,
 ) -> MapView:
-    """Make a state's map; ``here`` are points to be ringed. Its values are of the whole list.
+    """Draw a state's map; ``here`` are points to be ringed. Its values include the whole list.
 
-    ``page``: for another page than the map's own, the one with the list of counties; empty for the page
+    ``page``: on a page other than the map's own, the page with the list of counties; empty for the page
     itself.
     """
     site, texts = site_of(request), MapTexts(language_of(request))
@@ -290,7 +294,7 @@ def view_state(
 
 
 def _map_key(request: Request, asked: MapQuery, at: MapMoment | None, *, blind: bool) -> tuple[object, ...]:
-    """Everything that a map shows: the list as it is believed, what is asked of it, and the language."""
+    """The cache key of a map: the list's state, the query, and the language."""
     return ("map", asked.watched.name, asked.list.number, asked.kind, at, blind, language_of(request))
 
 
@@ -403,7 +407,7 @@ def _view(
 
 
 def _find_capturer(conn: Connection, source: str, at: datetime) -> str:
-    """Who captured what is known of a list at a moment; "" where own polls had begun."""
+    """Find who captured the list at a moment; "" if our own polls had begun."""
     capture = imports.find_capture(conn, source, at, before_joining=True)
     return "" if capture is None else capture.captured_by
 
@@ -413,7 +417,7 @@ def _moments(asked: MapQuery) -> list[MapMoment | None]:
 
 
 def _differences(views: list[MapView]) -> tuple[list[MapAgency], list[MapAgency]]:
-    """The agencies that are only on the first of two maps, and those only on the second."""
+    """Compute the agencies that are only on the first of two maps, and those only on the second."""
     if len(views) != 2:
         return [], []
     before, after = ({each.path: each for each in view.values.agencies} for view in views)

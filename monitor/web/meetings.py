@@ -1,4 +1,4 @@
-"""Meetings at which somebody decides about an agency, on the pages of the places that it serves."""
+"""Meetings with decisions about an agency, on the pages of the places that it serves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monitor.web.presenters import agency_path
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """A meeting about an agency. ``path`` is the agency's page; ``at`` is a time where it has one."""
+    """A meeting about an agency. ``path`` is the agency's page; ``at`` is the time, if known."""
 
     document: AgencyDocument
     agency: str
@@ -70,7 +70,7 @@ def load_coming(conn: Connection, site: Site, covers: Iterable[Cover]) -> list[M
 def covers_of_zips(
     site: Site, lists: Iterable[ListStatus], zips: Iterable[str], states: Iterable[str]
 ) -> Iterator[Cover]:
-    """The agencies that serve one of these ZIPs, those of their whole states among them."""
+    """The agencies that serve one of these ZIPs, including those of their whole states."""
     for listed in lists:
         covered = site.coverage.of(listed.name, listed.number)
         for code in zips:

@@ -1,4 +1,4 @@
-"""Rules for every request and answer: security headers, a known host, a bounded body."""
+"""Rules for every request and response: security headers, a known host, a limited body."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from monitor.log_lines import request_id
 from monitor.web.policies import FILE_HEADERS, OPEN_HEADERS, PREFLIGHT, is_file, is_open
 
 LARGEST_BODY = 1024 * 1024
-"""Bytes of a request's body: a form has a few hundred, a bounced mail up to this many."""
+"""The most bytes of a request body: a form has a few hundred, a bounced mail up to this many."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -35,19 +35,19 @@ HEADERS = {
 PERSONAL = ("/confirm/", "/manage/", "/unsubscribe/", "/decide/")
 """Where personal links lead."""
 UNKNOWN_AFTER = 0.1
-"""Seconds after which a personal link that leads nowhere is answered. The first version's links hold a
-subscriber's id, and looking up one that exists takes longer: who measured that could count the subscribers.
+"""Seconds after which an invalid personal link is answered. The first version's links contain a subscriber's
+id, and looking up an existing one takes longer: an attacker could measure that and count the subscribers.
 """
 AFTER_A_LINK = "/.,;:!?)]}>'\"*_\u2019\u201d\u00bb\u2026 "
-"""What may stand behind a link in a sentence; no address of a page ends with one of these."""
+"""Characters that may follow a link in a sentence; no URL of a page ends with one of these."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class SiteMiddleware:
     """ASGI middleware around the whole site.
 
-    A host other than ``public_url``'s or loopback is refused and not echoed. ``installable``: pages name a
-    manifest, which their policy lets a browser read. ``clock`` returns seconds, ``sleep`` waits for some.
+    A host other than ``public_url``'s or loopback is refused and not echoed. ``installable``: pages link a
+    manifest, which their policy allows. ``clock`` returns seconds, ``sleep`` waits for some.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class SiteMiddleware:
         self._app, self._installable = app, installable
         self._clock, self._sleep = clock, sleep
         host = urlsplit(public_url).hostname or "localhost"
-        if not host.isascii():  # a browser sends the name in ASCII
+        if not host.isascii():  # a browser sends the host name in ASCII
             host = host.encode("idna").decode()
         self._hosts = _LOOPBACK | {f"[{host}]" if ":" in host else host}
         self._prefix = urlsplit(public_url).path.rstrip("/")
@@ -74,7 +74,8 @@ class SiteMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id.set(secrets.token_hex(6))  # of this task, which ends with the request or sets another
+        # local to this task, which ends with the request or sets another id
+        request_id.set(secrets.token_hex(6))
         scope = _trim_personal_link(scope)
         headers, path = Headers(scope=scope), scope["path"]
         begun = self._clock()
@@ -99,9 +100,10 @@ class SiteMiddleware:
         await self._app(scope, _limit_body(receive), self._redirect_missing(scope, protected_send))
 
     def _redirect_missing(self, scope: Scope, send: Send) -> Send:
-        """Answer with a redirect where there is no page, but one without what stood behind the link.
+        """Redirect a missing page to the URL without the punctuation that followed the link, if that exists.
 
-        Not in the API: programs take no links out of sentences, and its answers are those of its schema.
+        This does not apply to the API: programs do not copy links from sentences, and its responses follow
+        its schema.
         """
         path: str = scope["path"]
         trimmed = path.rstrip(AFTER_A_LINK)
@@ -133,7 +135,7 @@ class SiteMiddleware:
         if is_file(path):
             headers.update(FILE_HEADERS)
         for name, value in self._headers.items():
-            # The older header knows no list of origins: a page that may be framed has the policy only.
+            # The older header has no list of origins: a page that may be framed has only the policy.
             if not (framed and name == "X-Frame-Options"):
                 headers.setdefault(name, value)
         if self._installable and headers.get("content-type", "").startswith("text/html"):
@@ -143,8 +145,9 @@ class SiteMiddleware:
 
 
 def _trim_personal_link(scope: Scope) -> Scope:
-    """Take what stood behind a personal link in a sentence off its address: programs make it part of the
-    link. Nobody is redirected: a mail program's one click (RFC 8058) follows no redirect.
+    """Strip punctuation that followed a personal link in a sentence from its URL: some programs make it part
+    of the link. There is no redirect, because a mail program's one-click request (RFC 8058) does not follow
+    one.
     """
     path: str = scope["path"]
     trimmed = path.rstrip(AFTER_A_LINK)
@@ -154,7 +157,7 @@ def _trim_personal_link(scope: Scope) -> Scope:
 
 
 def _host(header: str) -> str:
-    """The host of a Host header without its port: "[::1]:8000" is "[::1]"."""
+    """Read the host of a Host header without its port: "[::1]:8000" is "[::1]"."""
     if header.startswith("["):
         return header.partition("]")[0].lower() + "]"
     return header.partition(":")[0].lower().removesuffix(".")
@@ -165,7 +168,7 @@ def _is_too_long(length: str) -> bool:
 
 
 def _limit_body(receive: Receive) -> Receive:
-    """Pass the body on until it exceeds `LARGEST_BODY`, whatever length it declared."""
+    """Pass the body on until it exceeds `LARGEST_BODY`, regardless of the declared length."""
     size = 0
 
     async def counted() -> Message:
@@ -173,7 +176,7 @@ def _limit_body(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > LARGEST_BODY:
-            # the framework passes this one on; it turns any other exception into a 400
+            # the framework passes this exception on; it turns any other into a 400
             raise HTTPException(413)
         return message
 

@@ -16,12 +16,12 @@ from monitor.web.context import Site
 from monitor.web.presenters import Presenter, agency_path
 
 MOST_NOTES = 20
-"""The newest notes of all lists; those of a feed's place among them are shown."""
+"""The number of newest notes of all lists that are read; a feed shows those for its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoteEntry:
-    """An entry of a feed about an agency. ``path`` is the agency's page with its place on it, ``code`` the
+    """A feed entry about an agency. ``path`` is the agency's page with the entry's anchor, ``code`` the
     agency's state.
     """
 
@@ -65,7 +65,7 @@ def load_note_entries(
 def find_place(
     conn: Connection, site: Site, numbers: Mapping[str, int], source: str, agency: str
 ) -> tuple[Listing, Placement] | None:
-    """The agency as it is listed, or was listed last, and where it is."""
+    """Find the agency's current or last listing, and its placement."""
     covered = site.coverage.of(source, numbers.get(source, 0))
     cover = covered.by_agency.get(agency)
     if cover is not None:
@@ -80,6 +80,6 @@ def find_place(
 def concerns(
     listing: Listing, placement: Placement, places: Collection[str], within: Collection[str]
 ) -> bool:
-    """Whether an agency serves one of the places, or all of a state in which they are."""
+    """Whether an agency serves one of the places, or the whole of a state in which they are."""
     its = {*placement.places, *([listing.state] if listing.state else ())}
     return not its.isdisjoint(places) or (placement.statewide and not its.isdisjoint(within))

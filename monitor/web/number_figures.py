@@ -1,4 +1,4 @@
-"""The figures of the numbers page in one language: title, picture, table, and how each is counted."""
+"""The figures of the statistics page in one language: title, picture, table, and the method of counting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.pictures.placed import NationValues
 from monitor.states import STATES
 from monitor.storage.lists.imports import ImportInfo
 
-_NARROW = 48  # months; more of them are drawn by year
+_NARROW = 48  # the most months in a picture; more are drawn by year
 _FIRST_STATES = 14  # columns of states
 
 Draw = Callable[[bool], str]
@@ -22,11 +22,11 @@ Draw = Callable[[bool], str]
 
 @dataclass(frozen=True, slots=True)
 class ListNumbers:
-    """Everything that is counted of one list. ``first`` is the day of the first look, ``last`` today.
+    """All statistics of one list. ``first`` is the day of the first check, ``last`` today.
 
     ``published`` is when the newest readable publication was last seen and how many entries it has;
-    ``printed`` when the publisher's own number was first seen, and that number. ``past`` is the import of the
-    oldest publications, which others captured.
+    ``printed`` when the publisher's own number was first seen, and that number. ``past`` describes the import
+    of the oldest publications, which others captured.
     """
 
     first: date
@@ -54,8 +54,8 @@ class ListNumbers:
 class Figure:
     """One figure. ``header`` and ``rows`` are for people, ``fields`` and ``values`` for CSV.
 
-    ``sentence`` says what it shows in words; ``how`` how it is counted; ``up`` and ``down`` name the colors.
-    ``unseen``: there are months without numbers, which are shaded.
+    ``sentence`` describes what it shows; ``how`` the method of counting; ``up`` and ``down`` are the labels
+    of the colors. ``unseen``: there are months without numbers, which are shaded.
     """
 
     name: str
@@ -84,7 +84,7 @@ class NumberTexts:
         self._catalogue = locale.translations(language)
 
     def figure(self, name: str, numbers: ListNumbers) -> Figure:
-        """Make a figure by its name in addresses. Raises KeyError for a name that there is not."""
+        """Compute a figure by its name in URLs. Raises KeyError for an unknown name."""
         make = {
             "months": self._seen,
             "dates": self._dated,
@@ -160,7 +160,7 @@ class NumberTexts:
         )
 
     def _imported(self, numbers: ListNumbers) -> str:
-        """What is added where the past was imported: whose eyes saw it."""
+        """The added note if the past was imported: that others captured it."""
         said = self._catalogue.gettext("What others captured counts like a check of ours.")
         return f" {said}" if numbers.imported else ""
 

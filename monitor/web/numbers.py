@@ -1,5 +1,5 @@
-"""The numbers: who joined and left and when, by our sight and by the publisher's dates; each as a picture, a
-table, CSV, SVG and PNG, with how it is counted.
+"""The statistics page: which agencies were added and removed and when, by our checks and by the publisher's
+dates; each as a picture, a table, CSV, SVG and PNG, with the method of counting.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ FIGURES = ("months", "dates", "lag", "stay", "states", "published")
 
 
 class NumbersCache:
-    """The numbers of each list, counted once for a baseline's number and a day. Thread-safe."""
+    """The statistics of each list, computed once for a baseline's number and a day. Thread-safe."""
 
     def __init__(self, site: Site, maps: MapCache, sights: GapHistory) -> None:
         self._site, self._maps, self._sights = site, maps, sights
@@ -55,7 +55,7 @@ class NumbersCache:
         self._kept: dict[str, tuple[object, ListNumbers | None]] = {}
 
     def of(self, conn: Connection, listed: ListStatus) -> ListNumbers | None:
-        """Read the numbers of a list; None before it was first read."""
+        """Compute the statistics of a list; None before it was first read."""
         source = listed.name
         published = store.load_published_count(conn, source)
         now = self._site.clock().astimezone(ZoneInfo(self._site.timezone))
@@ -77,7 +77,7 @@ class NumbersCache:
     def _find_unseen(
         self, conn: Connection, listed: ListStatus, now: datetime, past: imports.ImportInfo | None
     ) -> tuple[date, ...]:
-        """The months since the first reading in which nobody looked at a list."""
+        """Find the months since the first check in which nobody checked a list."""
         spans = self._sights.unseen(conn, listed.watched, now, listed.polled_at, imported=past is not None)
         first = load_first_read(conn, listed.name) if spans else None
         return () if first is None else find_unseen_months(spans, first.astimezone(now.tzinfo).date(), now)
@@ -105,8 +105,8 @@ class NumbersCache:
             )
             for stay in found
         ]
-        # An agency that came back has two stays and one date of the publisher, perhaps another the second
-        # time.
+        # An agency that returned has two stays and one date of the publisher, perhaps a different one the
+        # second time.
         newest = {stay.agency: dated for stay, dated in zip(found, stays, strict=True)}.values()
         first = start.astimezone(zone).date()
         return ListNumbers(
@@ -127,7 +127,7 @@ class NumbersCache:
 
 @get(router, "/numbers")
 def numbers_page(request: Request) -> Response:
-    """Show everything that is counted of a list: ``?list=``, by default the largest."""
+    """Show all statistics of a list: ``?list=``, by default the largest."""
     site = site_of(request)
     with reading(site.engine) as conn:
         lists = load_statuses(conn, site, site.clock())

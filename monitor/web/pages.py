@@ -1,4 +1,4 @@
-"""Makes a page: the reader's language, the templates, the answer."""
+"""Renders pages: the reader's language, the templates, the response."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from monitor.web.presenters import Presenter
 COOKIE = "lang"
 """The only cookie of public pages: the language that the reader chose. It holds nothing else."""
 
-_LANGUAGE = "monitor.language"  # of the request, once it was asked for
+_LANGUAGE = "monitor.language"  # the request's attribute, once computed
 _YEAR = 365 * 86400  # seconds
 _KEPT = (
     "page",
@@ -40,7 +40,7 @@ _KEPT = (
     "state",
     "joined",
     "sort",
-)  # of a query, in links to the same page
+)  # the query parameters that links to the same page keep
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -110,7 +110,7 @@ class Templates:
         return environment
 
     def _keep(self, language: str) -> Callable[..., Markup]:
-        """What templates call around a part that stays the same under its key:
+        """Create the template function for cached parts:
         ``{% call keep("rows", list.name, list.number) %}...{% endcall %}``.
         """
 
@@ -121,7 +121,9 @@ class Templates:
 
 
 def _translate_plain(gettext: Callable[[str], str]) -> Callable[[str], Markup]:
-    """Translate sentences without values. A page has dozens, and jinja2's own way takes ten times as long."""
+    """Create the function that translates sentences without values. A page has dozens, and jinja2's own
+    function takes ten times as long.
+    """
 
     @cache
     def translated(sentence: str) -> Markup:
@@ -142,7 +144,9 @@ def site_of(request: Request) -> Site:
 
 
 def language_of(request: Request) -> str:
-    """The reader's language: from the link, else from the cookie, else from the browser's preferences."""
+    """The reader's language: from the link, otherwise from the cookie, otherwise from the browser's
+    preferences.
+    """
     language: str | None = request.scope.get(_LANGUAGE)
     if language is None:
         language = request.scope[_LANGUAGE] = (
@@ -164,7 +168,7 @@ def translate(request: Request, sentence: str, **words: object) -> str:
 def render_page(
     request: Request, template: str, *, private: bool = False, status: int = 200, **context: object
 ) -> Response:
-    """Render a template as an answer.
+    """Render a template as a response.
 
     ``private``: it concerns one person, so it is neither cached nor indexed.
     """
@@ -192,7 +196,7 @@ def render_page(
 
 
 def parse_number(text: str, largest: int) -> int | None:
-    """Parse a positive number from an address; None for anything else."""
+    """Parse a positive number from a URL; None for anything else."""
     if not text.isascii() or not text.isdecimal() or len(text) > len(str(largest)):
         return None
     number = int(text)
@@ -200,7 +204,7 @@ def parse_number(text: str, largest: int) -> int | None:
 
 
 def redirect(request: Request, path: str, status: int = 303) -> Response:
-    """Redirect within the site: 303 after a POST, 301 to the canonical address of a page.
+    """Redirect within the site: 303 after a POST, 301 to the canonical URL of a page.
 
     Keeps a chosen language.
     """
@@ -227,10 +231,10 @@ def set_language_cookie(request: Request, answer: Response) -> Response:
 
 
 def _path(request: Request) -> str:
-    """The page's own path, for language links and print; of the query only what names a page or a moment is
+    """The page's own path, for language links and print; only query parameters for a page or a moment are
     kept.
 
-    It begins with exactly one slash: after two, a browser would look for another host.
+    It begins with exactly one slash: with two, a browser would read it as another host.
     """
     kept = "&".join(
         f"{name}={value}"

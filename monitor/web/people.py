@@ -1,4 +1,4 @@
-"""What the subscribers' pages share: their context, and personal links."""
+"""Shared by the subscribers' pages: their context, and personal links."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PeopleContext:
 
     ``closed`` returns why nobody can sign up now (None: they can). ``today`` returns which agencies cover
     places today and ``preview`` a sample alert, in a language; ``title`` the title of a list in a language,
-    also of an unwatched one. ``push_key`` is the key with which browsers subscribe, None where they cannot.
+    even of an unwatched one. ``push_key`` is the key with which browsers subscribe, None if they cannot.
     ``wake`` wakes the sender.
     """
 
@@ -46,7 +46,7 @@ def people_of(request: Request) -> PeopleContext:
 
 
 def read_link(request: Request, purpose: Purpose, token: str) -> Link:
-    """Read what a personal link leads to; changes nothing."""
+    """Read the state of a personal link, without changing anything."""
     site = site_of(request)
     return subscribers.load_link(site.engine, people_of(request).keys, purpose, token, site.clock())
 

@@ -34,8 +34,8 @@ kilobytes.
 """
 
 NEWS = 10
-"""Changes on a place's page."""
-_RINGS = 12  # ZIPs that a map rings
+"""The number of changes on a place's page."""
+_RINGS = 12  # the most ZIPs that a map rings
 
 
 def zip_path(zips: Iterable[str]) -> str:
@@ -98,7 +98,7 @@ def zip_page(request: Request, zips: str) -> Response:
 
 @get(router, "/state/{state}")
 def state_page(request: Request, state: str) -> Response:
-    """Show every agency of a state that is on a list today. "US" leads to all changes."""
+    """Show every agency of a state that is on a list today. "US" redirects to all changes."""
     if state.upper() == "US":
         return redirect(request, "/changes", 301)
     reading_ = read_state(state)

@@ -142,7 +142,7 @@ def _preferences(
 
 
 def _paused_until(request: Request, one: Subscriber) -> str | None:
-    """When a pause ends, in the time zone in which it was chosen."""
+    """Format when a pause ends, in the time zone in which it was chosen."""
     if one.state != "paused" or one.paused_until is None:
         return None
     return locale.moment(one.paused_until, one.timezone or site_of(request).timezone, language_of(request))

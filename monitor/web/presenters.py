@@ -1,4 +1,4 @@
-"""Changes, covers and lists in the words of one language: the same sentences that the mails use."""
+"""Presents changes, covers and lists in one language, with the same sentences as the mails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from monitor.domain import SourceInfo, ValueMeaning
     from monitor.web.context import Site
 
-_DIGITS = 10  # of an agency's hash in its address: at 10,000 agencies two alike are one chance in 20,000
+# the digits of an agency's hash in its URL; with 10,000 agencies a collision has a chance of 1 in 20,000
+_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,9 @@ class ChangeView:
     """One change as a page shows it; every text is plain, cleaned and in the reader's language.
 
     ``what``: added, again, removed, renamed, changed. ``status``: published, held, withdrawn. ``reach`` says
-    where the agency is ("covers Lake County"), ``estimate`` that this is one, ``unplaced`` that no more than
-    its state is known. ``at`` is when it was published, or else first seen. ``imported``: somebody else
-    captured what it rests on. ``retraction`` says that and why the operator took it back, "" if not.
+    where the agency is ("covers Lake County"), ``estimate`` that this is an estimate, ``unplaced`` that only
+    its state is known. ``at`` is when it was published, or otherwise first seen. ``imported``: it is based on
+    files that somebody else captured. ``retraction`` says that and why the operator retracted it, "" if not.
     """
 
     id: int
@@ -67,12 +68,12 @@ class ChangeView:
 
     @property
     def changed_at(self) -> datetime:
-        """When anything was last said of it."""
+        """The time of the last update."""
         return self.retracted_at or self.at
 
 
 class Presenter:
-    """What templates call as ``words``."""
+    """The object that templates use as ``words``."""
 
     def __init__(self, site: Site, language: str) -> None:
         self._site = site
@@ -81,7 +82,7 @@ class Presenter:
         self._zone = ZoneInfo(site.timezone)
 
     def view_change(self, row: StoredChange) -> ChangeView:
-        """A change, ready to be shown."""
+        """Present a change."""
         sentences, watched = self._sentences, self._site.sources.get(row.source)
         title = clean(watched.title(self._language) if watched else row.source)
         publisher = clean(watched.publisher if watched else row.source)
@@ -129,24 +130,24 @@ class Presenter:
         )
 
     def _retraction(self, row: StoredChange) -> str:
-        """That the operator took a change back, and why; "" if not."""
+        """Say that the operator retracted a change, and why; "" if not."""
         if row.retraction is None:
             return ""
         when = Moment(row.retraction.at.astimezone(self._zone))
         return self._sentences.retracted(when, clean(row.retraction.reason(self._language), LONGEST_REASON))
 
     def view_changes(self, rows: Iterable[StoredChange]) -> list[ChangeView]:
-        """Changes, ready to be shown."""
+        """Present changes."""
         return [self.view_change(row) for row in rows]
 
     def view_by_state(
         self, rows: Mapping[str | None, Iterable[StoredChange]]
     ) -> dict[str | None, list[ChangeView]]:
-        """Changes by state, ready to be shown."""
+        """Present changes by state."""
         return {state: self.view_changes(members) for state, members in rows.items()}
 
     def same(self, lines: Mapping[str | None, Iterable[ChangeView]]) -> tuple[str, ...]:
-        """The facts that are the same for every one of several changes."""
+        """The facts that several changes have in common."""
         every = [line for members in lines.values() for line in members]
         if len(every) < 2:
             return ()
@@ -154,7 +155,7 @@ class Presenter:
         return tuple(fact for fact in every[0].facts if fact in common)
 
     def names(self, rows: Iterable[StoredChange]) -> list[str]:
-        """The agencies of changes with their states, and nothing else of them: "Hammond Police Department,
+        """The names of the agencies of changes, with their states: "Hammond Police Department,
         Indiana".
         """
         return [_named(row, STATES) for row in rows]
@@ -164,22 +165,22 @@ class Presenter:
         return _named(row, {})
 
     def by_state(self, rows: Iterable[StoredChange]) -> list[tuple[str, int]]:
-        """How many changes are in each state, by code in the order of the states' names, for those with
-        one.
+        """Count the changes in each state, by code in the order of the states' names; those without a state
+        are left out.
         """
         counts = Counter(row.change.subject.state for row in rows)
         return [(code, counts[code]) for code in sorted(STATES, key=STATES.__getitem__) if counts[code]]
 
     def between(self, before: datetime | None, after: datetime, row: StoredChange | None = None) -> str:
-        """The interval of several changes, of which ``row`` is one: the last check without them and the first
-        with them.
+        """Format the common interval of several changes, of which ``row`` is one: the last check without them
+        and the first with them.
         """
         first = Moment(before.astimezone(self._zone)) if before else None
         captured = self._captured(row) if row is not None else None
         return captured or self._sentences.between(first, Moment(after.astimezone(self._zone)))
 
     def _captured(self, row: StoredChange) -> str | None:
-        """The interval of a change that came with an import; None of one that own polls saw."""
+        """Format the interval of an imported change; None for one that our own polls saw."""
         if row.origin == OWN:
             return None
         name = clean(row.captured_by)
@@ -194,7 +195,7 @@ class Presenter:
         return self._sentences.held()
 
     def facts(self, source: str, listing: Listing) -> list[Fact]:
-        """What a list says of an agency beside its name, the publisher's own date first."""
+        """The facts that a list has about an agency, except its name; the publisher's own date first."""
         watched = self._site.sources.get(source)
         publisher = clean(watched.publisher if watched else source)
         as_told = Told(
@@ -212,7 +213,7 @@ class Presenter:
         return found
 
     def key_facts(self, source: str, listing: Listing) -> list[Fact]:
-        """The publisher's own date, and the values that are explained; where none is, two others."""
+        """The publisher's own date, and the values that are explained; if there are none, two others."""
         facts = [fact for fact in self.facts(source, listing) if not fact.is_address]
         own = facts[: bool(listing.since)]
         explained = [fact for fact in facts if fact.notes]
@@ -242,7 +243,7 @@ class Presenter:
         return self._explain((cover.source, cover.listing) for cover in covers)
 
     def explanations_of_changes(self, rows: Iterable[StoredChange]) -> list[ValueNote]:
-        """The same of agencies that were added or changed."""
+        """The same for agencies that were added or changed."""
         return self._explain((row.source, row.change.after) for row in rows if row.change.after)
 
     def _explain(self, listings: Iterable[tuple[str, Listing]]) -> list[ValueNote]:
@@ -259,7 +260,7 @@ class Presenter:
     def compare(
         self, source: str, before: Listing | None, after: Listing | None
     ) -> list[tuple[str, str, str]]:
-        """The fields of an entry before and after, as (label, before, after); empty where nothing is said."""
+        """The fields of an entry before and after, as (label, before, after); "" for a missing value."""
         old, new = ({} if listing is None else self._entry(source, listing) for listing in (before, after))
         return [
             (label, clean(old.get(label, ""), 1500), clean(new.get(label, ""), 1500))
@@ -267,7 +268,7 @@ class Presenter:
         ]
 
     def _entry(self, source: str, listing: Listing) -> dict[str, str]:
-        """Everything that an entry says, by label."""
+        """All values of an entry, by label."""
         translate = locale.translations(self._language).gettext
         told = [
             (translate("Name"), listing.name),
@@ -279,11 +280,11 @@ class Presenter:
         return {label: value for label, value in told if value}
 
     def safe_link(self, text: str) -> str | None:
-        """An address of the web from outside; None for anything else."""
+        """Check a URL from a publisher; None for anything else."""
         return safe_link(text)
 
     def agency_path(self, source: str, agency: str) -> str:
-        """The address of an agency's page within the site."""
+        """The path of an agency's page within the site."""
         return agency_path(source, agency)
 
     def value_counts(self, covers: Iterable[Cover]) -> list[tuple[str, int]]:
@@ -297,11 +298,11 @@ class Presenter:
         return found.most_common()
 
     def value_names(self, cover: Cover) -> str:
-        """The values of an agency that are explained: "Jail Enforcement Model; Task Force Model"."""
+        """The explained values of an agency: "Jail Enforcement Model; Task Force Model"."""
         return "; ".join(name for name, _ in self.value_counts((cover,)))
 
     def document(self, listing: Listing) -> str | None:
-        """The listing's own document, when it is on the web."""
+        """The listing's own document, if it is a web URL."""
         return safe_link(listing.url)
 
     def labels(self, names: Iterable[str]) -> list[str]:
@@ -317,7 +318,7 @@ class Presenter:
         return clean(describe_placement(cover.placement.reason, self._language))
 
     def meaning(self, watched: SourceInfo, at: datetime) -> MeaningText | None:
-        """What being on a list means at a moment; None when the configuration does not say."""
+        """The meaning of being on a list at a moment; None if the configuration has none."""
         meaning = watched.meaning(self.local_day(at))
         if meaning is None:
             return None
@@ -337,7 +338,7 @@ class Presenter:
         return title % {"name": name}
 
     def local_day(self, at: datetime) -> date:
-        """The day of a moment where the site is."""
+        """The day of a moment in the site's time zone."""
         return at.astimezone(self._zone).date()
 
     def counts(self, counts: dict[Kind, int]) -> str:
@@ -364,7 +365,7 @@ class Presenter:
 
 @dataclass(frozen=True, slots=True)
 class ValueNote:
-    """What a value of a list means, and when that text was reviewed and what it rests on."""
+    """The meaning of a value of a list, with its review date and citation."""
 
     name: str
     text: str
@@ -373,8 +374,8 @@ class ValueNote:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that a list says of an agency; ``link`` when that is an address of the web. ``notes`` say
-    what the values mean.
+    """One fact from a list about an agency; ``link`` if it is a web URL. ``notes`` are the meanings of the
+    values.
     """
 
     label: str
@@ -384,13 +385,13 @@ class Fact:
 
     @property
     def is_address(self) -> bool:
-        """Whether it is an address of the web, or several: nothing to read."""
+        """Whether it consists only of web URLs."""
         return "://" in self.value
 
 
 @dataclass(frozen=True, slots=True)
 class MeaningText:
-    """The meaning of a listing, and when that text was reviewed and what it rests on."""
+    """The meaning of a listing, with its review date and citation."""
 
     text: str
     reviewed: str
@@ -403,18 +404,17 @@ def _named(row: StoredChange, states: Mapping[str, str]) -> str:
 
 
 def agency_path(source: str, agency: str) -> str:
-    """The address of an agency's page within the site: words of its key for people, and a hash of the whole
-    key.
+    """The path of an agency's page within the site: readable words of its key, and a hash of the whole key.
 
-    The same for as long as the agency's key is, whatever is in it; names from outside cannot lengthen it or
-    break out of it.
+    It is stable as long as the agency's key is; names from publishers cannot make it longer or escape from
+    it.
     """
     plain = unicodedata.normalize("NFKD", agency).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^a-z0-9]+", "-", plain.lower())[:60].strip("-") or "agency"
     return f"/agency/{source}/{slug}-{agency_hash(agency)}"
 
 
-@lru_cache(maxsize=16384)  # an agency is found by comparing the marks of its whole list
+@lru_cache(maxsize=16384)  # an agency is found by comparing the hashes of its whole list
 def agency_hash(agency: str) -> str:
-    """The part of an agency's address that finds it."""
+    """The part of an agency's path that identifies it."""
     return hashlib.sha256(agency.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]

@@ -1,4 +1,4 @@
-"""Liveness and readiness for the operator: JSON with a reason for everything that is wrong."""
+"""Liveness and readiness probes for the operator: JSON with a reason for each problem."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ STUCK_AFTER = timedelta(minutes=15)
 that no sender runs, or that the clone guard stops it.
 """
 
-# The full reasons name folders and hosts: they are in the log and in `monitor status`.
+# The full reasons contain folders and hosts: they are only in the log and in `monitor status`.
 _NO_DATABASE = "the database cannot be read"
 _FENCED = "nothing is sent: run `monitor resume` and confirm to start sending"
 
 
 @get(router, "/healthz")
 def alive(request: Request) -> Response:
-    """Answer that the process runs, and nothing else, so that nothing restarts it for a publisher's fault."""
+    """Answer only that the process runs, so that a publisher's failure does not cause a restart."""
     return _json({"alive": True, "version": __version__}, 200)
 
 
@@ -68,8 +68,8 @@ def _migrations(site: Site) -> tuple[list[str], dict[str, Any]]:
 def _service(site: Site) -> dict[str, dict[str, Any]]:
     """Check sources, outbox, clone guard and bot by `health.status`.
 
-    No number of deliveries: after an alert it would tell everybody how many readers there are. Metrics have
-    them, on a listener of their own.
+    It contains no number of deliveries: after an alert that would reveal the number of subscribers. Metrics
+    have it, on a separate listener.
     """
     now = site.clock()
     fenced = site.fenced()

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 class ProxyMiddleware:
     """ASGI middleware around the whole site. ``X-Forwarded-For`` counts only when a trusted proxy sent it.
 
-    The visitor is the last hop in it that is not a trusted proxy: everything before that hop may be made up.
+    The visitor is the last hop in it that is not a trusted proxy: everything before that hop may be forged.
     ``trusted`` are networks. A private proxy outside them is logged once, because all visitors behind it
     count as one network.
     """
@@ -39,7 +39,7 @@ class ProxyMiddleware:
             peer = ip_address((scope.get("client") or ("",))[0])
         except ValueError:
             return
-        # A public address is a visitor who made the header up; visitors' addresses are not logged.
+        # A public address is a visitor who forged the header; visitors' addresses are not logged.
         if peer.is_private and not any(peer in network for network in self._trusted):
             self._warned = True
             log.warning(

@@ -1,7 +1,7 @@
-"""The log of the record for other programs, as https://c2sp.org/tlog-tiles asks: its checkpoint, its key, its
-tiles.
+"""The log of the record for other programs, as specified by https://c2sp.org/tlog-tiles: its checkpoint, its
+key, its tiles.
 
-Everybody may read it from anywhere. Nothing in it is about a subscriber.
+Any site may read it. It contains nothing about subscribers.
 """
 
 from __future__ import annotations

@@ -27,9 +27,9 @@ COLLECTOR = (20_000, 20, 50)
 def set_collector() -> None:
     """Set the garbage collector's thresholds of this process to `COLLECTOR`.
 
-    With the usual ones (700, 10, 10) a full run looks at all places and kept pages every ten seconds of a
-    busy morning, for 0.2 s in which nobody is answered: p99 was 50 times the median, and is 5 times with
-    these. What a request leaves is freed by the runs over the younger generations.
+    With the defaults (700, 10, 10), a full collection traverses all places and cached pages every ten seconds
+    under load, for 0.2 s in which no request is answered: p99 was 50 times the median, and is 5 times with
+    these. The garbage of a request is freed by collections of the younger generations.
     """
     gc.set_threshold(*COLLECTOR)
 
@@ -37,8 +37,8 @@ def set_collector() -> None:
 def create_server(app: ASGIApp, *, trusted: Iterable[str] = LOOPBACK) -> uvicorn.Server:
     """Create a server for ``run(sockets=[open_socket(...)])``.
 
-    It writes no access log, which would hold tokens and show who read what. A visitor's address is taken from
-    a proxy's header only when the proxy is in one of the ``trusted`` networks.
+    It writes no access log, which would contain tokens and show who read what. A visitor's address is taken
+    from a proxy's header only if the proxy is in one of the ``trusted`` networks.
     """
     return uvicorn.Server(
         uvicorn.Config(
@@ -59,8 +59,8 @@ def create_server(app: ASGIApp, *, trusted: Iterable[str] = LOOPBACK) -> uvicorn
 def open_socket(host: str, port: int) -> socket.socket:
     """Open a listening socket; port 0 is any free one. Raises UsageError that says what to change.
 
-    Its protocol is named, because asyncio turns Nagle's algorithm off only then: with it, each answer on a
-    kept connection waits 40 ms for the acknowledgment of its headers.
+    Its protocol is given explicitly, because only then does asyncio disable Nagle's algorithm, with which
+    each response on a kept connection would wait 40 ms for the acknowledgment of its headers.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -1,6 +1,6 @@
 """Sign-up and confirmation: GET shows, POST acts.
 
-The answer to a sign-up depends only on what was typed, never on what is stored about the address.
+The response to a sign-up depends only on what was typed, never on what is stored about the address.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def sign_up(
 def store_wish(
     request: Request, filled: FormValues, places: tuple[str, ...], address: str, channel: str
 ) -> Response | None:
-    """Store what a valid form asks for; returns the page to show when a limit was reached."""
+    """Store a valid form; returns the page to show if a limit was reached."""
     people, site = people_of(request), site_of(request)
     wish = Wish(
         address=address,
@@ -117,7 +117,7 @@ def store_wish(
 
 
 def client_of(request: Request) -> str | None:
-    """The network address that a request comes from, as the limits of sign-ups count it."""
+    """The network address of a request, for the limits of sign-ups."""
     return request.client.host if request.client else None
 
 
@@ -135,7 +135,7 @@ def confirm(
     pressed: Annotated[str, Form(alias="confirm")] = "",
     again: Annotated[str, Form()] = "",
 ) -> Response:
-    """Confirm; or, with ``again``, request a new link in place of an expired one.
+    """Confirm; or, with ``again``, request a new link to replace an expired one.
 
     Without the field of either button it does nothing: programs that preview links send empty POSTs.
     """
@@ -195,8 +195,8 @@ def _form(
 def _confirmation(request: Request, people: PeopleContext, link: Link, token: str) -> Response:
     """Show the page behind a confirmation link.
 
-    An expired link is renewed with one tap until the next purge. After that nothing is stored any more (an
-    unconfirmed address is kept for 48 hours), so the page shows the sign-up form.
+    An expired link can be renewed with one tap until the next purge. After that nothing is stored any more
+    (an unconfirmed address is kept for 48 hours), so the page shows the sign-up form.
     """
     one = link.subscriber
     return render_page(

@@ -21,16 +21,16 @@ from monitor.web.places import held_changes_of
 router = APIRouter()
 
 _PAGE = 20  # events
-_CHANGES = 150  # on one page of a changeset: at most 100 kB
-_FEW = 40  # changes shown one by one; beyond that, each state shows names first and folds the details
-_LARGEST_ID = 2**31 - 1  # of a changeset, on PostgreSQL
+_CHANGES = 150  # changes on one page of a changeset: at most 100 kB
+_FEW = 40  # the most changes shown one by one; with more, each state shows names first and folds the details
+_LARGEST_ID = 2**31 - 1  # the largest number of a changeset on PostgreSQL
 _LARGEST_MOMENT = 10**16 - 1  # microseconds since 1970, in the year 2286
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @get(router, "/changes")
 def timeline(request: Request) -> Response:
-    """Show what was published, held and withdrawn, and when a list could not be read; newest first.
+    """Show published, held and withdrawn changes, and times when a list could not be read; newest first.
 
     ``?before=``: show events before this moment, in microseconds since 1970.
     """
@@ -73,8 +73,8 @@ def timeline(request: Request) -> Response:
 
 @get(router, "/changes/{number}")
 def changeset_page(request: Request, number: str) -> Response:
-    """Show one changeset: what changed, when, what the publisher states, what it means, where, and what to do
-    next.
+    """Show one changeset: the changes, their times, the publisher's statements, what they mean, the places,
+    and next steps.
     """
     site = site_of(request)
     identity = parse_number(number, _LARGEST_ID)

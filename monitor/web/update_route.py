@@ -1,7 +1,7 @@
 """The webhook of the bot as a route of the site: updates are checked, stored sealed, and answered 200.
 
-The bot, perhaps in another process, reads them from the database. What one chat sends beyond any use is not
-stored: a burst of thousands must not stand before what others ask.
+The bot, perhaps in another process, reads them from the database. Updates of one chat above a limit are not
+stored: a burst of thousands must not delay other chats.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from monitor.storage.people import bot_updates
 log = logging.getLogger(__name__)
 
 MOST_OF_A_CHAT = 4 * PER_MINUTE
-"""Updates of one chat in a minute that are stored: several people of a group may use the bot at once."""
+"""The most updates of one chat per minute that are stored: several people in a group may use the bot
+at once.
+"""
 
 
 def create_router(
@@ -40,9 +42,9 @@ def create_router(
 ) -> APIRouter:
     """Create the route that receives updates at ``path``.
 
-    Its answers: 200, the update is stored, or is none, or one too many of its chat; 403, it lacks the secret
-    (the header X-Telegram-Bot-Api-Secret-Token); 503, it cannot be stored now, and Telegram sends it again.
-    ``seconds`` never goes back.
+    Its responses: 200, the update is stored, or not valid, or above the limit of its chat; 403, the secret is
+    missing (the header X-Telegram-Bot-Api-Secret-Token); 503, it cannot be stored now, and Telegram sends it
+    again. ``seconds`` is monotonic.
     """
     router = APIRouter()
     throttle = Throttle(seconds, MOST_OF_A_CHAT)
@@ -72,8 +74,6 @@ def create_router(
 
 
 def path_within(webhook_url: str, public_url: str | None) -> str:
-    """The route that receives what is sent to ``webhook_url``: a proxy removes the path prefix of
-    ``public_url``.
-    """
+    """The route for requests to ``webhook_url``: a proxy removes the path prefix of ``public_url``."""
     path, prefix = urlsplit(webhook_url).path or "/", urlsplit(public_url or "").path.rstrip("/")
     return path.removeprefix(prefix) if path.startswith(prefix + "/") else path
