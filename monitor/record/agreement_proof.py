@@ -1,4 +1,4 @@
-"""Reads from the database what proves that an agreement was published, or replaced by another document."""
+"""Reads the evidence that an agreement was published, or replaced by another document, from the database."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _REPLACED = (
 
 
 def collect_agreement(conn: Connection, number: int, source: SourceInfo, operator: str) -> BundleContents:
-    """The evidence of a copy of an agreement (`storage.lists.agreements.AgreementCopy`): every look from the
-    last one that saw the document before until the one that confirmed this one, and both documents.
+    """Collect the evidence of a copy of an agreement (`storage.lists.agreements.AgreementCopy`): every check
+    from the last one that saw the earlier document until the one that confirmed this one, and both documents.
 
-    Raises UsageError for an unknown number, RecordError when database and record do not agree, or the record
-    is not signed yet.
+    Raises UsageError for an unknown number, RecordError if database and record do not agree, or the record is
+    not signed yet.
     """
     copy = agreements.load_copy(conn, number)
     if copy is None or copy.source != source.name:

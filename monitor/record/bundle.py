@@ -1,8 +1,8 @@
 """Evidence bundles: what was published, between which polls, with proofs that anybody can check offline.
 Pure.
 
-A bundle is a set of files that follows from its values alone: the same evidence gives the same bytes.
-`record.verify` checks one, and travels in it.
+A bundle is a set of files that depends on its values alone: the same evidence gives the same bytes.
+`record.verify` checks a bundle, and is included in it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _EPOCH = (
     0,
     0,
     0,
-)  # the earliest time that a ZIP file can hold: its entries have none of their own
+)  # the earliest time in a ZIP file, used for all of its entries
 
 
 @dataclass(frozen=True, slots=True)
 class BundleEntry:
-    """An entry of the log with its proof. ``details`` is what the entry has only the hash of, under the name
-    given to it there.
+    """An entry of the log with its proof. ``details`` are the values of which the entry contains only hashes,
+    by their names in the entry.
     """
 
     number: int
@@ -53,7 +53,7 @@ class BundleEntry:
 
 @dataclass(frozen=True, slots=True)
 class BundleBody:
-    """A publication as it was received; ``content`` None: it was not kept. ``suffix`` is that of its format
+    """A publication as it was received; ``content`` None: it was not stored. ``suffix`` is that of its format
     (``kml``).
     """
 
@@ -68,8 +68,8 @@ class BundleBody:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A text at its place in a publication, or (as ``absent``) one that it does not have. ``part`` names a
-    part of a workbook.
+    """A text at its position in a publication, or (in ``absent``) one that it does not contain. ``part``
+    names a part of a workbook.
     """
 
     body: str
@@ -80,8 +80,8 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleContents:
-    """What a bundle shows. ``before`` and ``after`` are the bodies that the first and the last poll saw.
-    ``retractions`` are the entries by which the operator took the change back.
+    """The contents of a bundle. ``before`` and ``after`` are the bodies that the first and the last poll saw.
+    ``retractions`` are the entries by which the operator retracted the change.
     """
 
     title: str
@@ -103,7 +103,7 @@ class BundleContents:
 
 
 def build_bundle(evidence: BundleContents, signer: Signer) -> dict[str, bytes]:
-    """The files of a bundle by path, the list of them signed."""
+    """Build the files of a bundle by path, with a signed list of them."""
     verifier = signer.verifier
     head = open_checkpoint(evidence.checkpoint, verifier)
     entries = [*evidence.polls, *evidence.changes, *evidence.retractions]
@@ -135,13 +135,13 @@ def build_bundle(evidence: BundleContents, signer: Signer) -> dict[str, bytes]:
 
 
 def pack_bundle(files: Mapping[str, bytes], folder: str) -> bytes:
-    """The files as a ZIP in a folder of this name; the same bytes wherever zlib is the same."""
+    """Pack the files into a ZIP with a folder of this name; the bytes are the same with the same zlib."""
     packed = io.BytesIO()
     with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
         for path in sorted(files):
             info = ZipInfo(f"{folder}/{path}", _EPOCH)
             info.compress_type = ZIP_DEFLATED
-            info.create_system = 3  # Unix, wherever it is made
+            info.create_system = 3  # Unix, on every system
             info.external_attr = 0o644 << 16
             archive.writestr(info, files[path])
     return packed.getvalue()
@@ -149,12 +149,12 @@ def pack_bundle(files: Mapping[str, bytes], folder: str) -> bytes:
 
 @cache
 def read_verifier() -> bytes:
-    """The script that travels in every bundle."""
+    """Read the script that is included in every bundle."""
     return (Path(__file__).parent / "verify.py").read_bytes()
 
 
 def _encode_archive(evidence: BundleContents) -> bytes:
-    """The polls that saw a body that is here, for readers of web archives."""
+    """Encode the polls whose body is in the bundle, for readers of web archives."""
     fetches, url = [], evidence.publisher
     for poll in evidence.polls:
         entry = poll.entry

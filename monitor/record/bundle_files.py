@@ -1,4 +1,4 @@
-"""Evidence bundles for visitors of the site: made one at a time, kept on disk up to a bound."""
+"""Evidence bundles for visitors of the site: built one at a time, cached on disk up to a limit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from monitor.storage.lists.agreements import load_copy
 from monitor.storage.lists.changes import load_by_ids
 
 MOST_BYTES = 200 * 1024 * 1024
-"""Bytes of bundles that are kept; the one that was made first goes first."""
+"""The most bytes of cached bundles; the oldest one is deleted first."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class BundleFiles:
     def prepare_change(self, change: int) -> Path:
         """The bundle of a published change.
 
-        Raises UsageError where there is no proof of it, BundleBusyError while another one is made, and
+        Raises UsageError if there is no proof of it, BundleBusyError while another one is built, and
         RecordError.
         """
 
@@ -57,7 +57,7 @@ class BundleFiles:
                 raise UsageError(f"there is no published change {change}")
             return collect_change(conn, change, source, self.operator)
 
-        # a bundle that was made before the change was retracted says nothing of that
+        # a bundle that was built before the retraction does not mention it
         return self._prepare(f"evidence-{change}{'-retracted' if retracted else ''}", collect)
 
     def prepare_day(self, source: str, day: date) -> Path:
@@ -100,7 +100,7 @@ class BundleFiles:
             self._turn.release()
 
     def _forget(self, newest: Path) -> None:
-        """Remove the oldest bundles beyond the bound, never the newest."""
+        """Remove the oldest bundles above the limit, never the newest."""
         paths = sorted(self.folder.glob("*.zip"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
         total = 0
         for path in paths:
@@ -111,6 +111,6 @@ class BundleFiles:
 
 
 def remove_kept_copies(public: Path) -> None:
-    """Remove the bundles and dumps that are kept on disk: a publication in them was redacted."""
+    """Remove the bundles and dumps on disk: a publication in them was redacted."""
     for name in ("evidence", "dump"):
         shutil.rmtree(public / name, ignore_errors=True)

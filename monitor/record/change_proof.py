@@ -1,5 +1,5 @@
-"""What stands behind one published change: the two polls, the bytes around the agency in each, and the place
-in the log.
+"""The proof of one published change: the two polls, the bytes around the agency in each, and the position in
+the log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from monitor.storage.lists.imports import Capture
 from monitor.storage.lists.poll_rows import PollRecordRow
 
 _LONGEST = 1500  # bytes of an excerpt
-_AROUND = 300  # bytes on either side, where the line says too little or is too long
+_AROUND = 300  # bytes on each side, if the line is too short or too long
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class OriginalExcerpt:
 
 @dataclass(frozen=True, slots=True)
 class SeenPoll:
-    """A poll on one side of a change, and how the agency stood in what it brought; ``original`` None: it is
-    not in the publication, or the publication was not kept (``kept``). ``capture``: somebody else made it,
-    and ``poll`` says the same in the words of a poll.
+    """A poll on one side of a change, and the agency in its publication; ``original`` None: it is not in the
+    publication, or the publication was not stored (``kept``). ``capture``: somebody else captured it, and
+    ``poll`` describes the capture like a poll.
     """
 
     poll: PollRecordRow
@@ -64,7 +64,7 @@ class ChangeProof:
 
 
 def load_proof(conn: Connection, row: StoredChange) -> ChangeProof:
-    """Read what stands behind a published change."""
+    """Read the proof of a published change."""
     assert row.changeset is not None
     changeset = changes.load_changeset(conn, row.changeset)
     note = log_rows.load_checkpoint(conn)
@@ -81,7 +81,9 @@ def load_proof(conn: Connection, row: StoredChange) -> ChangeProof:
 
 
 def read_original(content: bytes, name: str) -> OriginalExcerpt | None:
-    """The line of a publication that has a text, or what is around it; None where the text does not occur."""
+    """Find the line of a publication with a text, or the bytes around the text; None if the text does not
+    occur.
+    """
     body = BundleBody("", detect_suffix(content), content)
     for spelling in dict.fromkeys((name, escape(name), escape(name, quote=False))):
         quote = find_quote(body, spelling)
@@ -131,7 +133,7 @@ def _find_line(content: bytes, offset: int, length: int, markup: bool) -> tuple[
     end = len(content) if end < 0 else end
     if end - start > _LONGEST or (markup and end - start < 2 * length + 50):
         start, end = max(0, offset - _AROUND), min(len(content), offset + length + _AROUND)
-        while start < offset and content[start] & 0xC0 == 0x80:  # within a character of UTF-8
+        while start < offset and content[start] & 0xC0 == 0x80:  # in the middle of a UTF-8 character
             start += 1
         while end < len(content) and content[end] & 0xC0 == 0x80:
             end += 1

@@ -1,8 +1,8 @@
 """Checkpoints of the log as C2SP signed notes with Ed25519 signatures. Pure.
 
 https://c2sp.org/signed-note and https://c2sp.org/tlog-checkpoint. A checkpoint's text is three lines: the
-origin (the name of the log and of its key), the number of entries, the root in base64. A note may carry
-signatures of others, such as witnesses: those of unknown keys are passed over, as the format asks.
+origin (the name of the log and of its key), the number of entries, the root in base64. A note may contain
+signatures of others, such as witnesses: those of unknown keys are ignored, as the format requires.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from monitor.record.tree import HASH_BYTES
 
 _ED25519 = b"\x01"  # the signature type of signed-note
 _MARK = "\N{EM DASH} "
-_LARGEST = 2**16  # bytes of a note that is read
+_LARGEST = 2**16  # the most bytes of a note
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Verifier:
 
     @property
     def id(self) -> bytes:
-        """The four bytes by which a signature names its key."""
+        """The four-byte key id in a signature."""
         return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.key).digest()[:4]
 
     def __str__(self) -> str:
@@ -105,14 +105,14 @@ class Checkpoint:
 
     @property
     def head(self) -> str:
-        """The one line that is published where others keep it: ``record 105120 A+/BDnq5...``, with the whole
-        root.
+        """The one line that is published in places where others keep it: ``record 105120 A+/BDnq5...``, with
+        the whole root.
         """
         return f"record {self.size} {_base64(self.root)}"
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
-        """Read the text; further lines (extensions) are passed over. Raises RecordError."""
+        """Parse the text; further lines (extensions) are ignored. Raises RecordError."""
         lines = text.split("\n")
         if len(lines) < 4 or not lines[0] or lines[-1]:
             raise RecordError("a checkpoint has three lines: origin, size, root")
@@ -120,7 +120,9 @@ class Checkpoint:
 
 
 def parse_head(line: str) -> tuple[int, bytes]:
-    """Size and root of a published head, in a line that may hold other words too. Raises RecordError."""
+    """Parse size and root of a published head, in a line that may contain other words too. Raises
+    RecordError.
+    """
     words = line.split()
     for at, word in enumerate(words[:-2]):
         if word == "record":
@@ -129,7 +131,7 @@ def parse_head(line: str) -> tuple[int, bytes]:
 
 
 def read_checkpoint(note: str) -> Checkpoint:
-    """The checkpoint in a note of our own, whose signature is not checked. Raises RecordError."""
+    """Read the checkpoint in our own note, without checking the signature. Raises RecordError."""
     return Checkpoint.parse(note.rpartition("\n\n")[0] + "\n")
 
 
@@ -141,8 +143,8 @@ def sign_note(text: str, signers: Iterable[Signer]) -> str:
 
 
 def open_note(note: str, verifiers: Iterable[Verifier]) -> str:
-    """The text of a note that at least one of the keys signed. Raises RecordError, also for a signature of a
-    known key that is wrong.
+    """Read the text of a note that at least one of the keys has signed. Raises RecordError, also for an
+    invalid signature of a known key.
     """
     text, blank, rest = note.rpartition("\n\n")
     lines = rest.split("\n")
@@ -165,7 +167,7 @@ def open_note(note: str, verifiers: Iterable[Verifier]) -> str:
 
 
 def open_checkpoint(note: str, verifier: Verifier) -> Checkpoint:
-    """A checkpoint that this key signed for its own log. Raises RecordError."""
+    """Read a checkpoint that this key has signed for its own log. Raises RecordError."""
     checkpoint = Checkpoint.parse(open_note(note, [verifier]))
     if checkpoint.origin != verifier.name:
         raise RecordError(f"the checkpoint is of the log {checkpoint.origin}, the key of {verifier.name}")
@@ -200,7 +202,7 @@ def _root(text: str) -> bytes:
         root = base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
         root = b""
-    if len(root) != HASH_BYTES or _base64(root) != text:  # base64 has several spellings of the same bytes
+    if len(root) != HASH_BYTES or _base64(root) != text:  # base64 allows several spellings of the same bytes
         raise RecordError("the root in a checkpoint is not a hash in base64")
     return root
 

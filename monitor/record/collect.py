@@ -1,4 +1,4 @@
-"""Reads from the database what an evidence bundle is made of."""
+"""Reads the contents of an evidence bundle from the database."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ _DAY_WITHOUT = (
 
 
 def collect_change(conn: Connection, change_id: int, source: SourceInfo, operator: str) -> BundleContents:
-    """The evidence of a published change, up to the latest checkpoint.
+    """Collect the evidence of a published change, up to the latest checkpoint.
 
-    Raises UsageError for a change that is not published or older than the record, RecordError when database
-    and record do not agree.
+    Raises UsageError for a change that is not published or older than the record, RecordError if database and
+    record do not agree.
     """
     row, changeset = _load_published(conn, change_id)
     assert row.not_before is not None
@@ -121,10 +121,10 @@ def collect_change(conn: Connection, change_id: int, source: SourceInfo, operato
 def collect_day(
     conn: Connection, source: SourceInfo, day: date, operator: str, without: str | None = None
 ) -> BundleContents:
-    """The evidence of a day (UTC) of a list, from the last poll before it to the first one after it.
+    """Collect the evidence of a day (UTC) of a list, from the last poll before it to the first one after it.
 
-    ``without`` is a text, such as an agency's name, that none of its publications has. Raises UsageError when
-    one has it, cannot be searched for it, or when the day has no polls around it, and RecordError as
+    ``without`` is a text, such as an agency's name, that none of its publications contains. Raises UsageError
+    if one contains it or cannot be searched, or if the day has no polls around it, and RecordError as
     `collect_change` does.
     """
     start = datetime.combine(day, time(), UTC)
@@ -166,8 +166,8 @@ def collect_day(
 
 
 def _prove_absence(body: BundleBody, text: str) -> tuple[Quote, ...]:
-    """The text as absent in every part of the publication. Raises UsageError if one has it, escaped or
-    not.
+    """Prove that the text is absent from every part of the publication. Raises UsageError if one contains it,
+    escaped or not.
     """
     if body.content is None:
         raise UsageError(f"the publication {body.sha256[:12]} was not kept: nobody can tell what it lacked")
@@ -179,8 +179,8 @@ def _prove_absence(body: BundleBody, text: str) -> tuple[Quote, ...]:
 
 
 def find_quote(body: BundleBody, text: str) -> Quote | None:
-    """Where a text stands in a publication: in the file itself, or in a part of a workbook; None if it does
-    not.
+    """Find a text in a publication: in the file itself, or in a part of a workbook; None if it does not
+    occur.
     """
     if body.content is None or not text:
         return None
@@ -221,7 +221,7 @@ def _load_entries(
 def _find_changes_entry(
     conn: Connection, first: int, described: dict[str, LeafValue], size: int, nodes: Nodes
 ) -> BundleEntry:
-    """The entry that tells of a change: many changes of one publication are in several entries in a row."""
+    """Find the log entry with a change: many changes of one publication take several consecutive entries."""
     start = first
     while leaves := log_rows.load_leaf_range(conn, start, start + 16):
         for leaf in leaves:
@@ -238,7 +238,7 @@ def _find_changes_entry(
 def _find_retractions(
     conn: Connection, row: StoredChange, published: int, size: int, nodes: Nodes
 ) -> tuple[BundleEntry, ...]:
-    """The entry by which the operator retracted a change; none where it stands."""
+    """Find the entry by which the operator retracted a change; empty if it is not retracted."""
     if row.retraction is None:
         return ()
     found = [
@@ -252,7 +252,9 @@ def _find_retractions(
 
 
 def prove(leaf: log_rows.LogLeaf, size: int, nodes: Nodes, details: dict[str, LeafValue]) -> BundleEntry:
-    """An entry with the proof that the signed log of this size has it. Raises RecordError until it has."""
+    """Build an entry with the proof that the signed log of this size contains it. Raises RecordError if it is
+    not signed yet.
+    """
     if leaf.number >= size:
         raise RecordError("the record has not been signed since: try again when `monitor run` has signed it")
     proof = prove_inclusion(leaf.number, size, nodes)
@@ -262,13 +264,13 @@ def prove(leaf: log_rows.LogLeaf, size: int, nodes: Nodes, details: dict[str, Le
 def list_details(
     headers: list[list[str]] | None, request: dict[str, LeafValue] | None
 ) -> dict[str, LeafValue]:
-    """What the entry of a poll has only the hashes of, as far as it is kept."""
+    """The stored values of which a poll's entry contains only the hashes."""
     details: dict[str, LeafValue] = {"headers": headers} if headers else {}
     return details | ({"request": request} if request else {})
 
 
 def load_bundle_body(conn: Connection, sha256: str) -> BundleBody:
-    """A body as a bundle holds it, without content where it is not kept."""
+    """Load a body for a bundle, without content if it is not stored."""
     content = bodies.load_body(conn, sha256)
     return BundleBody(sha256, detect_suffix(content or b""), content)
 
@@ -283,7 +285,7 @@ def detect_suffix(content: bytes) -> str:
 
 
 def _quote(row: StoredChange, body: BundleBody, before: str, after: str, *, present: bool) -> Quote | None:
-    """The agency's name in the publication that has it, or as a text that the other one does not have."""
+    """Quote the agency's name in the publication that contains it, or as absent from the other one."""
     listing = row.change.after or row.change.before
     if row.change.kind is Kind.CHANGED or before == after or listing is None:
         return None
@@ -306,7 +308,7 @@ def _parts(content: bytes) -> tuple[str, ...]:
 
 
 def read_part(content: bytes, part: str) -> bytes:
-    """A part of a workbook, or the whole publication for the part ""."""
+    """Read a part of a workbook, or the whole publication for the part ""."""
     if not part:
         return content
     with ZipFile(io.BytesIO(content)) as archive:
@@ -320,5 +322,5 @@ def _name(row: StoredChange) -> str:
 
 
 def format_minute(at: datetime) -> str:
-    """A moment for a sentence: 2026-03-01 12:00 UTC."""
+    """Format a moment for a sentence: 2026-03-01 12:00 UTC."""
     return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -1,8 +1,8 @@
 """Leaves of the log as canonical JSON: the same value gives the same bytes in every language (RFC 8785, JCS).
 Pure.
 
-Only objects, lists, text and integers: numbers with a fraction and truth values read differently in different
-languages. What is not known is left out. Keys are ASCII, so that sorting them needs no rule.
+Only objects, lists, text and integers are allowed: fractions and booleans are written differently in
+different languages. Unknown values are left out. Keys are ASCII, so that their sort order is unambiguous.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import TypeAlias
 from monitor.core.canonical import dump_canonical
 
 LARGEST = 65_535
-"""Bytes of the largest leaf: tlog-tiles gives its length in two bytes."""
+"""The most bytes of a leaf: tlog-tiles stores its length in two bytes."""
 _SAFE = 2**53 - 1  # the largest integer that every JSON reader keeps exactly (RFC 7493, 2.2)
 
 LeafValue: TypeAlias = "str | int | Sequence[LeafValue] | Mapping[str, LeafValue]"
 
 
 def encode_leaf(content: Mapping[str, LeafValue]) -> bytes:
-    """The canonical bytes. Raises ValueError for anything but objects, lists, text and integers, and for a
-    leaf that is too large.
+    """Encode as canonical bytes. Raises ValueError for anything except objects, lists, text and integers, and
+    for a leaf that is too large.
     """
     _check(content)
     encoded = dump_canonical(content)
@@ -33,7 +33,7 @@ def encode_leaf(content: Mapping[str, LeafValue]) -> bytes:
 
 
 def decode_leaf(encoded: bytes) -> dict[str, LeafValue]:
-    """What `encode_leaf` was given. Raises ValueError for bytes that it would not have made."""
+    """Decode the bytes of `encode_leaf`. Raises ValueError for bytes that it would not produce."""
     content = json.loads(encoded)
     if not isinstance(content, dict) or encode_leaf(content) != encoded:
         raise ValueError("a leaf of the log is not canonical JSON")
@@ -41,7 +41,7 @@ def decode_leaf(encoded: bytes) -> dict[str, LeafValue]:
 
 
 def format_time(at: datetime) -> str:
-    """UTC to the microsecond, always of the same length: ``2026-03-01T12:00:00.000000Z``."""
+    """Format a time in UTC to the microsecond, always of the same length: ``2026-03-01T12:00:00.000000Z``."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 

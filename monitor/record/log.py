@@ -1,10 +1,9 @@
-"""The log of the record: entries are appended in the transaction that they tell of, checkpoints are signed
+"""The log of the record: entries are appended in the transaction that they describe, checkpoints are signed
 afterwards.
 
-An append locks the log's head first, before any other row, and keeps it until the commit: entries get
-numbers without a gap, and no two transactions wait for each other. An entry needs no key; a process that is
-killed between a commit and the next checkpoint has lost nothing, for the next checkpoint covers the entry
-too.
+An append locks the log's head first, before any other row, and holds it until the commit: so entries are
+numbered without gaps, and transactions cannot deadlock. An entry needs no key; if a process is killed between
+a commit and the next checkpoint, nothing is lost, because the next checkpoint covers the entry too.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from monitor.storage.lists.imports import Capture
 from monitor.storage.lists.log_rows import LogHead
 from monitor.storage.lists.sent_requests import join_validators
 
-_LONGEST = 1000  # characters of a text in an entry: a publisher may write names without end
-_PART = 40_000  # bytes of changes in one entry; further changes go into further entries
+_LONGEST = 1000  # the most characters of a text in an entry: a publisher may write endless names
+_PART = 40_000  # the most bytes of changes in one entry; the rest go into further entries
 
 
 def append_entry(conn: Connection, content: Mapping[str, LeafValue], now: datetime) -> int:
@@ -36,7 +35,7 @@ def append_entry(conn: Connection, content: Mapping[str, LeafValue], now: dateti
 
 
 def insert_poll(conn: Connection, attempt: Attempt) -> int:
-    """Write a fetch and its entry in the log, whatever came of it; the id of the fetch."""
+    """Write a fetch and its log entry, whatever its outcome; returns the id of the fetch."""
     head = log_rows.lock_head(conn)
     number, baseline = log_rows.count_poll(conn, attempt.source)
     kept = history.condense_attempt(conn, attempt)
@@ -45,8 +44,8 @@ def insert_poll(conn: Connection, attempt: Attempt) -> int:
 
 
 def append_look(conn: Connection, attempt: Attempt, number: int) -> int:
-    """Append a look at an agreement as the log tells polls: ``attempt.source`` names the agreement, and its
-    looks have numbers of their own. Returns the entry's number.
+    """Append a check of an agreement in the form of a poll: ``attempt.source`` names the agreement, and its
+    checks have numbers of their own. Returns the entry's number.
     """
     return append_entry(conn, _describe_attempt(attempt, attempt, number, None), attempt.at)
 
@@ -54,8 +53,8 @@ def append_look(conn: Connection, attempt: Attempt, number: int) -> int:
 def append_agreement(
     conn: Connection, source: str, described: Mapping[str, LeafValue | None], now: datetime
 ) -> int:
-    """Append a first copy of an agreement, or that another document replaced it; its entry. ``source`` names
-    the agreement as its looks do.
+    """Append a first copy of an agreement, or its replacement by another document; returns the entry's
+    number. ``source`` names the agreement as its checks do.
     """
     content: dict[str, LeafValue] = {"type": "changes", "source": source, "at": format_time(now)}
     return append_entry(conn, content | {"changes": [_without_none(described)]}, now)
@@ -64,7 +63,7 @@ def append_agreement(
 def _describe_attempt(
     attempt: Attempt, kept: Attempt, number: int, baseline: int | None
 ) -> dict[str, LeafValue]:
-    """A poll as the log tells it; ``kept`` is what is stored of the attempt."""
+    """Describe a poll for the log; ``kept`` is the stored part of the attempt."""
     headers = [list(header) for header in kept.headers]
     request = join_validators(attempt.request, attempt.validators)
     content: dict[str, LeafValue | None] = {
@@ -99,9 +98,10 @@ def append_changes(
     *,
     imported_at: datetime | None = None,
 ) -> int:
-    """Append what was published of a source under a number of its baseline; the first entry of it.
+    """Append the changes of a source published under a number of its baseline; returns the first entry's
+    number.
 
-    ``imported_at``: the changes are those of an imported capture of that moment, and not seen by this
+    ``imported_at``: the changes come from an imported capture of that moment, and were not seen by this
     service.
     """
     content: dict[str, LeafValue] = {
@@ -119,7 +119,7 @@ def append_changes(
 
 
 def append_capture(conn: Connection, source: str, capture: Capture, now: datetime) -> int:
-    """Append a publication of the past that somebody else captured, as it was imported now; its entry."""
+    """Append an imported publication that somebody else captured; returns the entry's number."""
     content: dict[str, LeafValue | None] = {
         "type": "import",
         "source": source,
@@ -139,7 +139,7 @@ def append_capture(conn: Connection, source: str, capture: Capture, now: datetim
 
 
 def append_import_undone(conn: Connection, source: str, now: datetime) -> None:
-    """Append that the imported past of a source was taken back. The entries of its captures stay."""
+    """Append that the imported past of a source was removed. The entries of its captures stay."""
     append_entry(conn, {"type": "import undone", "source": source, "at": format_time(now)}, now)
 
 
@@ -152,7 +152,7 @@ def append_decision(
     *,
     body: str | None = None,
 ) -> None:
-    """Append what a person ``approved`` or ``rejected``: changes, or a publication."""
+    """Append that a person ``approved`` or ``rejected`` changes or a publication."""
     content = {"type": "decision", "source": source, "at": format_time(now), "decision": decision}
     if body is not None:
         append_entry(conn, content | {"body": body}, now)
@@ -195,8 +195,8 @@ def append_retraction(conn: Connection, row: StoredChange, texts: Mapping[str, s
 def append_placing(
     conn: Connection, source: str, number: int, gazetteer: str, listings: int, moved: int, now: datetime
 ) -> None:
-    """Append that the agencies of a list were placed by another ``gazetteer``: how many were placed before,
-    and how many of them serve other places now. Nothing of the list has changed.
+    """Append that the agencies of a list were placed again by another ``gazetteer``: how many were placed
+    before, and how many of them serve other places now. The list itself has not changed.
     """
     content: dict[str, LeafValue] = {
         "type": "placements",
@@ -211,7 +211,7 @@ def append_placing(
 
 
 def describe_change(row: StoredChange) -> dict[str, LeafValue]:
-    """A published change as the log tells it."""
+    """Describe a published change for the log."""
     before, after = row.change.before, row.change.after
     listing = after or before
     assert listing is not None
@@ -229,13 +229,13 @@ def describe_change(row: StoredChange) -> dict[str, LeafValue]:
 
 
 def digest_headers(headers: list[list[str]]) -> str | None:
-    """The hash by which an entry names headers; None when there are none."""
+    """Compute the hash of headers in an entry; None if there are none."""
     return hash_canonical(headers) if headers else None
 
 
 def read_nodes(conn: Connection) -> Nodes:
-    """The nodes of the log's tree, each read once. Only every eighth level is kept; those between are
-    computed.
+    """Return the function that reads nodes of the log's tree, each once. Only every eighth level is stored;
+    those between are computed.
     """
 
     @lru_cache(maxsize=4096)
@@ -256,8 +256,8 @@ def append_redaction(conn: Connection, body: str, reason: str, now: datetime) ->
 
 
 def read_tile(conn: Connection, level: int | None, index: int, width: int) -> bytes | None:
-    """The content of a tile (of an entry bundle when the level is None); None when the log has not grown so
-    far.
+    """Read the content of a tile (of an entry bundle if the level is None); None if the log is not that long
+    yet.
     """
     start, end = index * WIDTH, index * WIDTH + width
     if end > log_rows.load_head(conn).size >> HEIGHT * (level or 0):
@@ -270,7 +270,7 @@ def read_tile(conn: Connection, level: int | None, index: int, width: int) -> by
 def append_source(
     conn: Connection, source: str, url: str, format: str, fingerprint: str, every: timedelta, now: datetime
 ) -> None:
-    """Append the public part of a source's configuration, from which on its publications are read so."""
+    """Append the public part of a source's configuration, which applies to its publications from now on."""
     content: dict[str, LeafValue] = {
         "type": "source",
         "source": source,
@@ -284,13 +284,13 @@ def append_source(
 
 
 def read_frontier(head: LogHead) -> Frontier:
-    """The tree that a head describes."""
+    """Read the tree that a head describes."""
     starts = range(0, len(head.peaks), HASH_BYTES)
     return Frontier(head.size, tuple(head.peaks[start : start + HASH_BYTES] for start in starts))
 
 
 def clip_text(text: str) -> str:
-    """A text that has a place in the log: of bounded length, and with nothing that UTF-8 cannot hold."""
+    """Limit a text for the log: to a maximum length, and without characters that UTF-8 cannot encode."""
     return text[:_LONGEST].encode(errors="replace").decode()
 
 

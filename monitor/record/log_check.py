@@ -1,5 +1,5 @@
 """Checks the log in the database against a head that was published before: every entry is hashed again, so
-what is stored of the tree proves nothing about itself.
+the check does not rely on the stored tree.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from monitor.record.tree import EMPTY_ROOT, Frontier, hash_leaf
 from monitor.storage.lists import log_rows
 from monitor.storage.lists.record_rows import iterate_leaves
 
-_HASHES = 4096  # that are compared with what is stored, at a time
+_HASHES = 4096  # the number of entries that are compared with the stored hashes at a time
 
 
 def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
-    """Name, success and explanation of every check of the log against a published ``head``.
+    """Run every check of the log against a published ``head``: name, success and explanation.
 
     Raises RecordError for a line that is not a head.
     """
@@ -66,7 +66,9 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
 
 
 class _Damage:
-    """Finds the first entry whose hash, or that of a subtree which ends with it, is not the stored one."""
+    """Finds the first entry whose hash, or the hash of a subtree that ends with it, differs from the stored
+    one.
+    """
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
@@ -74,13 +76,13 @@ class _Damage:
         self._first: int | None = None
 
     def compare(self, number: int, nodes: list[tuple[int, int, bytes]]) -> None:
-        """Compare the nodes that an entry completes with what is stored."""
+        """Compare the nodes that an entry completes with the stored ones."""
         self._hashes += [(level, index, number, hashed) for level, index, hashed in nodes]
         if len(self._hashes) >= _HASHES:
             self.finish()
 
     def finish(self) -> int | None:
-        """Compare what was collected; the first damaged entry, None where there is none."""
+        """Compare the collected nodes; returns the first damaged entry, None if there is none."""
         for level in sorted({each[0] for each in self._hashes}):
             given = [each for each in self._hashes if each[0] == level]
             stored = log_rows.load_hashes(self._conn, level, given[0][1], given[-1][1] + 1)

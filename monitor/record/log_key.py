@@ -1,8 +1,8 @@
-"""The key that signs the log: ``log.key`` beside the database, and how another key takes its place.
+"""The key that signs the log: ``log.key`` beside the database, and its replacement.
 
-The file holds the key in the form ``PRIVATE+KEY+name+id+key``, as other logs keep it, and after an exchange
+The file contains the key in the form ``PRIVATE+KEY+name+id+key``, as for other logs, and after a replacement
 one endorsement per earlier key: a note in which the old key signs the new one. A key is never replaced
-without one, so that anybody who knows an old key can follow.
+without one, so that everybody who knows an old key can verify the new one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LARGEST_FILE = 2**20  # bytes
 
 @dataclass(frozen=True, slots=True)
 class LogKey:
-    """The key of a log, and the endorsements that lead to it from the first one, oldest first."""
+    """The key of a log, and the chain of endorsements from the first key to it, oldest first."""
 
     signer: Signer
     endorsements: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ def load_log_key(folder: Path) -> LogKey:
 
 
 def exchange_log_key(folder: Path, key: LogKey) -> LogKey:
-    """Put a new key in the place of ``key``, which signs it. The log keeps its name. Raises KeyFileError."""
+    """Replace ``key`` by a new key, which it signs. The log keeps its name. Raises KeyFileError."""
     new = Signer(key.signer.name, secrets.token_bytes(32))
     exchanged = LogKey(new, (*key.endorsements, endorse(key.signer, new)))
     _write(folder / NAME, exchanged, replace=True)
@@ -85,7 +85,7 @@ def exchange_log_key(folder: Path, key: LogKey) -> LogKey:
 
 
 def replace_unusable_log_key(folder: Path, name: str) -> LogKey:
-    """Write a new key that no earlier one has signed. A file that is there becomes ``log.key.unusable``.
+    """Write a new key that no earlier one has signed. An existing file is renamed to ``log.key.unusable``.
     Raises KeyFileError.
     """
     path = folder / NAME
@@ -96,14 +96,14 @@ def replace_unusable_log_key(folder: Path, name: str) -> LogKey:
 
 
 def endorse(old: Signer, new: Signer) -> str:
-    """The note in which an old key names the one that follows it, signed by both: the new one proves that it
-    exists.
+    """Create the note in which an old key names its successor, signed by both: the new key's signature proves
+    possession.
     """
     return sign_note(f"{_TITLE}\n{old.verifier}\n{new.verifier}\n", [old, new])
 
 
 def read_endorsement(note: str) -> tuple[Verifier, Verifier]:
-    """The old and the new key of an endorsement that both have signed. Raises RecordError."""
+    """Read the old and the new key of an endorsement that both have signed. Raises RecordError."""
     lines = note.split("\n")
     if len(lines) < 4 or lines[0] != _TITLE or lines[3]:
         raise RecordError("this is not the endorsement of a key")
@@ -114,10 +114,10 @@ def read_endorsement(note: str) -> tuple[Verifier, Verifier]:
 
 
 def follow_endorsements(known: Verifier, endorsements: tuple[str, ...]) -> Verifier:
-    """The key that a chain of endorsements leads to from a known key; endorsements before the known key are
-    passed over.
+    """Follow a chain of endorsements from a known key to the current one; endorsements before the known key
+    are skipped.
 
-    Raises RecordError when one is not signed by the key before it.
+    Raises RecordError if one is not signed by the key before it.
     """
     reached = None
     for note in endorsements:
@@ -151,7 +151,7 @@ def _parse_endorsement(line: str) -> str:
 
 
 def _write(path: Path, key: LogKey, *, replace: bool) -> None:
-    """Write the key; without ``replace`` one that is there stays. Raises KeyFileError."""
+    """Write the key; without ``replace`` an existing one is kept. Raises KeyFileError."""
     signer = key.signer
     secret = base64.b64encode(b"\x01" + signer.seed).decode()
     lines = [_COMMENT, f"{_PREFIX}{signer.name}+{signer.verifier.id.hex()}+{secret}"]

@@ -1,9 +1,9 @@
 """Signed states of the log: the key that belongs to a database, checkpoints, and the copy of the last one
 outside the database.
 
-The copy, ``log.head`` beside the key, shows whether the database is an older one than the record that was
-published: a backup that was restored and went on. That cannot be taken back, so it is said in the log itself,
-and a comparison of heads finds it.
+The copy, ``log.head`` beside the key, shows whether the database is older than the published record, that is,
+a restored backup that continued. That cannot be undone, so it is recorded in the log itself, and a comparison
+of heads reveals it.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ _LARGEST_HEAD = 2**16  # bytes
 
 
 def open_log_key(engine: Engine, folder: Path, name: str, now: datetime) -> LogKey:
-    """The key that signs this database's log, created with the first entry of the log under ``name``.
+    """Open the key that signs this database's log; it is created with the first entry of the log under
+    ``name``.
 
-    A key that the one before it has signed is taken over, and the log says so. Raises KeyFileError for any
-    other.
+    A new key that the previous one has signed is accepted, and the log records it. Raises KeyFileError for
+    any other.
     """
     with reading(engine) as conn:
         known = log_rows.load_head(conn).key
@@ -73,8 +74,8 @@ def open_log_key(engine: Engine, folder: Path, name: str, now: datetime) -> LogK
 
 
 def find_log_key_problem(engine: Engine, folder: Path) -> str | None:
-    """Say why the log's key file is not the one that signs this record, and what to do; None if it is, or if
-    no key was made yet. Creates and changes nothing. Raises StoreError.
+    """Describe why the log's key file is not the one that signs this record, and what to do; None if it is,
+    or if no key was created yet. It is read-only. Raises StoreError.
     """
     with reading(engine) as conn:
         known = log_rows.load_head(conn).key
@@ -91,11 +92,11 @@ def find_log_key_problem(engine: Engine, folder: Path) -> str | None:
 
 
 def replace_lost_key(engine: Engine, folder: Path, now: datetime) -> LogKey:
-    """Let the record go on under a new key where the one that signs it is lost. The log says that nobody has
-    signed the new one. Raises UsageError where the key is not lost, KeyFileError.
+    """Continue the record with a new key after the loss of the old one. The log records that the new key is
+    not endorsed. Raises UsageError if the key is not lost, KeyFileError.
 
-    Readers who kept an earlier head cannot tell by the signature that it is the same record, only by the
-    head itself: the log still begins with what it covers.
+    Readers who kept an earlier head cannot verify by the signature that it is the same record, only by the
+    head itself: the log still begins with the entries that it covers.
     """
     if find_log_key_problem(engine, folder) is None:
         raise UsageError("the key that signs this record is not lost: replace it without --lost")
@@ -120,7 +121,7 @@ def append_start(engine: Engine, version: str, now: datetime) -> None:
 
 
 def sign_checkpoint(engine: Engine, key: LogKey, folder: Path, now: datetime) -> Checkpoint | None:
-    """Sign the state of the log if it has grown; None if it has not. Says in the log when the database is an
+    """Sign the state of the log if it has grown; None if it has not. Records in the log if the database is an
     older copy.
     """
     _report_fork(engine, _list_verifiers(key), folder, now)
@@ -138,7 +139,7 @@ def sign_checkpoint(engine: Engine, key: LogKey, folder: Path, now: datetime) ->
 
 
 def find_fork(engine: Engine, verifiers: Sequence[Verifier], folder: Path) -> Checkpoint | None:
-    """The state that was published last, signed by one of these keys, if the log in the database does not
+    """Find the last published state, signed by one of these keys, if the log in the database does not
     continue it.
     """
     published = _read_head(folder, verifiers)
@@ -166,7 +167,7 @@ def _report_fork(engine: Engine, verifiers: Sequence[Verifier], folder: Path, no
 
 
 def _list_verifiers(key: LogKey) -> tuple[Verifier, ...]:
-    """A key and those that it has followed."""
+    """A key and its predecessors."""
     return key.verifier, *(read_endorsement(endorsement)[0] for endorsement in key.endorsements)
 
 

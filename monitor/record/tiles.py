@@ -1,8 +1,8 @@
-"""Paths and contents of the tiles under which the log is served (https://c2sp.org/tlog-tiles). Pure.
+"""Paths and contents of the tiles in which the log is served (https://c2sp.org/tlog-tiles). Pure.
 
 A tile holds up to 256 hashes of one level of the tree; level n of the tiles is level 8 n of the tree. An
-entry bundle holds the leaves themselves, under the same numbers. A tile that is not full names its width,
-because it will grow.
+entry bundle contains the leaves themselves, under the same numbers. The path of a partial tile includes its
+width, because it will grow.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def format_tile_path(level: int | None, index: int, width: int = WIDTH) -> str:
 
 
 def parse_tile_path(path: str) -> tuple[int | None, int, int]:
-    """Level (None: entries), index and width of a path. Raises ValueError for a path that `format_tile_path`
-    does not make.
+    """Parse level (None: entries), index and width of a path. Raises ValueError for a path that
+    `format_tile_path` does not produce.
     """
     match = _PATH.fullmatch(path)
     if match is None:
@@ -53,7 +53,7 @@ def encode_entries(leaves: Iterable[bytes]) -> bytes:
 
 
 def decode_entries(bundle: bytes) -> tuple[bytes, ...]:
-    """The leaves of an entry bundle. Raises ValueError for one that is cut."""
+    """Decode the leaves of an entry bundle. Raises ValueError if it is truncated."""
     leaves, at = [], 0
     while at < len(bundle):
         end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")

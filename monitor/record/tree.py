@@ -29,8 +29,8 @@ def hash_children(left: bytes, right: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """The complete subtrees of a tree, largest first: all that appending to it needs. ``peaks`` has one hash
-    per set bit of ``size``.
+    """The complete subtrees of a tree, largest first, which are sufficient to append to it. ``peaks`` has one
+    hash per set bit of ``size``.
     """
 
     size: int = 0
@@ -41,8 +41,8 @@ class Frontier:
             raise ValueError(f"a tree of {self.size} leaves has not {len(self.peaks)} peaks")
 
     def append(self, leaf: bytes) -> tuple[Frontier, tuple[tuple[int, int, bytes], ...]]:
-        """The tree with one leaf hash more, and the nodes (level, index, hash) that this completed, the
-        leaf's own first.
+        """Append one leaf hash; returns the new tree, and the nodes (level, index, hash) that this completed,
+        the leaf's own first.
         """
         peaks, level, node = list(self.peaks), 0, leaf
         completed = [(0, self.size, node)]
@@ -94,7 +94,7 @@ def prove_consistency(old: int, new: int, nodes: Nodes) -> tuple[bytes, ...]:
     if old in (0, new):
         return ()
     proof: list[bytes] = []
-    start, end, whole = 0, new, True  # whole: the old tree is this very subtree, which the verifier knows
+    start, end, whole = 0, new, True  # the old tree is exactly this subtree, which the verifier knows
     while old != end:
         middle = start + _split(end - start)
         if old <= middle:
@@ -109,7 +109,7 @@ def prove_consistency(old: int, new: int, nodes: Nodes) -> tuple[bytes, ...]:
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """Whether the proof shows a leaf hash at ``index`` of the tree with this size and root (2.1.3.2)."""
+    """Whether the proof proves a leaf hash at ``index`` of the tree with this size and root (2.1.3.2)."""
     if not 0 <= index < size:
         return False
     place, last, node = index, size - 1, leaf
@@ -129,7 +129,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 
 def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes) -> bool:
-    """Whether the proof shows that the tree with the old size and root is the beginning of the new one
+    """Whether the proof proves that the tree with the old size and root is the beginning of the new one
     (2.1.4.2).
     """
     if not 0 <= old <= new:

@@ -1,8 +1,8 @@
 """Fetches as records of a web archive (WARC 1.1, ISO 28500:2017). Pure; equal fetches give equal bytes.
 
-Every record is a gzip member of its own, as readers expect. A fetch whose content an earlier record has is a
-revisit of that one. Where the form in which the server sent a body is not at hand, the headers that describe
-that form get the prefix ``X-Archive-Orig-``, as other archives do.
+Every record is a gzip member of its own, as readers expect. A fetch with the same content as an earlier
+record is a revisit of that one. If the encoded form of a body is not available, the headers that describe
+that form get the prefix ``X-Archive-Orig-``, as in other archives.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from urllib.parse import quote, urlsplit
 
 MEDIA_TYPE = "application/warc"
 _OF_THE_FORM = frozenset({"content-encoding", "content-length", "transfer-encoding"})
-_NAMES = uuid.UUID("5c8d3f0e-2b8e-5d0a-9a64-6d0d3f0f3b57")  # record ids are names in this space
-_SAFE = "!#$%&'()*+,-./:;=?@[]_~"  # characters that an address may hold as they are (RFC 3986)
+_NAMES = uuid.UUID("5c8d3f0e-2b8e-5d0a-9a64-6d0d3f0f3b57")  # the namespace of record ids
+_SAFE = "!#$%&'()*+,-./:;=?@[]_~"  # characters that a URL may contain unescaped (RFC 3986)
 _REVISIT = "http://netpreserve.org/warc/1.1/revisit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedFetch:
-    """A fetch whose content is known: ``sha256`` of the decoded body, ``headers`` as they are stored,
-    ``request`` as `storage.lists.sent_requests.join_validators` gives it, where it is known.
+    """A fetch with known content: ``sha256`` of the decoded body, ``headers`` as stored, ``request`` as
+    returned by `storage.lists.sent_requests.join_validators`, if known.
 
-    ``captured_by`` is who captured it where that was somebody else; then there are no headers.
+    ``captured_by`` is who captured it if somebody else did; then there are no headers.
     """
 
     at: datetime
@@ -43,14 +43,16 @@ class ArchivedFetch:
 
 @dataclass(frozen=True, slots=True)
 class ArchivedBody:
-    """A body, decoded, and in the gzip form in which the server sent it where that is at hand."""
+    """A decoded body, and the gzip form in which the server sent it, if available."""
 
     content: bytes = field(repr=False)
     wire: bytes | None = field(default=None, repr=False)
 
 
 class WarcEncoder:
-    """Encodes the records of one file, in order. ``part_of`` names the list, ``operator`` who fetched."""
+    """Encodes the records of one file, in order. ``part_of`` names the list, ``operator`` the operator who
+    fetched it.
+    """
 
     def __init__(self, *, software: str, operator: str, part_of: str) -> None:
         self._told = {"software": software, "format": "WARC File Format 1.1", "isPartOf": part_of}
@@ -59,12 +61,12 @@ class WarcEncoder:
         self._first: dict[str, tuple[str, str, str, str]] = {}
 
     def has(self, sha256: str) -> bool:
-        """Whether a record before has this content: then the next one with it needs no body."""
+        """Whether an earlier record has this content: then the next one with it needs no body."""
         return sha256 in self._first
 
     def encode(self, fetch: ArchivedFetch, body: ArchivedBody | None = None) -> bytes:
-        """The record of a fetch, between a warcinfo record where it is the first of who captured it and a
-        record of the request where that is known. ``body`` may be None only where `has` is true.
+        """Encode the record of a fetch, preceded by a warcinfo record if it is the first by its capturer, and
+        followed by a record of the request if that is known. ``body`` may be None only if `has` is true.
         """
         pieces = b""
         by = fetch.captured_by or self._operator
@@ -144,7 +146,7 @@ def _encode_request(of: str, fields: Mapping[str, str], request: Mapping[str, An
 
 
 def _describes_other_form(key: str, value: str, wire: bytes | None) -> bool:
-    """Whether a header is of another form of the body than the one in the record."""
+    """Whether a header describes a different form of the body than the one in the record."""
     key = key.lower()
     if key not in _OF_THE_FORM:
         return False
@@ -186,7 +188,7 @@ def _digest(content: bytes) -> str:
 
 
 def _format_time(at: datetime) -> str:
-    """A time as WARC 1.1 has it: with as many digits after the second as it needs."""
+    """Format a time for WARC 1.1: with as many fractional digits as needed."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -197,7 +199,7 @@ def _one_line(text: str) -> str:
 def encode_all(
     encoder: WarcEncoder, fetches: Iterable[ArchivedFetch], bodies: Mapping[str, bytes]
 ) -> Iterator[bytes]:
-    """The records of fetches whose bodies are in memory; a fetch without a body is left out."""
+    """Encode the records of fetches whose bodies are in memory; a fetch without a body is left out."""
     for fetch in fetches:
         content = bodies.get(fetch.sha256)
         if content is not None:

@@ -1,4 +1,4 @@
-"""The kept fetches of a list, and of the agreements that it links, as web archives."""
+"""The stored fetches of a list, and of the agreements that it links to, as web archives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ SOFTWARE = "map-monitor"
 def write_archives(
     conn: Connection, source: str, operator: str, polls: IO[bytes], agreements: IO[bytes]
 ) -> tuple[int, int]:
-    """Write both archives of a source, one body in memory at a time; how many records each has."""
+    """Write both archives of a source, with one body in memory at a time; returns the number of records in
+    each.
+    """
     encoder = WarcEncoder(software=f"{SOFTWARE} {__version__}", operator=operator, part_of=source)
     captured = archive_rows.iterate_captures(conn, source)
     first = _write(conn, encoder, captured, polls)
@@ -58,5 +60,5 @@ def _load(conn: Connection, sha256: str) -> ArchivedBody | None:
         return None
     try:
         return ArchivedBody(content, bodies.load_wire(conn, sha256))
-    except StoreError:  # this zlib does not rebuild it; the body itself is whole
+    except StoreError:  # this zlib does not reproduce the gzip form; the body itself is complete
         return ArchivedBody(content)

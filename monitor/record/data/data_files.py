@@ -1,6 +1,6 @@
-"""The files of the record, each built once for a state of its list and kept on disk.
+"""The files of the record, each built once for a state of its list and cached on disk.
 
-A file is whole or it is not there: it is written beside its place and then renamed.
+Files are complete or absent: each is written to a temporary name and then renamed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from monitor.storage.lists.past_lists import ListMoment
 from monitor.storage.lists.retracted_changes import count_all_retracted
 
 SCHEMA = 4
-"""The version of the files' fields; it is in the name of every kept file."""
+"""The version of the files' fields; it is part of the name of every cached file."""
 
 FILES: dict[str, tuple[str, str]] = {
     "agencies.csv": ("agencies", "text/csv; charset=utf-8"),
@@ -43,19 +43,21 @@ FILES: dict[str, tuple[str, str]] = {
     "changes.ndjson": ("changes", "application/x-ndjson"),
     "polls.csv": ("polls", "text/csv; charset=utf-8"),
 }
-"""The files of each list: the table that each has, and its media type."""
+"""The files of each list, each with its table and media type."""
 
 COMPRESSED, COMPRESSED_TYPE = ".gz", "application/gzip"
 """What is appended to the name of a file for its compressed form, and that form's media type."""
 PACKAGE = "datapackage.json"
 DATABASE = "record.sqlite"
-_PAST_KEPT = 64  # files of past moments of one list that stay on disk
+_PAST_KEPT = 64  # the most files of past moments of one list that stay on disk
 _KEPT = re.compile(r"(?P<key>[^~]+)~(?P<hash>[0-9a-f]{64})~(?P<name>[^~]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class _ListState:
-    """What the files of a list depend on: its number, its retracted changes, and the id of its last poll."""
+    """The state that the files of a list depend on: its number, its retracted changes, and the id of its last
+    poll.
+    """
 
     number: int = 0
     retracted: int = 0
@@ -63,7 +65,7 @@ class _ListState:
 
 
 def _load_states(conn: Connection) -> defaultdict[str, _ListState]:
-    """The state of every list by name, with three statements; zeros for one that was never polled."""
+    """Load the state of every list by name, with three statements; zeros for one that was never polled."""
     stands, polls = baseline.load_all_infos(conn), poll_rows.find_last_polls(conn)
     retracted = count_all_retracted(conn)
     return defaultdict(
@@ -77,7 +79,7 @@ def _load_states(conn: Connection) -> defaultdict[str, _ListState]:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file on disk: complete, of this size in bytes, with this SHA-256."""
+    """A complete file on disk, with its size in bytes and its SHA-256."""
 
     path: Path
     name: str
@@ -92,7 +94,7 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataTerms:
-    """Who publishes the data and under which terms; ``url`` is the site's address, "" without one."""
+    """The publisher and the terms of the data; ``url`` is the site's URL, "" without one."""
 
     name: str
     url: str
@@ -101,7 +103,7 @@ class DataTerms:
 
 @dataclass(slots=True, kw_only=True)
 class DataFiles:
-    """Builds and keeps the files. Thread-safe; several processes may share the folder."""
+    """Builds and caches the files. Thread-safe; several processes may share the folder."""
 
     engine: Engine
     sources: Mapping[str, SourceInfo]
@@ -114,9 +116,9 @@ class DataFiles:
     )
 
     def build(self, source: str, name: str, moment: ListMoment | None = None) -> DataFile:
-        """A file of a list as it is now, or of its agencies at a moment that changed it.
+        """Build a file of a list as it is now, or of its agencies at a moment at which the list changed.
 
-        Raises KeyError for a name that is not in `FILES`, OSError where it cannot be written.
+        Raises KeyError for a name that is not in `FILES`, OSError if it cannot be written.
         """
         table, media_type = FILES[name]
         past = moment is not None
@@ -132,7 +134,9 @@ class DataFiles:
             return found
 
     def build_compressed(self, source: str, name: str, moment: ListMoment | None = None) -> DataFile:
-        """What `build` gives, compressed with gzip: equal files give equal bytes. Raises as `build` does."""
+        """Build a file as `build` does and compress it with gzip: equal files give equal bytes. Raises as
+        `build` does.
+        """
         plain = self.build(source, name, moment)
         compressed = f"{name}{COMPRESSED}"
         with self._locks[source, compressed]:
@@ -203,8 +207,8 @@ class DataFiles:
         *,
         departed: bool = False,
     ) -> bytes:
-        """The agencies of one state, or with the publisher's date in one year, in the form of a file; with
-        those that left again where ``departed``.
+        """Select the agencies of one state, or with the publisher's date in one year, in the format of a
+        file; with ``departed``, include those that are no longer listed.
         """
         with reading(self.engine) as conn:
             records = (
@@ -216,7 +220,7 @@ class DataFiles:
             return b"".join(self._encode_records(conn, source, name, moment, records))
 
     def find_point(self, record: Record) -> tuple[float, float] | None:
-        """Where to draw an agency: as published, else the middle of the ZIPs that it serves; None for one
+        """Find the point of an agency: as published, or the center of the ZIPs that it serves; None for one
         that serves a whole state or could not be placed.
         """
         if record["latitude"] is not None:
@@ -233,12 +237,12 @@ class DataFiles:
             return f"{SCHEMA}-{state.last_poll}"
         if table == "changes":
             return f"{SCHEMA}-{state.number}r{state.retracted}-{__version__}"
-        # what is known of the past changes with the list: by what is believed later, or by an import
+        # the known past changes with the list: by later decisions about changes, or by an import
         past = "" if moment is None else f"at{moment.number}t{moment.at.timestamp():.6f}"
         return f"{SCHEMA}-{state.number}{past}-{__version__}-{self._hash_corrections()}"
 
     def _hash_corrections(self) -> str:
-        """Places are worked out by the program and by the operator's corrections."""
+        """Hash the operator's corrections: places depend on the program and on these."""
         return hashlib.sha256(repr(self.gazetteer.overrides).encode()).hexdigest()[:8]
 
     def _encode(self, conn: Connection, source: str, name: str, moment: ListMoment | None) -> Iterator[bytes]:
@@ -279,7 +283,7 @@ def _write_pieces(file: IO[bytes], pieces: Iterable[bytes]) -> None:
 
 
 def _compress(file: IO[bytes]) -> Iterator[bytes]:
-    """A file as gzip, without a name or a time in its header (RFC 1952)."""
+    """Compress a file with gzip, without a name or a time in its header (RFC 1952)."""
     packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     while piece := file.read(2**20):
         yield packer.compress(piece)
@@ -287,7 +291,7 @@ def _compress(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _keep(path: Path, folder: Path, key: str, name: str, media_type: str) -> DataFile:
-    """Rename a written file to its place, under its hash."""
+    """Rename a written file to its final name, which includes its hash."""
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     kept = folder / f"{key}~{sha256}~{name}"
@@ -304,7 +308,7 @@ def _find(folder: Path, key: str, name: str, media_type: str) -> DataFile | None
 
 
 def _forget(folder: Path, name: str, most: int) -> None:
-    """Remove the oldest files of a name; a reader that has one open still reads it."""
+    """Remove the oldest files of a name; a reader that has one open can still read it."""
     paths = sorted(folder.glob(f"*~*~{name}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for path in paths[most:]:
         with suppress(FileNotFoundError):

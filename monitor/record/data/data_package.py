@@ -1,4 +1,4 @@
-"""Descriptions of the data for other programs: Data Package, schema.org Dataset, DCAT catalogue."""
+"""Descriptions of the data for other programs: Data Package, schema.org Dataset, DCAT catalog."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LICENCES: dict[str, tuple[str, str]] = {
         "https://opendatacommons.org/licenses/pddl/1-0/",
     ),
 }
-"""Licenses that the operator can give the compilation: SPDX identifier, title, address."""
+"""Licenses that the operator can choose for the compilation: SPDX identifier, title, URL."""
 
 FORMULA_NOTE = (
     "Text that begins with = + - @ has an apostrophe before it in CSV, so that no spreadsheet runs it."
@@ -67,13 +67,13 @@ def describe_package(
 
 
 def describe_licence(licence: str) -> dict[str, str]:
-    """A license as Data Package wants it."""
+    """Describe a license for a Data Package."""
     title, path = LICENCES[licence]
     return {"name": licence, "title": title, "path": path}
 
 
 def describe_file(name: str, table: str, media_type: str, size: int, sha256: str) -> dict[str, Any]:
-    """A resource of the package; one of CSV with its Table Schema."""
+    """Describe a resource of the package; a CSV file with its Table Schema."""
     stem, _, suffix = name.rpartition(".")
     media, _, _ = media_type.partition(";")
     described = {
@@ -178,7 +178,7 @@ def describe_catalogue(
 
 
 def _describe_type(annotation: Any) -> dict[str, Any]:
-    """The type of a field of a model in the words of Table Schema."""
+    """Describe the type of a model's field in terms of Table Schema."""
     parts = [part for part in get_args(annotation) if part is not type(None)]
     if get_origin(annotation) in (Union, types.UnionType):
         return _describe_type(parts[0])

@@ -1,4 +1,4 @@
-"""Stored rows as records of the public data: plain values in the order of the models' fields."""
+"""Converts stored rows to records of the public data: plain values in the order of the models' fields."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from monitor.storage.lists.poll_rows import PollRecordRow
 from monitor.storage.lists.record_rows import ListingVersion
 
 Locate = Callable[[str, Listing], Placement]
-"""Where a listing of a source is: (source's name, listing) to placement."""
+"""Computes the placement of a listing: (source's name, listing) to placement."""
 Record = dict[str, Any]
 
 
 def describe_listing(listing: Listing) -> Record:
-    """What the publisher says, as `ListingFields`."""
+    """Describe the publisher's values, as `ListingFields`."""
     latitude, longitude = listing.point or (None, None)
     return {
         "name": listing.name,
@@ -41,7 +41,7 @@ def describe_listing(listing: Listing) -> Record:
 
 
 def describe_agency(source: str, version: ListingVersion, locate: Locate, first_seen: datetime) -> Record:
-    """An agency as `AgencyRecord`, that a poll first saw at ``first_seen``."""
+    """Describe an agency as `AgencyRecord`; a poll first saw it at ``first_seen``."""
     placement = locate(source, version.listing)
     zips = [place for place in placement.places if place.isdigit()]
     serves = "state" if placement.statewide else "zips" if zips else "unknown"
@@ -85,12 +85,12 @@ def describe_version(source: str, version: ListingVersion) -> Record:
 
 
 def write_attributes(listing: Listing) -> str:
-    """The further columns of a listing as plain text."""
+    """Format the other columns of a listing as plain text."""
     return "; ".join(f"{name}: {value}" for name, value in listing.attributes if value)
 
 
 def write_differences(change: Change) -> str:
-    """What differs between the two listings of a change as plain text; "" where there are not two."""
+    """Format the differences between the two listings of a change as plain text; "" without two listings."""
     if change.before is None or change.after is None:
         return ""
     before, after = (_write_fields(listing) for listing in (change.before, change.after))
@@ -162,8 +162,8 @@ def iterate_table(
     *,
     departed: bool = False,
 ) -> Iterator[Record]:
-    """The records of a table of a source, streamed; of agencies, those at a moment (None: now), with those
-    that had left by then where ``departed``.
+    """The records of a table of a source, streamed; for agencies, those at a moment (None: now); with
+    ``departed``, including those that were removed by then.
     """
     found: Iterable[Record]
     if table == "agencies":

@@ -1,7 +1,7 @@
 """The whole record as one file, ``.tar.zst``: the data files and the database of all lists, the log with its
 checkpoint, and every publication as it was received.
 
-It is streamed: memory holds one publication at a time, however long the record is.
+It is streamed: only one publication is in memory at a time, whatever the size of the record.
 """
 
 from __future__ import annotations
@@ -24,17 +24,19 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import bodies, log_rows, record_rows
 
 DAILY, MONTHLY = 7, 12
-"""Dumps that are kept: of the last days, and the first one of each of the last months."""
+"""The numbers of dumps that are kept: those of the last days, and the first one of each of the last
+months.
+"""
 SUFFIX = ".tar.zst"
 MEDIA_TYPE = "application/zstd"
 _LEVEL = 10
-_PIECE = 2**20  # bytes of a member that are read at once
+_PIECE = 2**20  # the most bytes of a member that are read at once
 
 
 def make_dump(files: DataFiles, folder: Path, now: datetime) -> Path:
-    """Make the dump of a day (UTC) unless it is there, and remove those that are no longer kept.
+    """Write the dump of a day (UTC) unless it exists, and remove old ones.
 
-    Raises OSError where it cannot be written.
+    Raises OSError if it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{now.astimezone(UTC):%Y-%m-%d}{SUFFIX}"
@@ -93,7 +95,7 @@ def _add_log(archive: tarfile.TarFile, conn: Connection) -> None:
     key = log_rows.load_head(conn).key
     if key is not None:
         _add(archive, "log/key", f"{key}\n".encode())
-    # A member's size stands before it: the entries are packed in parts.
+    # A member's size precedes its content, so the entries are packed in parts.
     for number, part in enumerate(_split(record_rows.iterate_leaves(conn, read_checkpoint(note).size))):
         _add(archive, f"log/entries-{number:06}.ndjson", part)
 
@@ -119,7 +121,7 @@ def _add_file(archive: tarfile.TarFile, name: str, path: Path) -> None:
 
 
 def _describe(name: str, size: int) -> tarfile.TarInfo:
-    """A member without a time or an owner, so that the same content is the same bytes."""
+    """Describe a member without a time or an owner, so that the same content gives the same bytes."""
     info = tarfile.TarInfo(name)
     info.size = size
     info.mode = 0o644

@@ -12,12 +12,12 @@ from monitor.record.data.describe import Record
 from monitor.record.data.models import TABLES
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Text that begins so is a formula to a spreadsheet: in CSV an apostrophe stands before it.
+"""Text that begins with one of these is a formula for spreadsheets: in CSV it gets a leading apostrophe.
 https://owasp.org/www-community/attacks/CSV_Injection
 """
 
 PointOf = Callable[[Record], tuple[float, float] | None]
-"""Where to draw an agency: (latitude, longitude), None if it is not placed."""
+"""Returns the point of an agency: (latitude, longitude), None if it is not placed."""
 GEO_CREDIT = "Places: GeoNames (CC BY 4.0, https://www.geonames.org) and US Census Bureau."
 
 
@@ -43,8 +43,8 @@ def encode_json(head: Mapping[str, Any], name: str, records: Iterable[Record]) -
 
 
 def encode_geojson(head: Mapping[str, Any], records: Iterable[Record], point_of: PointOf) -> Iterator[bytes]:
-    """A FeatureCollection, the record of an agency as the properties of a feature; ``geometry`` is null where
-    it is not placed.
+    """Encode a FeatureCollection with the record of each agency as the properties of a feature; ``geometry``
+    is null if it is not placed.
     """
     opened = {"type": "FeatureCollection", "attribution": GEO_CREDIT, **head}
     yield dump_json(opened)[:-1] + b',"features":['

@@ -1,7 +1,7 @@
 """The records of the public data: their fields, in order, with their types and descriptions.
 
-They are the columns of the files, the schema of the API (version 1), and what `datapackage.json` says. A
-field of version 1 is never renamed or removed.
+They define the columns of the files, the schema of the API (version 1), and `datapackage.json`. A field of
+version 1 is never renamed or removed.
 """
 
 from __future__ import annotations
