@@ -1,6 +1,6 @@
 """A count over time as a picture and as a table.
 
-Pure geometry: the template draws it, the style sheet colours it.
+Pure geometry: the template draws it, the style sheet colors it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 WIDTH, HEIGHT = 640, 200  # px of the picture's own grid
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 76, 12, 34
-_POINTS = 160  # a step narrower than four pixels cannot be seen
+_POINTS = 160  # a step narrower than four pixels is not visible
 _ROWS = 36  # of the table
 _NARROWEST = 2  # px of a gap that can be seen
 
@@ -33,8 +33,9 @@ class Chart:
     """A step line.
 
     ``line`` and ``area`` are SVG paths, ``floor`` its base line, ``last`` the point at its end; ``gaps`` are
-    (left, width) of times in which nothing was seen; ``rows`` are (day, count), newest first. ``captured`` is
-    the path of the time before own polls, "" where there is none; ``line`` goes on from there."""
+    (left, width) of times without good polls; ``rows`` are (day, count), newest first. ``captured`` is the
+    path of the time before our own polls, "" if there is none; ``line`` continues from there.
+    """
 
     captured: str
     line: str
@@ -57,8 +58,8 @@ def chart(
     gaps: Iterable[tuple[datetime, datetime]] = (),
     captured_until: datetime | None = None,
 ) -> Chart | None:
-    """The picture of counts, each valid from its moment on, until ``now``; None while there is nothing to
-    show over time. What is before ``captured_until`` was captured by others.
+    """Compute the picture of counts, each valid from its moment on, until ``now``; None while there is no
+    history to show. Counts before ``captured_until`` were captured by others.
     """
     zone = ZoneInfo(timezone)
     if not counts or now <= counts[0][0]:

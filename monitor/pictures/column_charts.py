@@ -21,8 +21,8 @@ STANDALONE_STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """A picture of columns: ``up`` above the axis and ``down`` (may be empty) below it, one a label.
-    ``unseen`` (may be empty) are the places of columns whose numbers are not known: they are shaded.
+    """A picture of columns: ``up`` above the axis and ``down`` (may be empty) below it, one for each label.
+    ``unseen`` (may be empty) are the indexes of columns with unknown numbers, which are shaded.
     """
 
     labels: tuple[str, ...]
@@ -34,7 +34,9 @@ class Columns:
 
 
 def draw_columns(columns: Columns, title: str, *, standalone: bool = False) -> str:
-    """Render columns with a grid of round numbers. The axis starts at zero: a cut one exaggerates."""
+    """Render columns with a grid of round numbers. The axis starts at zero, because a truncated axis
+    exaggerates.
+    """
     count = len(columns.labels)
     _, high, step = scale_counts(columns.up or (0,))
     low = max(columns.down, default=0)
@@ -108,7 +110,7 @@ def draw_curve(
 
 
 def _runs(places: Sequence[int]) -> list[tuple[int, int]]:
-    """Places in a row as (first, how many): one shape each."""
+    """Group consecutive indexes as (first, count), one shape each."""
     runs: list[tuple[int, int]] = []
     for place in places:
         if runs and sum(runs[-1]) == place:

@@ -1,4 +1,4 @@
-"""What the numbers page counts, from stays: pure. Our own dates and the publisher's are never mixed."""
+"""The statistics of stays on a list. Pure. Our own dates and the publisher's are never mixed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MILESTONES = (30, 90, 180, 365, 730)
 
 @dataclass(frozen=True, slots=True)
 class DatedStay:
-    """An agency's time on a list in days. ``joined`` and ``left`` are by our sight; ``left`` None: still
-    listed. ``published`` is the publisher's date. ``from_start``: it was there at the first look, so
-    nobody saw it join.
+    """An agency's time on a list in days. ``joined`` and ``left`` are by our own checks; ``left`` None: still
+    listed. ``published`` is the publisher's date. ``from_start``: it was there at the first check, so its
+    beginning was not seen.
     """
 
     state: str | None
@@ -33,8 +33,8 @@ class DatedStay:
 class Month:
     """A month, by its first day: how many joined and left in it, and how many were listed at its end.
 
-    ``seen``: somebody looked at the list in it. Otherwise its numbers are not known, and ``total`` is what
-    was listed at the last look before.
+    ``seen``: the list was checked in it. Otherwise its numbers are unknown, and ``total`` is the number
+    listed at the last check before.
     """
 
     first: date
@@ -51,7 +51,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Lags:
-    """Days from the publisher's date to our sight: a count for each bin of `LAGS`. ``early`` were seen
+    """Days from the publisher's date to our first sight: a count for each bin of `LAGS`. ``early`` were seen
     before the date; ``undated`` have none.
     """
 
@@ -63,10 +63,10 @@ class Lags:
 
 @dataclass(frozen=True, slots=True)
 class Survival:
-    """The share still listed after some days, of those whose joining we saw (Kaplan and Meier, 1958).
+    """The share still listed after some days, of agencies whose addition we saw (Kaplan and Meier, 1958).
 
-    ``steps`` are (day, share) at which it falls; ``milestones`` are (day, share, stays watched that long).
-    ``seen`` stays are in it, of which ``ended`` ended; the others are censored at the last look.
+    ``steps`` are the (day, share) at which it falls; ``milestones`` are (day, share, stays watched that
+    long). ``seen`` stays are in it, of which ``ended`` ended; the others are censored at the last check.
     """
 
     steps: tuple[tuple[int, float], ...]
@@ -78,10 +78,10 @@ class Survival:
 def count_months(
     stays: Iterable[DatedStay], first: date, last: date, unseen: Collection[date] = ()
 ) -> tuple[Month, ...]:
-    """Count who joined and left in each month from ``first`` to ``last``, by our sight.
+    """Count who joined and left in each month from ``first`` to ``last``, by our own checks.
 
-    What was there at the first look joined in no month; it is in the totals. In the months of ``unseen``, by
-    their first days, nobody looked.
+    Agencies listed at the first check joined in no month; they are in the totals. The months in ``unseen``,
+    by their first days, had no checks.
     """
     stays = list(stays)
     joined = Counter(_month(s.joined) for s in stays if not s.from_start)
@@ -93,9 +93,9 @@ def count_months(
 def find_unseen_months(
     spans: Iterable[tuple[datetime, datetime]], first: date, now: datetime
 ) -> tuple[date, ...]:
-    """The first days of the months in which nobody looked, from the month of ``first`` until ``now``, in the
-    time zone of ``now``: those that lie within a span from one look to the next, the last one as far as it
-    has gone.
+    """Find the first days of the months without a check, from the month of ``first`` until ``now``, in the
+    time zone of ``now``: months that lie within a span from one check to the next; the current month counts
+    up to now.
     """
     spans, found, at = list(spans), [], _month(first)
     while at <= now.date():
@@ -111,8 +111,8 @@ def find_unseen_months(
 def count_published_months(stays: Iterable[DatedStay], last: date) -> tuple[Month, ...]:
     """Count the agencies of a list by the month of the publisher's own date, with their running total.
 
-    Publishers give no dates of leaving, so nobody leaves here: a month's number is of those that were ever
-    seen listed. Dates after ``last`` are left out.
+    Publishers give no removal dates, so there are no removals here: a month's number counts all that were
+    ever seen listed. Dates after ``last`` are left out.
     """
     dates = [s.published for s in stays if s.published is not None and s.published <= last]
     if not dates:
@@ -121,7 +121,9 @@ def count_published_months(stays: Iterable[DatedStay], last: date) -> tuple[Mont
 
 
 def count_lags(stays: Iterable[DatedStay]) -> Lags:
-    """Count how long after the publisher's own date we first saw an agency, of those whose joining we saw."""
+    """Count how long after the publisher's own date we first saw an agency, for agencies whose addition we
+    saw.
+    """
     seen = [s for s in stays if not s.from_start]
     days = [(s.joined - s.published).days for s in seen if s.published is not None]
     late = [each for each in days if each >= 0]
@@ -133,8 +135,8 @@ def count_lags(stays: Iterable[DatedStay]) -> Lags:
 def estimate_survival(stays: Iterable[DatedStay], last: date) -> Survival:
     """Estimate how long agencies stay, by Kaplan and Meier's estimator.
 
-    Stays that have not ended count as watched until ``last``. Those that were there at the first look are
-    left out: nobody knows when they began.
+    Stays that have not ended count as watched until ``last``. Those listed at the first check are left out,
+    because their beginning is unknown.
     """
     spans = [
         (((s.left or last) - s.joined).days, s.left is not None)

@@ -13,7 +13,7 @@ from monitor.pictures.projection import HEIGHT, NATION, WIDTH, Degrees, project_
 
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'
 MOST_DOTS = 600
-"""More towns than this in one state are shown as clusters: a cell of a grid each."""
+"""More towns than this in one state are shown as clusters, one for each cell of a grid."""
 
 _CELLS = 24  # across the longer side, for clusters
 _INSETS = {code: round(NATION[code].at[0]) for code in ("PR", "VI", "GU", "MP", "AS")}
@@ -39,7 +39,7 @@ STANDALONE_STYLE = (
     "circle{{fill:{8};stroke:{1};stroke-width:3}}.badge{{fill:{9}}}.blind{{fill:url(#hatch);stroke:none}}"
     ".here{{fill:none;stroke:{9};stroke-width:8}}text{{fill:{9}}}.dim{{opacity:.75}}"
 ).format(*_LIGHT)
-"""For an SVG on its own and for PNG; pages use the classes of their style sheet."""
+"""Styles for a standalone SVG and for PNG; pages use the classes of their style sheet."""
 
 HATCH = (
     '<defs><pattern id="hatch" width="60" height="60" patternUnits="userSpaceOnUse" '
@@ -49,10 +49,10 @@ HATCH = (
 
 @dataclass(frozen=True, slots=True)
 class MapLabels:
-    """What a map says: ``title`` of the whole, and of each state or county by code.
+    """The texts of a map: ``title`` of the whole, and of each state or county by code.
 
-    ``links`` are addresses by code; a code without one is not a link. ``blind``: nobody could see the list
-    at that moment, so the map is hatched.
+    ``links`` are URLs by code; a code without one is not a link. ``blind``: the list could not be seen at
+    that moment, so the map is hatched.
     """
 
     title: str
@@ -66,7 +66,7 @@ def draw_nation(
 ) -> str:
     """Render the nation: a shade for each state, a star where a state agency is listed.
 
-    ``small``: for a page of which the map is a part; coarser, and nothing in it is for the script.
+    ``small``: for a page of which the map is a part; coarser, and without elements for the script.
     """
     scale = COARSE if small else 1
     parts = [_open(labels.title, WIDTH, HEIGHT, standalone, scale), f'<g transform="scale({scale})">']
@@ -79,7 +79,7 @@ def draw_nation(
             f"<title>{escape(labels.titles.get(code, code))}</title></path>"
         )
         parts.append(_linked(shape, labels.links.get(code)))
-        if state.of(STATE) or not (standalone or small):  # the script shows and hides them
+        if state.of(STATE) or not (standalone or small):  # shown and hidden by the script
             stars.append(_star(code, *_middle(code), shown=bool(state.of(STATE))))
     if labels.blind:
         parts.append(f'<path class="blind" d="{"".join(paths.values())}"/>')
@@ -96,9 +96,10 @@ def draw_nation(
 def draw_state(
     values: StateValues, labels: MapLabels, *, standalone: bool = False, codes: bool = True
 ) -> str:
-    """Render a state: its counties by what serves them, a dot for each town with an agency.
+    """Render a state: its counties colored by the agencies that serve them, a dot for each town with an
+    agency.
 
-    ``codes``: counties have their codes, for the script. Returns "" for a code without a shape.
+    ``codes``: counties have their codes, for the script. Returns "" for a code without an outline.
     """
     outline = load_state(values.code)
     if outline is None:
@@ -138,7 +139,9 @@ def add_rings(drawing: str, code: str, here: Sequence[Degrees]) -> str:
 
 
 def group_towns(values: StateValues) -> dict[tuple[int, int], list[MapAgency]]:
-    """The towns of a state by where they lie in its grid; in cells where there are too many to tell apart."""
+    """Group the towns of a state by their position in its grid; by cells if there are too many to
+    distinguish.
+    """
     outline = load_state(values.code)
     found: dict[tuple[int, int], list[MapAgency]] = defaultdict(list)
     if outline is None:

@@ -55,7 +55,7 @@ def load_nation() -> dict[str, str]:
 
 
 COARSE = 12
-"""Steps of the nation's grid in one step of its coarse outlines: a pixel where the map is 400 wide."""
+"""Steps of the nation's grid in one step of its coarse outlines: one pixel on a map 400 pixels wide."""
 
 
 @cache
@@ -65,8 +65,8 @@ def load_coarse_nation() -> dict[str, str]:
 
 
 def _coarsen(path: str) -> str:
-    """A path in steps of `COARSE`, without points that fall together: whole steps, or tenths for a shape so
-    small that nothing would be left of it.
+    """Round a path to steps of `COARSE`, without duplicate points: whole steps, or tenths for a shape that
+    would otherwise vanish.
     """
     for tenths in (10, 1):
         coarse = []
@@ -96,7 +96,7 @@ class SmallOutline:
 
 @cache
 def load_small_outline(code: str) -> SmallOutline | None:
-    """Load a state's shape for a small picture beside its name; None for a code that has no shape."""
+    """Load a state's outline for a small picture beside its name; None for a code without an outline."""
     path = load_coarse_nation().get(code)
     if not path:
         return None
@@ -165,7 +165,7 @@ def _is_inside(ring: tuple[array[int], array[int]], x: float, y: float) -> bool:
 
 @cache
 def load_state(code: str) -> StateOutline | None:
-    """Load one state's outline; None for a code that has no shape."""
+    """Load one state's outline; None for a code without one."""
     packed = _load_packed()
     if code not in packed.views:
         return None

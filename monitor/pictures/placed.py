@@ -1,4 +1,4 @@
-"""What a map shows of an agency, and what a map shows of a state: pure, from placements."""
+"""Map data of agencies and states, computed from placements. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHADES = (0.0, 0.10, 0.25, 0.50)
 """Shares of ZIPs above which a state has shade 1, 2, 3 and 4; shade 0 is a state with none."""
 
 _WHOLE_COUNTIES = frozenset({"covers", "covers_estimate", "misspelt", "precinct"})
-_SOMEWHERE = frozenset({"in_somewhere", "part", "somewhere"})  # no more than the county is known
+_SOMEWHERE = frozenset({"in_somewhere", "part", "somewhere"})  # only the county is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,9 @@ def locate_on_map(
 
 
 def sum_states(agencies: Iterable[MapAgency], gazetteer: Gazetteer) -> NationValues:
-    """Compute what each state shows. A state agency adds to no share: it would fill its whole state."""
+    """Compute the values of each state. A state agency does not count toward the share, because it would fill
+    its whole state.
+    """
     by_state: dict[str, list[MapAgency]] = defaultdict(list)
     served: set[int] = set()
     homeless = []

@@ -28,7 +28,7 @@ class Albers:
     at: tuple[float, float] = (0.0, 0.0)
 
     def project(self, point: Degrees) -> tuple[float, float]:
-        """Compute (x, y) in the grid, y downward. Longitudes are taken the short way round."""
+        """Compute (x, y) in the grid, y downward. Longitude differences are taken the short way around."""
         first, second = (math.radians(each) for each in self.parallels)
         if abs(first + second) < 1e-6:
             raise ValueError("the two parallels must not mirror each other at the equator")

@@ -1,4 +1,4 @@
-"""Cards: the picture that a link shows when it is shared, 1200 by 630 pixels. Pure: words in, SVG out."""
+"""Preview cards of shared links, 1200 by 630 pixels. Pure: text in, SVG out."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _FONTS = "'Source Sans Pro','DejaVu Sans',Arial,sans-serif"
 def draw_card(kicker: str, title: str, lines: Sequence[str], source: str, drawing: str) -> str:
     """Render a card.
 
-    ``kicker`` stands small above the title, ``lines`` below it, ``source`` at the foot. ``drawing`` is an
-    SVG that stands alone, placed at the right; "" for none.
+    ``kicker`` is the small text above the title, ``lines`` below it, ``source`` at the foot. ``drawing`` is a
+    standalone SVG, placed at the right; "" for none.
     """
     width = _TEXT_WIDTH if drawing else WIDTH - 140
     size = next((each for each in (76, 62, 50) if len(wrap_text(title, each, width, 9)) <= 3), 42)
@@ -46,7 +46,7 @@ def draw_card(kicker: str, title: str, lines: Sequence[str], source: str, drawin
 
 
 def _fit_lines(texts: Sequence[str], width: float, most: int) -> list[str]:
-    """Break texts into ``most`` lines of at most two each; an ellipsis says that there is more."""
+    """Break texts into at most ``most`` lines, at most two for each; an ellipsis shows that there is more."""
     lines = [line for text in texts for line in wrap_text(text, 34, width, 2)]
     if len(lines) <= most:
         return lines
@@ -56,7 +56,8 @@ def _fit_lines(texts: Sequence[str], width: float, most: int) -> list[str]:
 def wrap_text(text: str, size: float, width: float, most: int) -> list[str]:
     """Break a text into lines that fit ``width`` at a font size, by the mean width of a letter.
 
-    What does not fit ``most`` lines is cut and ends with an ellipsis; so does a word longer than a line.
+    Text that does not fit into ``most`` lines is cut and ends with an ellipsis; so does a word longer than a
+    line.
     """
     room = max(int(width / size / _WIDTH_OF_EM), 4)
     lines: list[str] = []

@@ -1,4 +1,4 @@
-"""Shapes that share their borders, in few bytes: a border is stored once for the shapes on both its sides.
+"""A compact format for shapes that share borders: a border is stored once for the shapes on both sides.
 
 A block of shapes is five runs of whole numbers, each run preceded by its length in bytes. Numbers are in
 LEB128; those that can be negative are folded first (0, -1, 1, -2 as 0, 1, 2, 3). The runs are:
