@@ -1,8 +1,8 @@
-"""One file per format: bytes in, listings out, pure; `formats` lists them, `listing` makes the listings of
+"""One file per format: bytes in, listings out, pure; `formats` lists them, `listing` creates the listings for
 all of them.
 
-The content of a body decides which kind of file it is (KML or KMZ, XLSX or CSV), never its name. What cannot
-be read is a `ParseError` with a reason for people, never an empty publication.
+The kind of a file (KML or KMZ, XLSX or CSV) is decided by its content, never by its name. Unreadable input
+raises a `ParseError` with a reason for people; the result is never an empty publication.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 PARSER_VERSION = 5
-"""Raised whenever the same body would be read as other listings: the stored body is then parsed again
-silently.
+"""Incremented whenever the same body would give other listings: the stored body is then parsed again without
+alerts.
 
 2: on maps too a cell that holds a spreadsheet's error value ("#N/A") is empty. 3: footers are no listings,
 "#NA" is empty, markup in names is resolved, a year alone is no day, merged cells are filled, and every
@@ -46,14 +46,16 @@ programs are read.
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that a body is, its listings keyed; ParseError with the reason if it cannot be read."""
+    """Parse a body into a publication with keyed listings; raises ParseError with the reason if it cannot be
+    read.
+    """
     chosen = _format(options)
     for field in chosen.required_columns:
         if not getattr(options.columns, field, None):
             raise ParseError(f"The source {options.name} names no column for the agency's {field}.")
     body, layers, others = unpack_file(body, options.limits, str(options.settings.get("file", "")))
     publication = chosen.parse(body, options)
-    if layers:  # it proves its own end
+    if layers:  # JSON has an unambiguous end
         publication = replace(publication, unterminated=False)
     if others:
         message = f"the ZIP also holds {', '.join(others[:10])[:200]}, which is not read"
@@ -62,17 +64,19 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 
 
 def find_links(body: bytes, options: ParseOptions) -> Links:
-    """The documents beside a body that belong to its publication."""
+    """Find the linked documents that belong to the publication of a body."""
     return _format(options).find_links(_unpack(body, options), options)
 
 
 def compose(body: bytes, linked: Mapping[str, bytes], options: ParseOptions) -> bytes:
-    """One body of a body and of the documents that it leads to, by their addresses."""
+    """Compose one body of a body and its linked documents, by their URLs."""
     return _format(options).compose(_unpack(body, options), linked)
 
 
 def _unpack(body: bytes, options: ParseOptions) -> bytes:
-    """The file that a body packs; the body itself where it cannot be unpacked, which `parse` then says."""
+    """Unpack the file in a body; returns the body itself if it cannot be unpacked, which `parse` then
+    reports.
+    """
     try:
         return unpack_file(body, options.limits, str(options.settings.get("file", ""))).body
     except ParseError:
@@ -86,9 +90,7 @@ def _format(options: ParseOptions) -> Format:
 
 
 def fingerprint(options: ParseOptions) -> str:
-    """A hash of all that decides how a body is read (32 hex digits): equal ones give equal publications of a
-    body.
-    """
+    """A hash of all parsing settings (32 hex digits): with equal ones, a body gives equal publications."""
     parts: tuple[object, ...] = (
         PARSER_VERSION,
         options.format,

@@ -1,8 +1,8 @@
-"""ArcGIS feature layers: all records by object id, page by page, as one body; then one record is one listing.
+"""ArcGIS feature layers: all records by object id, page by page, as one body; one record is one listing.
 
-A layer answers at most some thousand records at once and may change between two pages. So the object ids are
-fetched first, every page must hold exactly the records of its ids, and the layer must count as many at the
-end as before. The body that is kept is made of the pages and names the hash of each.
+A layer returns at most a few thousand records at once and may change between two pages. So the object ids are
+fetched first, every page must contain exactly the records of its ids, and the layer's count must be the same
+at the end. The stored body is composed of the pages and contains the hash of each.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ Record = dict[str, object]
 
 
 class ArcgisOptions(FormatOptions):
-    """``where`` chooses records, in SQL; ``page_size`` is how many are requested at once, at most what the
-    layer allows.
+    """``where`` selects records, in SQL; ``page_size`` is how many are requested at once, up to the layer's
+    limit.
     """
 
     where: str = "1=1"
@@ -41,8 +41,8 @@ class ArcgisOptions(FormatOptions):
 
 
 def collect(url: str, options: ParseOptions) -> Pages:
-    """Yield the addresses of a layer's pages and return one body of them all; ParseError if they do not
-    agree.
+    """Yield the URLs of a layer's pages and return one body of them all; raises ParseError if they are
+    inconsistent.
     """
     chosen = ArcgisOptions.model_validate(options.settings)
     layer = url.partition("?")[0].rstrip("/").removesuffix("/query")
@@ -83,7 +83,7 @@ def collect(url: str, options: ParseOptions) -> Pages:
 
 
 def _load(body: bytes, limits: ParseLimits) -> Record:
-    """A page's object. ArcGIS answers its errors with status 200."""
+    """Load a page's object. ArcGIS reports errors with status 200."""
     document = load_json(body, limits)
     if not isinstance(document, dict):
         raise ParseError("answered something that is no ArcGIS layer")
@@ -104,7 +104,7 @@ def _list_fields(document: Record) -> list[Record]:
 
 
 def _find_object_id(info: Record, fields: list[Record]) -> str:
-    """The field of the object ids. Its name goes into queries, so that it must be a plain one."""
+    """Find the field of the object ids. Its name is used in queries, so it must be a plain identifier."""
     by_type = next((field["name"] for field in fields if field.get("type") == "esriFieldTypeOID"), None)
     name = info.get("objectIdField") or by_type
     if not isinstance(name, str) or not _FIELD_NAME.fullmatch(name):
@@ -113,7 +113,7 @@ def _find_object_id(info: Record, fields: list[Record]) -> str:
 
 
 def _choose_fields(fields: list[Record], columns: ColumnMap) -> list[Record]:
-    """The fields that the configuration names; no others are fetched or kept."""
+    """Choose the configured fields; no others are fetched or stored."""
     reader = ListingReader(columns, by_city=False)
     wanted = [field for field in fields if any(map(reader.meanings.is_mapped, _titles(field)))]
     if not reader.meanings.has_name(title for field in wanted for title in _titles(field)):
@@ -123,7 +123,7 @@ def _choose_fields(fields: list[Record], columns: ColumnMap) -> list[Record]:
 
 
 def _titles(field: Record) -> list[str]:
-    """What a field is called: its name and the alias that people see."""
+    """The names of a field: its name and the alias that people see."""
     alias = field.get("alias")
     return [str(field["name"]), *([alias] if isinstance(alias, str) and alias != field["name"] else [])]
 
@@ -166,8 +166,8 @@ def _read_page(body: bytes, key: str, ids: list[int], limits: ParseLimits) -> li
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that a layer's records are, by `collect` or of one query; ParseError if they are not
-    all.
+    """Parse a layer's records into a publication, from `collect` or one query; raises ParseError if they are
+    incomplete.
     """
     problems: list[Problem] = []
     document = load_json(body, options.limits, problems)
@@ -202,7 +202,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 
 
 def _read_row(attributes: Mapping[str, object], fields: Mapping[str, Record]) -> Iterable[tuple[str, str]]:
-    """Titles and texts of a record: codes of a domain as their names, moments as days."""
+    """Read titles and texts of a record: codes of a domain as their names, timestamps as days."""
     values: dict[str, object] = {}
     for name, value in attributes.items():
         field = fields.get(name, {"name": name})
@@ -224,11 +224,11 @@ def _read_value(value: object, field: Record) -> object:
 
 
 _CODES = "monitor.codes"
-"""The key under which a field keeps what `_read_codes` found in it."""
+"""The key under which a field stores the result of `_read_codes`."""
 
 
 def _read_codes(field: Record) -> dict[object, object]:
-    """The names of a domain's coded values by their codes, the first where a code repeats."""
+    """Read the names of a domain's coded values by code; the first one if a code repeats."""
     domain = field.get("domain")
     codes = domain.get("codedValues") if isinstance(domain, dict) else None
     names: dict[object, object] = {}

@@ -1,6 +1,4 @@
-"""Reading a zip that a stranger made: how much comes out is counted while it comes out, whatever the zip
-declares.
-"""
+"""Reads untrusted zips: the unpacked bytes are counted while unpacking, regardless of the declared sizes."""
 
 from __future__ import annotations
 
@@ -20,8 +18,8 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, Runtim
 
 
 class Archive:
-    """An open zip and what may still be unpacked of it. One budget for all entries: overlapping ones are
-    counted twice.
+    """An open zip with a budget of bytes that may still be unpacked, shared by all entries: overlapping ones
+    count twice.
     """
 
     def __init__(self, body: bytes, limits: ParseLimits, entries: int) -> None:
@@ -41,7 +39,7 @@ class Archive:
         return tuple(entry.filename for entry in self._entries)
 
     def read(self, name: str) -> bytes:
-        """The unpacked bytes of one entry; ParseError as soon as they are more than the limits allow."""
+        """Unpack one entry; raises ParseError as soon as it exceeds the limits."""
         return b"".join(self.chunks(name))
 
     def chunks(self, name: str) -> Iterator[bytes]:
@@ -53,7 +51,7 @@ class Archive:
                     "ask the publisher for one that is not."
                 )
             if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                # The other methods hand out one input block as one output block of any size.
+                # Other methods may expand one input block to an output block of any size.
                 raise ParseError("The zip is packed by a method other than deflate; ask for a plain one.")
             with self._zip.open(entry) as file:
                 while chunk := file.read(_CHUNK):
@@ -77,7 +75,7 @@ class Archive:
 
 @contextmanager
 def open_archive(body: bytes, limits: ParseLimits, entries: int) -> Iterator[Archive]:
-    """The archive, closed afterwards."""
+    """Open an archive, and close it afterwards."""
     archive = Archive(body, limits, entries)
     try:
         yield archive

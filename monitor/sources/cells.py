@@ -1,6 +1,4 @@
-"""Reading what publishers write in a cell: text, dates, addresses, links. Text from outside becomes harmless
-here.
-"""
+"""Reads what publishers write in a cell: text, dates, addresses, links. Untrusted text is sanitized here."""
 
 from __future__ import annotations
 
@@ -14,17 +12,17 @@ from monitor.domain import TOWNS
 from monitor.states import STATES, read_state
 
 NAME_LENGTH, TEXT_LENGTH = 200, 2000
-"""Characters that are kept of a name, place or link's words, and of an attribute."""
+"""The most characters of a name, place or link's words, and of an attribute."""
 
 _LONGEST_DATE = 100
-"""Characters of a text that may be a date, with a time and a zone in words."""
+"""The most characters of a date, with a time and a zone in words."""
 
 ERROR_VALUES = frozenset(
     {
         "#VALUE!",
         "#REF!",
         "#N/A",
-        "#NA",  # as ICE's workbooks have it, typed by hand
+        "#NA",  # occurs in ICE's workbooks, typed by hand
         "#NAME?",
         "#NULL!",
         "#DIV/0!",
@@ -35,11 +33,11 @@ ERROR_VALUES = frozenset(
         "#GETTING_DATA",
     }
 )
-"""What a spreadsheet shows in place of a value that it could not work out."""
+"""The error values that a spreadsheet shows instead of a value."""
 
 # Control characters (white space among them becomes a space first), invisible format characters and bidi
-# controls: they could make a name read as another one, or turn the rest of a line around. The joiners U+200C
-# and U+200D stay: some scripts need them.
+# controls: they could disguise a name, or reverse the rest of a line. The joiners U+200C and U+200D are kept:
+# some scripts need them.
 _WHITE = re.compile(r"\s+")
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
@@ -58,7 +56,7 @@ def clean(text: str) -> str:
 
 
 def clean_all(texts: list[str]) -> list[str]:
-    """The texts cleaned, at a fraction of the cost where most are clean already."""
+    """Clean texts, at a fraction of the cost if most are clean already."""
     together = "".join(texts)
     if together.isprintable() and "  " not in together:
         return list(map(str.strip, texts))
@@ -70,13 +68,14 @@ _MARKUP = re.compile(
     r"</?(?:a|b|big|br|center|div|em|font|i|li|p|small|span|strong|sub|sup|u|ul)(?:\s[^<>]*)?/?>",
     re.IGNORECASE,
 )
-_TIMES_ESCAPED = 2  # "&amp;amp;": a file that went through two programs
+_TIMES_ESCAPED = 2  # "&amp;amp;": escaped twice by two programs
 
 
 def read_markup(text: str) -> str:
-    """A cleaned text without what only HTML would show: character references resolved, tags of text removed.
+    """Remove HTML markup from a cleaned text: character references resolved, tags removed.
 
-    A reference needs its semicolon ("Parks&Recreation" has none), and "<" that begins no tag stays.
+    A reference needs its semicolon ("Parks&Recreation" has none), and a "<" that does not begin a tag is
+    kept.
     """
     for _ in range(_TIMES_ESCAPED):
         if "&" not in text or (resolved := _REFERENCE.sub(lambda match: unescape(match[0]), text)) == text:
@@ -93,13 +92,13 @@ _LONG_REFERENCE = re.compile(r"&#(?:\d{8,}|[xX][0-9a-fA-F]{8,});?")
 def unescape_text(text: str) -> str:
     """The text with its HTML character references resolved.
 
-    A number of more digits than any character has is U+FFFD; Python refuses to read one of thousands.
+    A number with too many digits becomes U+FFFD; Python refuses to parse one with thousands of digits.
     """
     return unescape(_LONG_REFERENCE.sub("\ufffd", text) if "&#" in text else text)
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cleaned text says nothing: empty, or a spreadsheet's error value."""
+    """Whether a cleaned text has no value: empty, or a spreadsheet's error value."""
     return not text or (text[0] == "#" and text.upper() in ERROR_VALUES)
 
 
@@ -107,7 +106,7 @@ _WHOLE = re.compile(r"(-?\d+)\.0+")
 
 
 def plain_number(text: str) -> str:
-    """ "1.0" as "1": a spreadsheet's integers come as floats or not from one export to the next."""
+    """Format "1.0" as "1": a spreadsheet's integers may be floats in one export and not in the next."""
     if text.endswith("0") and "." in text and (whole := _WHOLE.fullmatch(text)):
         return whole.group(1)
     return text
@@ -130,22 +129,22 @@ _WRITTEN = (
 _WEEKDAY = re.compile(r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,? ", re.IGNORECASE)
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _COMMA = re.compile(r"\s*,\s*")
-_SEPTEMBER = re.compile(r"\bsept\b", re.IGNORECASE)  # as the Associated Press abbreviates it
+_SEPTEMBER = re.compile(r"\bsept\b", re.IGNORECASE)  # the Associated Press abbreviation
 _SINCE_1970 = re.compile(r"(?:/Date\()?(\d{13}|\d{10})(?:\.0+)?(?:(?:[+-]\d{4})?\)/)?")
-"""Milliseconds or seconds since 1970, as JSON often has dates: 2001 to 2286."""
+"""Milliseconds or seconds since 1970, a common form of dates in JSON: 2001 to 2286."""
 _YEAR = re.compile(r"(?:19|20|21)\d{2}(?:\.0+)?")
 _MONTH = re.compile(
     r"(?:(?:19|20|21)\d{2}[-/.](?:0?[1-9]|1[0-2])|(?:0?[1-9]|1[0-2])[-/.](?:19|20|21)\d{2}"
     r"|[A-Za-z]{3,9}\.?,? (?:19|20|21)\d{2})"
 )
-_LEAST_SERIAL = 2200  # of 1906: smaller numbers are years
+_LEAST_SERIAL = 2200  # a day of 1906; smaller numbers are years
 _SERIAL_EPOCH = date(1899, 12, 30)  # ECMA-376 part 1, 18.17.4.1: serial 61 is 1900-03-01
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2199, 12, 31)
 
 
 def read_date(text: str) -> date | None:
-    """An American date (month first), an ISO date, a written one or a spreadsheet's serial number; None if it
-    is none.
+    """Read an American date (month first), an ISO date, a written one or a spreadsheet's serial number; None
+    if it is not a date.
     """
     return _read_date(text) if len(text) <= _LONGEST_DATE else None
 
@@ -180,7 +179,7 @@ def _read_date(text: str) -> date | None:
 
 
 def is_part_of_date(text: str) -> bool:
-    """Whether a text is a year, or a month of one: less than a day, and no mistake."""
+    """Whether a text is a year, or a month and year: less than a full date, but not an error."""
     return bool(_YEAR.fullmatch(text) or _MONTH.fullmatch(text))
 
 
@@ -189,15 +188,15 @@ def _likely(day: date) -> date | None:
 
 
 _ADDRESS = re.compile(r"https?://[^\s/]+\S*", re.IGNORECASE)
-_HOST = re.compile(r"https?://[A-Za-z0-9_.:-]+(?:/|\Z)")  # what nearly all begin with
+_HOST = re.compile(r"https?://[A-Za-z0-9_.:-]+(?:/|\Z)")  # fast path: the beginning of nearly all
 _SLIPS = re.compile(r"(?:chrome-extension://[a-z]+/)?(https?):/{1,2}(?=\w)", re.IGNORECASE)
 
 
 def read_web_address(text: str) -> str | None:
-    """The cleaned text if it is an http or https address, as it stands; else None.
+    """Return the cleaned text if it is an http or https URL; otherwise None.
 
-    Spaces become %20, and two slips of real publishers are undone: "https:/host", and a browser's PDF viewer
-    in front of the address.
+    Spaces become %20, and two mistakes of real publishers are corrected: "https:/host", and a browser's PDF
+    viewer prefix.
     """
     if " " in text or not _HOST.match(text):
         text = _SLIPS.sub(r"\1://", text, count=1).replace(" ", "%20")
@@ -207,9 +206,10 @@ def read_web_address(text: str) -> str | None:
 
 
 class Address(NamedTuple):
-    """What an address says: ``state`` is a USPS code, ``state_text`` what stood in its place when it is none.
+    """A parsed postal address: ``state`` is a USPS code, ``state_text`` the text in its place if it is not a
+    state.
 
-    ``exact`` is False if the state is the near match of a misspelling, which then is ``state_text``.
+    ``exact`` is False if the state is the near match of a misspelling, which is then ``state_text``.
     """
 
     city: str | None
@@ -236,7 +236,7 @@ _TRAILING = {code.casefold(): code for code in STATES} | {
 
 
 def split_plain_address(text: str) -> tuple[str, str] | None:
-    """City and state of "City, ST", which is what nearly every row writes; None for all others."""
+    """Split "City, ST", the form of nearly every row; None for all others."""
     city, comma, tail = text.rpartition(", ")
     if comma and (code := _WELL_KEPT.get(tail)) and not ("," in city or ";" in city or city[:1].isdigit()):
         return city.rstrip(), code
@@ -244,8 +244,8 @@ def split_plain_address(text: str) -> tuple[str, str] | None:
 
 
 def read_address(text: str) -> Address:
-    """City and state of a cleaned American address: "City, ST", "1 Main St, City, ST 12345, USA", "City ST",
-    "Kentucky", "City - ST", in any case.
+    """Read city and state of a cleaned American address: "City, ST", "1 Main St, City, ST 12345, USA", "City
+    ST", "Kentucky", "City - ST", in any case.
 
     Several addresses ("Springfield, IL; Decatur, IL") are one with several towns, if they are in one state.
     """
@@ -281,7 +281,7 @@ def read_address(text: str) -> Address:
 
 
 def _read_addresses(texts: list[str]) -> Address:
-    """Several addresses as one. A state that only one of them names is the state of all."""
+    """Combine several addresses. A state that only one of them names applies to all."""
     read = [read_address(text) for text in texts]
     states = {address.state for address in read if address.state}
     if len(states) != 1 or any(address.state_text for address in read):
@@ -291,5 +291,5 @@ def _read_addresses(texts: list[str]) -> Address:
 
 
 def _town(text: str) -> str | None:
-    """A street with its number is no town."""
+    """Return a town; None for a street with a number."""
     return None if not text or text[0].isdigit() else text

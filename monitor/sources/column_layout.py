@@ -1,4 +1,4 @@
-"""What the columns of a table mean, by the configuration, and where they stand in its rows."""
+"""The configured meanings of a table's columns, and their positions in its rows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from monitor.sources.cells import NAME_LENGTH, clean
 from monitor.sources.column_map import ColumnMap, fold_header, list_headers
 
 _MOST_COLUMNS = 1000
-"""Different columns that a publication may have. Records name theirs one by one, and could name a million."""
+"""The most different columns of a publication. Each record names its own, so there could be a million."""
 
 
 class ColumnLayout(NamedTuple):
-    """Where the columns of a row stand; -1 without such a column. A row's texts end with "" for those."""
+    """The positions of the columns in a row; -1 for a missing column, for which a row's texts end with ""."""
 
     name: int
     state: int
@@ -26,7 +26,7 @@ class ColumnLayout(NamedTuple):
     attributes: tuple[tuple[int, str], ...]  # positions and names
     repeated: tuple[
         tuple[int, int], ...
-    ]  # a column and a later one of the same meaning, which counts if it is filled
+    ]  # a column and a later one with the same meaning, which is used if it is filled
     used: tuple[int, ...]  # all but the name
 
 
@@ -67,11 +67,13 @@ class ColumnMeanings:
         return any(self._fields.get(fold_header(title)) == "name" for title in titles)
 
     def list_carried(self) -> set[str]:
-        """What the columns seen so far carry, but for the name: fields of `Listing`, and attributes."""
+        """List the contents of the columns seen so far, except the name: fields of `Listing`, and
+        attributes.
+        """
         return {field or attribute for field, attribute in self._meanings.values()} - {"", "name"}
 
     def lay_out(self, titles: Sequence[str]) -> ColumnLayout:
-        """Where the columns of a row stand."""
+        """Compute the positions of the columns in a row."""
         places: dict[str, int] = {}
         attributes: list[tuple[int, str]] = []
         repeated: list[tuple[int, int]] = []
@@ -90,7 +92,7 @@ class ColumnMeanings:
         )
 
     def _meaning(self, title: str) -> tuple[str, str]:
-        """The field or else the attribute that a column fills, "" for neither; computed once per title."""
+        """The field, or otherwise the attribute, of a column, "" for neither; computed once per title."""
         if title in self._meanings:
             return self._meanings[title]
         if len(self._meanings) == _MOST_COLUMNS:

@@ -1,4 +1,4 @@
-"""What a format is told about a source: which column holds what, and how much it may unpack."""
+"""The settings that a format gets for a source: the meanings of columns, and limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.states import read_state
 MIB = 1024 * 1024
 
 Headers = str | tuple[str, ...] | None
-"""How a publisher heads a column: in one way or in several, None where there is no such column."""
+"""The header of a column: one or several spellings, None without such a column."""
 
 
 def list_headers(headers: Headers) -> tuple[str, ...]:
@@ -22,11 +22,11 @@ def list_headers(headers: Headers) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """Which header of a table, or which ``Data`` name of a map, holds what.
+    """The header of a table, or the ``Data`` name of a map, for each field.
 
-    Letter case and white space do not matter. A field may have several headers, of which publications have
-    one. ``attributes`` are kept under the names that stand here; on a map an empty tuple keeps every column
-    that nothing else names.
+    Letter case and white space do not matter. A field may have several headers, of which each publication has
+    one. ``attributes`` are kept under the names given here; on a map, an empty tuple keeps every column that
+    is not mapped otherwise.
     """
 
     name: Headers = None
@@ -40,16 +40,16 @@ class ColumnMap:
 
 
 RING_COLUMNS = ColumnMap(since="Active Date", url="Agency Profile")
-"""What Ring's Active Agency Map calls its columns: a map is read by them when nothing is configured."""
+"""The column names of Ring's Active Agency Map, the default for maps."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """How much a body may become: ``decoded`` bytes in all, ``ratio`` times its own size, ``entries`` files
-    in a KMZ.
+    """Limits of an unpacked body: ``decoded`` bytes in total, ``ratio`` times its packed size, ``entries``
+    files in a KMZ.
 
-    The ratio is measured from the first 64 KiB on. Only entries that are read are unpacked: a map has a
-    picture per style beside its document.
+    The ratio applies above the first 64 KiB. Only entries that are read are unpacked: a map has a picture per
+    style beside its document.
     """
 
     decoded: int = 64 * MIB
@@ -59,8 +59,8 @@ class ParseLimits:
 
 @dataclass(frozen=True, slots=True)
 class ParseOptions:
-    """How the source called ``name`` is parsed. ``columns`` None takes the format's own (Ring's for a
-    map).
+    """The parsing settings of the source called ``name``. ``columns`` None uses the format's default (Ring's
+    for a map).
     """
 
     name: str
@@ -71,18 +71,18 @@ class ParseOptions:
 
     @property
     def whole_state(self) -> str | None:
-        """The USPS code of the state that all agencies are in where nothing says so; None if none is set."""
+        """The USPS code of the configured state for agencies without one; None if it is not set."""
         reading = read_state(str(self.settings.get("state") or ""))
         return reading.code if reading else None
 
 
 def fold_header(header: object) -> str:
-    """A header as it is compared with others: without white space, unseen characters and letter case."""
+    """Normalize a header for comparison: without white space, invisible characters and letter case."""
     return "".join(clean(str(header)).split()).casefold() if header is not None else ""
 
 
 def describe_headers(kind: str, columns: ColumnMap, titles: Iterable[str]) -> str:
-    """The error where no column holds the agency's name: what was wanted and what is there."""
+    """Describe that no column holds the agency's name: the configured headers and the existing ones."""
     wanted = " or ".join(f'"{title}"' for title in list_headers(columns.name))
     there = ", ".join(title[:40] for title in sorted(titles)[:20] if title) or "none"
     return f"No {kind} is called {wanted}; there are: {there}."

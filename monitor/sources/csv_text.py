@@ -12,7 +12,7 @@ _FEW_ZEROS = 0.01  # of the bytes
 
 
 def decode_text(body: bytes, problems: list[Problem]) -> str:
-    """The text of a table; what is wrong with its encoding becomes a problem. Raises ParseError."""
+    """Decode the text of a table; encoding errors are added to ``problems``. Raises ParseError."""
     if encoding := _find_wide_encoding(body):
         try:
             return body.decode(encoding)
@@ -24,7 +24,7 @@ def decode_text(body: bytes, problems: list[Problem]) -> str:
     if zeros:
         body = body.replace(b"\0", b" ")
         problems.append(Problem("broken text", f"{zeros:,} zero bytes are read as spaces"))
-    text, strays = decode_utf8(body.removesuffix(b"\x1a"))  # DOS ended its texts so
+    text, strays = decode_utf8(body.removesuffix(b"\x1a"))  # the end-of-file mark of DOS
     if strays:
         message = f"{strays:,} bytes are not UTF-8; they are read as Windows-1252"
         problems.append(Problem("wrong encoding", message))
@@ -32,11 +32,11 @@ def decode_text(body: bytes, problems: list[Problem]) -> str:
 
 
 _AS_FORMULA = re.compile(r"""(?<![^,;|\t\r\n])(?:"=""([^"\r\n]*)\"{3}|="([^"\r\n]*)")(?=[,;|\t\r\n]|$)""")
-"""A cell ="00123", as programs write texts that a spreadsheet is not to read as numbers."""
+"""A cell ="00123", which programs write to keep spreadsheets from reading text as a number."""
 
 
 def mend_quotes(text: str) -> str:
-    """The text of a CSV with cells such as ="00123" as what they show."""
+    """Replace cells such as ="00123" in a CSV by the text that they show."""
     if '="' not in text:
         return text
     return _AS_FORMULA.sub(lambda match: f'"{match[1] if match[1] is not None else match[2]}"', text)
@@ -51,7 +51,7 @@ _WIDE = (
 
 
 def _find_wide_encoding(body: bytes) -> str | None:
-    """The encoding of a text in units of several bytes: by its mark, or by the zeros of ASCII in UTF-16."""
+    """Detect a multi-byte encoding: by its byte order mark, or by the zero bytes of ASCII in UTF-16."""
     for mark, encoding in _WIDE:
         if body.startswith(mark):
             return encoding

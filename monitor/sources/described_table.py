@@ -1,6 +1,6 @@
-"""The table in a placemark's description, as programs for maps write it: a row has a title and a value.
+"""The table in a placemark's description, as map programs write it: a row has a title and a value.
 
-Each byte is looked at once, so that a text of nothing but "<" takes linear time.
+Each byte is examined once, so that a text of only "<" takes linear time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TAG = re.compile(r"<[^<>]*>")
 
 
 class DescribedCell(NamedTuple):
-    """A value of the table under its title, with its first link, "" without one."""
+    """A value of the table with its title and its first link, "" without one."""
 
     title: str
     text: str
@@ -31,9 +31,9 @@ def has_table(description: str) -> bool:
 
 
 def read_table(description: str) -> list[DescribedCell]:
-    """The cells of the tables: rows of a title and a value, or a row of titles above one of values.
+    """Read the cells of the tables: rows of a title and a value, or a row of titles above one of values.
 
-    The first of a title counts; empty for a table that only lays out a text.
+    The first value of a title is used; empty for a table that is used only for layout.
     """
     rows = [[_CELL_END.split(cell, maxsplit=1)[0] for cell in _CELL.split(row)[1:]]
             for row in _ROW.split(description)]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rows below a table that are no agency: sums, dates, sources, notes."""
+"""Recognizes rows below a table that are not agencies: sums, dates, sources, notes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _FOOTER = re.compile(
     r"|page \d+(?: of \d+)?|copyright\b.*|(?:\u00a9|\(c\) )\s*.*|end of (?:list|report|file|table)\.?",
     re.IGNORECASE,
 )
-"""What stands below a table and in the column of the names: sums, dates, sources, notes."""
+"""Text below a table in the column of names: sums, dates, sources, notes."""
 _SENTENCE = re.compile(r"(?:\S+ ){7,}[a-z]{4,}\.")
-"""A name alone in its row that ends as a sentence does."""
+"""The end of a sentence, for a name that is alone in its row."""
 _SUM = re.compile(r"(?:grand |sub)?totals?\s*:?|sum\s*:?|count\s*:?", re.IGNORECASE)
 LONGEST_SUM = 13
-"""Characters of the longest name that is a sum: "Grand total :"."""
+"""The most characters of a name that is a sum: "Grand total :"."""
 _NUMBER = re.compile(r"[\d,.]+")
 
 

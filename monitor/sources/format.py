@@ -1,4 +1,4 @@
-"""What a format is. Each format's own file makes one of these; `formats` lists them."""
+"""The definition of a format. Each format's file creates one; `formats` lists them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from monitor.states import read_state
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """What a body says of documents beside it that belong to the publication.
+    """The linked documents that belong to the publication of a body.
 
-    ``alone``: the body has one link and nothing else, so that what it leads to is the publication.
+    ``alone``: the body is only one link, so the linked document is the publication.
     """
 
     hrefs: tuple[str, ...] = ()
@@ -33,18 +33,18 @@ def _compose_nothing(body: bytes, _linked: Mapping[str, bytes]) -> bytes:
 
 
 Pages = Generator[str, bytes, bytes]
-"""Yields the address of each page, is sent its body, and returns one body of them all.
+"""A generator that yields the URL of each page, is sent its body, and returns one body of them all.
 
-A ParseError is the reason why the pages are no whole list, to follow a subject ("counted 7 records and named
-6").
+The text of its ParseError says why the pages are not a whole list, and follows a subject ("counted 7 records
+and named 6").
 """
 
 
 class FormatOptions(BaseModel):
-    """What ``[sources.NAME.options]`` may hold; a format adds its own fields in a subclass.
+    """The options in ``[sources.NAME.options]``; a format adds its own fields in a subclass.
 
-    ``file``: which file of a ZIP is the list, with "*" for what changes in its name ("agencies-*.csv").
-    ``state``: the state of all agencies of a list that has no column of states.
+    ``file``: the file in a ZIP that is the list, with "*" for the variable part of its name
+    ("agencies-*.csv"). ``state``: the state of all agencies on a list without a column of states.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,9 +62,10 @@ class FormatOptions(BaseModel):
 
 
 class RowsOptions(FormatOptions):
-    """Options of formats with rows. ``group_by``: rows that agree in these columns are one listing.
+    """Options of formats with rows. ``group_by``: rows with equal values in these columns are one listing.
 
-    Without it they are one where the agency's id agrees, or else its name and state, and its city if mapped.
+    Without it, rows with the same agency id are one, or otherwise with the same name and state, and city if
+    mapped.
     """
 
     group_by: tuple[Literal["name", "state", "county", "city"], ...] = ()
@@ -74,11 +75,11 @@ class RowsOptions(FormatOptions):
 class Format:
     """One format of publications.
 
-    ``parse`` raises ParseError with the reason for what is no readable publication. ``required_columns`` are
-    the fields of `ColumnMap` without which nothing can be read. ``recognizes`` says by a body's content
-    whether ``parse`` is worth a try. ``find_links`` finds the documents that a body leads to, ``compose``
-    makes one body of it and of those by their addresses. ``collect`` gets a list that comes in pages, from
-    its configured address. ``options`` checks the format's own settings.
+    ``parse`` raises ParseError with the reason if a body is not a readable publication. ``required_columns``
+    are the required fields of `ColumnMap`. ``recognizes`` decides by a body's content whether ``parse`` may
+    succeed. ``find_links`` finds the linked documents of a body, ``compose`` makes one body of it and of
+    those by URL. ``collect`` gets a list with several pages, from its configured URL. ``options`` checks the
+    format's own settings.
     """
 
     name: str

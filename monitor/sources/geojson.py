@@ -16,8 +16,8 @@ from monitor.sources.listing import ListingReader
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that features are, in a FeatureCollection or alone; ParseError if they are none or not
-    whole, or name no agency.
+    """Parse features, in a FeatureCollection or alone, into a publication; raises ParseError if they are
+    missing or incomplete, or name no agency.
     """
     problems: list[Problem] = []
     document, features = _find_features(load_json(body, options.limits, problems))
@@ -53,7 +53,7 @@ _GEOMETRIES = frozenset(
 
 
 def _find_features(document: object) -> tuple[dict[str, object], list[object]]:
-    """What a document says of itself and its features: a collection's, one alone, or one to a line."""
+    """Find a document's own members and its features: of a collection, one alone, or one per line."""
     if isinstance(document, list) and document:
         kinds = {str(each.get("type") if isinstance(each, dict) else None) for each in document}
         if others := sorted(kinds - {"Feature"}):
@@ -76,7 +76,7 @@ def _find_features(document: object) -> tuple[dict[str, object], list[object]]:
 
 
 def _refuse_part(document: dict[str, object], features: int) -> None:
-    """A server that says that there is more than it sent has not sent the list."""
+    """Raise ParseError if the server says that there are more features than it sent."""
     properties = document.get("properties")
     more = document.get("exceededTransferLimit") is True or (
         isinstance(properties, dict) and properties.get("exceededTransferLimit") is True
@@ -92,7 +92,7 @@ _WGS_84 = re.compile(r"(?:CRS84|EPSG:(?:.*:)?(?:4326|4979)|WGS ?84)$", re.IGNORE
 
 
 def _find_other_system(document: dict[str, object]) -> str:
-    """The name of the system of coordinates that an older GeoJSON names, if it is not WGS 84; else ""."""
+    """Find the coordinate reference system of an older GeoJSON if it is not WGS 84; otherwise ""."""
     system = document.get("crs")
     properties = system.get("properties") if isinstance(system, dict) else None
     name = properties.get("name") if isinstance(properties, dict) else None
@@ -100,8 +100,8 @@ def _find_other_system(document: dict[str, object]) -> str:
 
 
 def _read_point(geometry: object) -> tuple[float, float] | None:
-    """Latitude and longitude of a Point, or of the first of a MultiPoint; None for every other geometry, also
-    a broken one.
+    """Latitude and longitude of a Point, or of the first of a MultiPoint; None for every other or invalid
+    geometry.
     """
     if not isinstance(geometry, dict) or geometry.get("type") not in ("Point", "MultiPoint"):
         return None

@@ -1,4 +1,4 @@
-"""Links of a page: their addresses, the one to the next page of a list, and how many rows the list has."""
+"""Links of a page: their URLs, the link to the next page of a list, and the stated number of rows."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 UNKNOWN = "https://page.invalid/"
-"""The address of a page that is a file; its relative links lead nowhere."""
+"""The URL of a page from a file; its relative links lead nowhere."""
 _PLAIN_PATH = re.compile(r"(?:/[\w~!$&'()*+,=:@%-][\w~!$&'()*+,=:@%.-]*)+(?:\?[\w=&%+.,-]*)?")
-"""A path from the top of the host, without anything that joining would resolve."""
+"""An absolute path without segments that joining would resolve."""
 _NEXT = re.compile(r"\W*(?:go to )?(?:next(?: page)?|(?:p\u00e1gina )?siguiente)\W*", re.IGNORECASE)
 _PERHAPS_NEXT = re.compile(r"[>\u203a\u00bb\u2192]{1,2}|(?:load|show|view|see) more(?: \w+)?", re.IGNORECASE)
-"""What a link to the next page may say, and others too: it counts where it leads to the same path."""
+"""Ambiguous texts of a link to the next page: it counts only if it leads to the same path."""
 _PAGE_IN_PATH = re.compile(r"(?:/(?:page/?)?\d+)?/?$", re.IGNORECASE)
 _STATED = re.compile(
     r"\b(?:showing|displaying|viewing|results|records|rows|entries|items)\W{0,3}\d[\d,]*"
     r"\s*(?:-|\u2013|to|through)\s*\d[\d,]*\s*(?:of|out of)\s*(\d[\d,]{0,12})",
     re.IGNORECASE,
 )
-_MOST_WORDS = 200_000  # characters of a page in which it may say how many rows there are
+_MOST_WORDS = 200_000  # the most characters that are searched for the number of rows
 
 
 def find_base(document: HtmlElement, url: str) -> str:
-    """The address from which a page's relative links start: its <base>, or its own."""
+    """Find the base URL of a page's relative links: its <base>, or its own URL."""
     for element in document.iter("base"):
         if address := join_link(url, element.get("href")):
             return address
@@ -46,11 +46,11 @@ def _origin(url: str) -> str:
 
 @lru_cache(maxsize=256)
 def join_link(url: str, href: str | None) -> str | None:
-    """The address that a link leads to from a page, without its fragment; None where it is no web address."""
+    """Resolve a link on a page, without its fragment; None if it is not a web URL."""
     try:
         href = (href or "")[: TEXT_LENGTH + 1].strip()
         if _PLAIN_PATH.fullmatch(href) and len(href) <= TEXT_LENGTH:
-            return _origin(url) + href  # what most links are, in a tenth of the time
+            return _origin(url) + href  # fast path for most links, in a tenth of the time
         address = urldefrag(urljoin(url, href)).url if href else ""
     except ValueError:  # such as http://[
         return None
@@ -58,7 +58,7 @@ def join_link(url: str, href: str | None) -> str | None:
 
 
 def take_texts(element: HtmlElement, most: int) -> Iterator[str]:
-    """The texts in an element until they have so many characters; a cell may hold the whole page."""
+    """Yield the texts in an element up to ``most`` characters; a cell may contain the whole page."""
     length = 0
     for text in element.itertext():
         yield text[:most]
@@ -68,9 +68,9 @@ def take_texts(element: HtmlElement, most: int) -> Iterator[str]:
 
 
 def find_next(document: HtmlElement, url: str, pattern: str, number: int) -> str | None:
-    """The address of the next page: by the configured expression, by rel="next", or by what a reader sees.
+    """Find the URL of the next page: by the configured expression, by rel="next", or by the visible text.
 
-    ``number`` is that of this page, so that a link "3" on page 2 leads to the next one.
+    ``number`` is the number of this page, so that a link "3" on page 2 leads to the next one.
     """
     here = urldefrag(url).url
     base = find_base(document, url)
@@ -97,7 +97,7 @@ def find_next(document: HtmlElement, url: str, pattern: str, number: int) -> str
 
 @lru_cache(maxsize=1024)
 def _is_beside(here: str, address: str) -> bool:
-    """Whether two addresses differ only in their query, or in the number at the end of their path."""
+    """Whether two URLs differ only in their query, or in the number at the end of their path."""
     one, other = urlsplit(here), urlsplit(address)
     return (one.scheme, one.netloc) == (other.scheme, other.netloc) and (
         _PAGE_IN_PATH.sub("", one.path) == _PAGE_IN_PATH.sub("", other.path)

@@ -1,9 +1,8 @@
 """HTML tables, on one page or over many: every page's table has the same headers, one row is one row of the
 list.
 
-The pages are followed by their links to the next one. The first page is fetched once more at the end: if its
-rows have changed by then, the pages do not belong together. The body that is kept has the configured columns
-only.
+Pages are found by their links to the next one. The first page is fetched again at the end: if its rows have
+changed by then, the pages are inconsistent. The stored body has only the configured columns.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ if TYPE_CHECKING:
 _MOST_COLUMNS = 100  # columns after these are not read
 _HEADER_ROWS = 20
 _MOST_NAMED, _MOST_NOTES = 5, 20
-_MOST_CELLS = 4_000_000  # of a table, each as often as it covers rows and columns
-_MOST_TABLES, _MOST_LEVELS = 1000, 10  # tables of a page that are looked at, also within each other
+_MOST_CELLS = 4_000_000  # of a table; each cell counts for every row and column that it covers
+_MOST_TABLES, _MOST_LEVELS = 1000, 10  # the most tables of a page that are examined, including nested ones
 _TO_THE_END = 65_534  # rows that "rowspan=0" covers, and the most of any (HTML, 4.9.11)
 _MOST_TEXT = 10_000  # characters of a cell that are read
 _FOOTNOTE = re.compile(r"\s*[\[(]?(?:\d{1,2}|[a-z]|[*\u2020\u2021\u00a7]+)[\])]?\s*")
-"""A mark that leads to a footnote, which is no part of a name."""
+"""A footnote mark, which is not part of a name."""
 _UNSEEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _OLD_CHARSETS = ("ascii", "us-ascii", "iso-8859-1", "iso8859-1", "latin1", "windows-1252", "cp1252")
@@ -58,8 +57,8 @@ Cell = tuple[str, str | None]
 
 
 class HtmlOptions(RowsOptions):
-    """``next``: a regular expression for the address of the next page, where its link does not say that it
-    is.
+    """``next``: a regular expression for the URL of the next page, if its link cannot be recognized
+    otherwise.
     """
 
     next: str = ""
@@ -75,8 +74,8 @@ class HtmlOptions(RowsOptions):
 
 
 class _Page(NamedTuple):
-    """What one page holds of the list: configured titles, rows of cells, the address of the next page, the
-    number of rows that it says the list has, and what is odd about it.
+    """One page of the list: configured titles, rows of cells, the URL of the next page, the stated number of
+    rows of the list, and notes about irregularities.
     """
 
     titles: tuple[str, ...]
@@ -87,8 +86,8 @@ class _Page(NamedTuple):
 
 
 def collect(url: str, options: ParseOptions) -> Pages:
-    """Yield the addresses of a list's pages and return one body of them all; ParseError if they do not
-    agree.
+    """Yield the URLs of a list's pages and return one body of them all; raises ParseError if they are
+    inconsistent.
     """
     first: _Page | None = None
     seen: dict[str, int] = {}
@@ -132,8 +131,8 @@ def _digest(page: _Page) -> str:
 
 
 def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) -> _Page:
-    """The tables on a page that have the configured headers, as one; ParseError where none has. ``number`` is
-    that of the page among the list's pages.
+    """Read the tables on a page that have the configured headers, as one; raises ParseError if there are
+    none. ``number`` is the number of the page.
     """
     columns = options.columns or ColumnMap()
     document = _parse_page(body, options.limits)
@@ -185,13 +184,13 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
 
 
 def _is_spread(row: list[Cell]) -> bool:
-    """Whether a row is one cell over several columns and nothing else: a heading, a sum, a note, a pager."""
+    """Whether a row is only one cell over several columns: a heading, a sum, a note, a pager."""
     filled = [cell for cell in row if cell[0]]
     return len(filled) > 1 and all(cell is filled[0] for cell in filled)
 
 
 def _parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
-    """The document that a page is. Raises ParseError."""
+    """Parse a page into a document. Raises ParseError."""
     if len(body) > limits.decoded:
         raise ParseError(f"has a page of more than {limits.decoded / MIB:g} MiB")
     from lxml import etree, html  # takes long to import
@@ -199,7 +198,8 @@ def _parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
     try:
         body, encoding = _choose_encoding(body)
         document = html.document_fromstring(body, parser=html.HTMLParser(encoding=encoding, no_network=True))
-        etree.strip_elements(document, "script", "style", "template", with_tail=False)  # no texts for people
+        # elements without visible text
+        etree.strip_elements(document, "script", "style", "template", with_tail=False)
         for mark in list(document.iter("sup")):
             if _FOOTNOTE.fullmatch("".join(take_texts(mark, NAME_LENGTH))):
                 _drop(mark)
@@ -209,7 +209,7 @@ def _parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
 
 
 def _find_tables(document: HtmlElement) -> Iterator[HtmlElement]:
-    """The tables of a page, also those within others, as many as are looked at."""
+    """Find the tables of a page, including nested ones, up to the limit."""
     levels: dict[HtmlElement, int] = {}
     for table in islice(document.iter("table"), _MOST_TABLES):
         around = next(table.iterancestors("table"), None)
@@ -219,21 +219,22 @@ def _find_tables(document: HtmlElement) -> Iterator[HtmlElement]:
 
 
 def read_tables(body: bytes, limits: ParseLimits) -> Iterator[list[list[Cell]]]:
-    """The rows of every table on a page, as texts and links. Raises ParseError."""
+    """Yield the rows of every table on a page, as texts and links. Raises ParseError."""
     for table in _find_tables(_parse_page(body, limits)):
         yield list(_read_grid(table, UNKNOWN))
 
 
 def _drop(element: HtmlElement) -> None:
-    """Take an element out of its page, and leave the text behind it."""
+    """Remove an element from its page, and keep the text after it."""
     element.text = ""
     for child in list(element):
         element.remove(child)
 
 
 def _choose_encoding(body: bytes) -> tuple[bytes, str | None]:
-    """A page's bytes and their encoding, None where the parser finds it: UTF-8 where the whole page is, else
-    what the page says itself. A page that says nothing, or Latin-1, is Windows-1252, as in browsers.
+    """Choose the encoding of a page's bytes, None if the parser detects it: UTF-8 if the whole page is valid,
+    otherwise the declared one. A page that declares none, or Latin-1, is read as Windows-1252, as in
+    browsers.
     """
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         return body, None
@@ -264,7 +265,7 @@ def _read_grid(table: HtmlElement, url: str) -> Iterator[list[Cell]]:
             cell, rows = _read_cell(element, url), _span(element, "rowspan") or _TO_THE_END
             for _ in range(min(_span(element, "colspan") or 1, _MOST_COLUMNS - len(cells))):
                 if rows > 1:
-                    cell = (cell[0], cell[1])  # over rows too it is no heading of one: see `_is_spread`
+                    cell = (cell[0], cell[1])  # a cell over several rows is not a heading: see `_is_spread`
                     below[len(cells)] = (rows - 1, cell)
                 cells.append(cell)
         _repeat_covered(cells, covered, below)
@@ -303,14 +304,14 @@ def _span(element: HtmlElement, name: str) -> int:
 
 
 def _read_cell(element: HtmlElement, url: str) -> Cell:
-    """A cell's text, a line break in it as a space, and the address of its first link."""
+    """Read a cell's text, with line breaks as spaces, and the URL of its first link."""
     text = clean(" ".join(take_texts(element, _MOST_TEXT)))
     return text, next(filter(None, (join_link(url, link.get("href")) for link in element.iter("a"))), None)
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that a list's pages are, by `collect` or one as HTML; ParseError if it has no such
-    table.
+    """Parse a list's pages, from `collect` or one as HTML, into a publication; raises ParseError without such
+    a table.
     """
     page = _load_page(body, options.limits) if is_json(body) else _read_single(body, options)
     columns = options.columns or ColumnMap()
@@ -340,7 +341,7 @@ def _read_single(body: bytes, options: ParseOptions) -> _Page:
         raise ParseError("The body is empty.")
     try:
         page = _read_page(body, UNKNOWN, options)
-    except ParseError as error:  # of a page among several it says what that page has
+    except ParseError as error:  # on one page of several, it may state the number of that page
         reason = str(error)
         raise ParseError(reason if reason[:1].isupper() else f"The page {reason}.") from None
     if page.following:

@@ -1,4 +1,4 @@
-"""JSON bodies, whole or an object to a line: strict parsing, and records to rows of text."""
+"""JSON bodies, whole or one object per line: strict parsing, and conversion of records to rows of text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.sources.column_map import MIB, ParseLimits
 from monitor.sources.sniff import decode_utf8, refuse_empty_and_pages
 
 _BETWEEN = re.compile(r"[\s\x1e]*")  # objects: line ends, or the mark of RFC 8142
-_MOST_LEVELS = 5  # of objects in a record; what lies deeper is no cell
+_MOST_LEVELS = 5  # nesting of objects in a record; deeper values are not cells
 
 
 def is_json(body: bytes) -> bool:
@@ -22,9 +22,9 @@ def is_json(body: bytes) -> bool:
 
 
 def load_json(body: bytes, limits: ParseLimits, problems: list[Problem] | None = None) -> object:
-    """The value that a body is; ParseError with the place where it is not JSON (RFC 8259).
+    """Parse a body; raises ParseError with the position where it is not JSON (RFC 8259).
 
-    Objects one after the other, as JSON lines and GeoJSON text sequences (RFC 8142) have them, are an array.
+    Consecutive objects, as in JSON lines and GeoJSON text sequences (RFC 8142), are an array.
     With ``problems`` bytes that are not UTF-8 are read as Windows-1252 and named there.
     """
     refuse_empty_and_pages(body)
@@ -52,7 +52,7 @@ def load_json(body: bytes, limits: ParseLimits, problems: list[Problem] | None =
 
 
 def _load_objects(text: str) -> object:
-    """The value of a text, or all of its values where each is an object."""
+    """Parse the value of a text, or all of its values if each is an object."""
     decoder = json.JSONDecoder(parse_constant=_read_constant)
     values: list[object] = []
     at = _end_of_space(text, 0)
@@ -73,7 +73,7 @@ def _end_of_space(text: str, start: int) -> int:
 
 
 def read_position(latitude: object, longitude: object) -> tuple[float, float] | None:
-    """Two JSON numbers as a point; None where they are none, or beyond what a float holds."""
+    """Read two JSON numbers as a point; None if they are not numbers, or exceed a float."""
     if not isinstance(longitude, int | float) or not isinstance(latitude, int | float):
         return None
     try:
@@ -83,13 +83,13 @@ def read_position(latitude: object, longitude: object) -> tuple[float, float] | 
 
 
 def _read_constant(name: str) -> None:
-    """NaN is how pandas writes an empty cell; the infinities are no value of a cell."""
+    """NaN, which pandas writes for an empty cell, becomes None; infinities are refused."""
     if name != "NaN":
         raise ParseError(f"The JSON has the value {name}, which JSON does not know.")
 
 
 def flatten(record: Mapping[str, object], prefix: str = "", level: int = 1) -> Iterator[tuple[str, str]]:
-    """Titles and texts of a record's values; those of an object within it are titled "outer.inner"."""
+    """Yield titles and texts of a record's values; those of a nested object are titled "outer.inner"."""
     for title, value in record.items():
         if isinstance(value, dict):
             if level < _MOST_LEVELS:

@@ -1,8 +1,8 @@
-"""KML bytes to placemarks: the part that knows XML, and nothing of what a listing is.
+"""Parses KML bytes into placemarks: this module handles XML, and knows nothing about listings.
 
-expat proves that a document is whole and well-formed, and never opens a file or a link by itself. Its events
-go straight to the standard library's `TreeBuilder`, which is written in C: a handler in Python for each
-element took twice as long. The tree never grows, because placemarks leave it as they are read.
+expat checks that a document is complete and well-formed, and never opens a file or a link by itself. Its
+events go directly to the standard library's `TreeBuilder`, which is written in C: a Python handler for each
+element took twice as long. The tree stays small, because placemarks are removed as they are read.
 
 The standard library's `XMLParser` is the fastest way there. Control characters and stray bytes, which
 programs are known to write, are mended before. What it refuses (a prefix without a declaration, a break) is
@@ -26,22 +26,21 @@ from monitor.sources.cells import clean_all
 from monitor.sources.column_map import MIB
 from monitor.sources.sniff import decode_utf8
 
-_WINDOW = 32 * 1024  # bytes that expat is given at a time: some 50 placemarks
+_WINDOW = 32 * 1024  # bytes passed to expat at a time: some 50 placemarks
 _LONGEST = MIB  # bytes without a new element that `XMLParser` may read: it keeps each line as a string
-_MOST_LEVELS = 100  # folders in folders; more is an attack
+_MOST_LEVELS = 100  # the deepest nesting of folders; more is an attack
 _MOST_FIELDS = 1000  # columns of schemas
-_MOST_LINKS = 100  # to other documents; Google's maps have at most ten layers
-_TOP = -1  # the level of what holds the root
+_MOST_LINKS = 100  # the most links to other documents; Google's maps have at most ten layers
+_TOP = -1  # the level of the root's parent
 _TOO_DEEP = f"The KML is nested more than {_MOST_LEVELS} levels deep."
 
 
 class Placemark(NamedTuple):
     """One placemark. ``number`` counts from 1 in document order.
 
-    Texts are cleaned, ``description`` and ``point`` as they stand; "" where the element is empty or missing.
-    ``point`` is a Point's coordinates, None without a Point; ``titles`` and ``values`` are the columns of the
-    `ExtendedData`, the first where a title repeats; ``folder`` is the name of the nearest folder that has
-    one.
+    Texts are cleaned, except ``description`` and ``point``; "" if the element is empty or missing. ``point``
+    is a Point's coordinates, None without a Point; ``titles`` and ``values`` are the columns of the
+    `ExtendedData`, the first if a title repeats; ``folder`` is the name of the nearest folder that has one.
     """
 
     number: int
@@ -55,7 +54,9 @@ class Placemark(NamedTuple):
 
 
 class _LocalNames(dict[str, str]):
-    """Qualified element names, "kml:name" or "{namespace}name", to what they end with, each computed once."""
+    """Maps qualified element names, "kml:name" or "{namespace}name", to their local names, each computed
+    once.
+    """
 
     def __missing__(self, tag: str) -> str:
         self[tag] = name = tag.rpartition("}")[2].rpartition(":")[2]
@@ -63,7 +64,7 @@ class _LocalNames(dict[str, str]):
 
 
 class _Parser(Protocol):
-    """What reads XML piece by piece into a `TreeBuilder`."""
+    """The interface of an incremental XML parser with a `TreeBuilder`."""
 
     def feed(self, data: bytes, /) -> object: ...
 
@@ -104,15 +105,15 @@ class _PatientParser:
 
 
 class _Container:
-    """An element that is not a placemark and may hold some, while it is read."""
+    """The state of an element that may contain placemarks, while it is read."""
 
     __slots__ = ("element", "folder", "name", "open")
 
     def __init__(self, element: Element, folder: str | None, name: list[str] | None) -> None:
         self.element = element
-        self.folder = folder  # of the placemarks in it: the name of the nearest folder that has one
+        self.folder = folder  # the folder of the placemarks in it: the name of the nearest named folder
         self.name = name  # of a Folder: empty until its name is met
-        self.open: _Container | None = None  # the child that had not ended at the end of the last window
+        self.open: _Container | None = None  # the child that was still open at the end of the last window
 
 
 class Document:
@@ -169,8 +170,8 @@ class Document:
             raise ParseError("The XML is in an encoding that cannot be read.") from None
 
     def _read(self, make_parser: Callable[..., _Parser], longest: float) -> Iterator[list[Placemark]]:
-        """The placemarks that each window of the body completes. What only the patient parser can tell, or a
-        window of more than ``longest`` bytes, raises ElementTree.ParseError.
+        """Yield the placemarks that each window of the body completes. Raises ElementTree.ParseError where
+        only the patient parser can report the error, or for a window of more than ``longest`` bytes.
         """
         builder = ElementTree.TreeBuilder()
         top = _Container(builder.start("", {}), None, None)
@@ -191,13 +192,13 @@ class Document:
         yield self._take_ready(top, ended=True)
 
     def _take_ready(self, top: _Container, *, ended: bool) -> list[Placemark]:
-        """The placemarks that are whole, taken out of the tree."""
+        """Remove the complete placemarks from the tree and return them."""
         self._ready = []
         self._take(top, ended=ended, level=_TOP)
         return self._ready
 
     def _take(self, container: _Container, *, ended: bool, level: int = 0) -> None:
-        """Move what is whole in a container out of the tree; only its last child may still be open."""
+        """Remove complete children of a container from the tree; only its last child may still be open."""
         element, local = container.element, self._local
         children = list(element)
         open_child = None if ended or not children else children.pop()
@@ -231,7 +232,7 @@ class Document:
         return _Container(element, parent.folder, names)
 
     def _read_placemark(self, element: Element, folder: str | None, level: int) -> None:
-        # The longest loop of all: texts are taken without a call where an element has no others in it.
+        # The hottest loop: texts are read without a call if an element has no children.
         local = self._local
         name = address = description = point = None
         columns: dict[str, str] = {}
@@ -279,7 +280,7 @@ class Document:
                     columns[title] = _text(value)
 
     def _read_schema(self, element: Element) -> None:
-        """Keep how a Schema says that its columns are called for people."""
+        """Store the display names of a Schema's columns."""
         for field in element:
             for child in field:
                 if self._local[child.tag] == "displayName" and len(self._shown) < _MOST_FIELDS:
@@ -306,7 +307,7 @@ class Document:
 
 
 def _deeper(level: int) -> int:
-    """The next level; ParseError where no honest document is."""
+    """Compute the next level; raises ParseError if it is too deep."""
     if level >= _MOST_LEVELS:
         raise ParseError(_TOO_DEEP)
     return level + 1
@@ -375,7 +376,8 @@ _UTF8 = re.compile(rb"\s*<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-?8)", re.IGNORECA
 
 
 def mend_bytes(body: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """A body without what XML 1.0 forbids and programs write all the same, and what that was in words.
+    """Remove what XML 1.0 forbids but programs write anyway; returns the body and a description of the
+    changes.
 
     White space before the declaration, control characters, and bytes that are not UTF-8 in a document that
     is. Numbers of bytes in later errors count in the mended body.
@@ -384,10 +386,10 @@ def mend_bytes(body: bytes) -> tuple[bytes, tuple[str, ...]]:
         return body, ()
     mended: list[str] = []
     body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
-    controls = sum(body.count(byte) for byte in _CONTROLS if byte in body)  # which is fast where none is
+    controls = sum(body.count(byte) for byte in _CONTROLS if byte in body)  # fast if there are none
     if controls:
         body = body.translate(_TO_SPACES)
-    # one byte is found many times faster than two
+    # searching for one byte is many times faster than for two
     referring = b"&" in body and b"&#" in body
     body, references = _CONTROL_REFERENCE.subn(b" ", body) if referring else (body, 0)
     if controls + references:

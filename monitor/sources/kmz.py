@@ -18,7 +18,7 @@ from monitor.sources.sniff import is_zip, refuse_empty_and_pages
 
 
 def link_entry(href: str) -> str:
-    """The name that the document behind a link has in a KMZ that `compose` makes."""
+    """The name of a linked document in a KMZ from `compose`."""
     return f"link-{hashlib.sha256(href.encode()).hexdigest()[:16]}.kml"
 
 
@@ -37,10 +37,10 @@ def compose(body: bytes, linked: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(body: bytes, limits: ParseLimits) -> dict[str, bytes]:
-    """The KML documents of a KML or KMZ body by their names, the main one first; ParseError for what is
+    """Unpack the KML documents of a KML or KMZ body by name, the main one first; raises ParseError if it is
     neither.
 
-    A document may itself be a KMZ, as one that a link leads to can be.
+    A document may itself be a KMZ, for example a linked one.
     """
     refuse_empty_and_pages(body)
     if not is_zip(body):
@@ -78,7 +78,7 @@ def _read_documents(body: bytes, limits: ParseLimits) -> Iterator[tuple[str, byt
 
 
 def find_outside_links(documents: Collection[str], links: Iterable[str]) -> tuple[str, ...]:
-    """The links that lead to none of the documents at hand, each once."""
+    """Find the links that lead to none of the given documents, each once."""
     entries = {name.partition("/")[0] for name in documents}
     return tuple(
         dict.fromkeys(
@@ -95,7 +95,7 @@ def _may_link(content: bytes) -> bool:
 
 
 def find_network_links(body: bytes, limits: ParseLimits) -> Links:
-    """The documents that a KML or KMZ leads to and does not hold; none for what is neither."""
+    """Find the documents that a KML or KMZ links to and does not contain; empty for any other body."""
     try:
         documents = unpack(body, limits)
         links: list[str] = []

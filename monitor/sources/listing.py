@@ -1,4 +1,4 @@
-"""Rows and placemarks to listings: the one way for every format. Names, states, dates, damaged rows,
+"""Converts rows and placemarks to listings, for every format: names, states, dates, damaged rows,
 problems.
 """
 
@@ -37,16 +37,16 @@ from monitor.sources.merge import merge_by_fields, merge_by_key
 from monitor.states import read_state
 
 _MOST_PROBLEMS = 1000
-"""Problems that a publication keeps, the first ones; of further ones only their number."""
+"""The most problems that are kept of a publication, the first ones; the rest are only counted."""
 _MOST_READ = 10_000
-"""Texts of fields and attributes of which a reader keeps how they are read: most stand in many rows."""
+"""The most cached texts of fields and attributes: most texts occur in many rows."""
 MOST_ROWS = 200_000
-"""Rows that a list may have: ten times the law-enforcement agencies of the United States. A hostile file has
-millions.
+"""The most rows of a list: ten times the law-enforcement agencies of the United States. A hostile file may
+have millions.
 """
 
 _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa", "download"})
-"""What stands in a cell only to carry a link: then the link is the cell's value."""
+"""Texts in a cell that only carry a link: then the link is the cell's value."""
 
 _UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
 _SCHEME = re.compile(r"\w+:")
@@ -57,12 +57,12 @@ _NO_ADDRESS = Address(None, None)
 
 
 class ListingReader:
-    """Turns rows into listings one by one, and keeps what is wrong with them.
+    """Converts rows to listings one by one, and collects their problems.
 
     ``other_columns``: columns that ``columns`` does not name become attributes, unless it names attributes
-    itself; those in ``ignored`` never do. ``id_from_url``: a UUID at which a listing's link ends is the
-    source's own id. ``by_city``: the city belongs to a listing's key. ``whole_state``: where nothing says so,
-    agencies are in this state. ``meanings`` are those of the columns.
+    itself; those in ``ignored`` never do. ``id_from_url``: a UUID at the end of a listing's link is the
+    source's own id. ``by_city``: the city is part of a listing's key. ``whole_state``: the state of agencies
+    without one. ``meanings`` are those of the columns.
 
     A column of states may hold towns with them ("Gary, Indiana"); those are the cities then.
     """
@@ -113,9 +113,9 @@ class ListingReader:
     ) -> None:
         """Read row ``number`` (from 1): cleaned texts under the titles of their columns, links by position.
 
-        ``name`` and ``address`` count where no column says otherwise. ``point`` is (latitude, longitude), or
-        KML's "longitude,latitude". ``damage`` says why the row cannot be trusted, such as a cell too many: it
-        then is no listing, and keeps the one that it was from being taken for removed.
+        ``name`` and ``address`` are used if no column has them. ``point`` is (latitude, longitude), or KML's
+        "longitude,latitude". ``damage`` says why the row cannot be trusted, such as an extra cell: it is then
+        not a listing, but keeps its former listing from being treated as removed.
         """
         if titles is not self._titles and titles != self._titles:
             self._lay_out(titles)
@@ -138,7 +138,7 @@ class ListingReader:
         problems = len(self.problems)
         listing = self._make_listing(number, texts, name, address, point, folder, links)
         if damage and not missing:
-            del self.problems[problems:]  # what stands in the wrong columns follows from the damage
+            del self.problems[problems:]  # wrong values in columns follow from the damage
             self.damaged.append(structs.replace(listing, key=""))
             self.report("damaged row", damage, number)
         elif not missing:
@@ -149,7 +149,7 @@ class ListingReader:
             self.report("empty name", f"the name is {name or 'empty'}", number)
 
     def _is_note(self, name: str, others: list[str], number: int) -> bool:
-        """Whether a row of this name and these other cells is a note or a sum, which then is reported."""
+        """Whether a row with this name and these other cells is a note or a sum, which is then reported."""
         note = name
         if not name and len(filled := [text for text in others if text]) == 1:
             note, others = filled[0], [""]
@@ -162,7 +162,8 @@ class ListingReader:
         """Find the columns of the next rows."""
         self._titles, self._layout = titles, self.meanings.lay_out(titles)
         positions = [at for at, _ in self._layout.attributes]
-        self._pick_attributes = itemgetter(-1, *positions)  # one more, for of a single one it is no tuple
+        # at least two, because the result for a single one is not a tuple
+        self._pick_attributes = itemgetter(-1, *positions)
         self._attributes_read.clear()
 
     def _make_listing(
@@ -175,7 +176,7 @@ class ListingReader:
         folder: str | None,
         links: Mapping[int, str],
     ) -> Listing:
-        """The listing of a row. What earlier rows had as well is looked up, for nearly all texts repeat."""
+        """Create the listing of a row. Texts of earlier rows are cached, because nearly all texts repeat."""
         _, state_at, county_at, city_at, since_at, id_at, url_at, columns, _, _ = self._layout
         city = state = state_text = county = url = source_id = None
         day: date | None = None
@@ -250,9 +251,9 @@ class ListingReader:
             self.report("links left", message)
 
     def separate(self, folders: tuple[str, ...] = (), rows: str = "rows") -> Publication:
-        """The publication in which each row is a listing of its own, with one problem per shared key.
+        """Create the publication in which each row is a listing of its own, with one problem per shared key.
 
-        ``rows`` is the format's word for them ("placemarks").
+        ``rows`` is the format's word for rows ("placemarks").
         """
         for key, count in self._tell_apart(self.listings).items():
             self.report("duplicate key", f"{count} {rows} share the key {key[:NAME_LENGTH]}")
@@ -265,7 +266,7 @@ class ListingReader:
         )
 
     def merge(self, group_by: tuple[str, ...] = ()) -> Publication:
-        """The publication in which the rows of one agency are one listing.
+        """Create the publication in which the rows of one agency are one listing.
 
         ``group_by`` are fields of `Listing`: rows that agree in them are one agency. Otherwise the key
         decides.
@@ -288,11 +289,13 @@ class ListingReader:
         )
 
     def _tell_apart(self, listings: list[Listing]) -> dict[str, int]:
-        """Give those that share a natural key keys of their own, in place; how many share each."""
+        """Assign distinct keys to listings that share a natural key, in place; returns how many share
+        each.
+        """
         counts = Counter(listing.key for listing in listings)
         if len(counts) == len(listings):
             return {}
-        # only these go through `identity.assign_keys`, which is slow for a million
+        # only these use `identity.assign_keys`, which is slow for a million
         positions = [at for at, listing in enumerate(listings) if counts[listing.key] > 1]
         alike = [listings[at] for at in positions]
         for at, listing in zip(positions, identity.assign_keys(alike, by_city=self._by_city), strict=True):
@@ -310,7 +313,7 @@ class ListingReader:
         )
 
     def _columns(self) -> frozenset[str]:
-        """What the publication carries, in the words of `Listing` fields and of attributes."""
+        """The columns of the publication, by the names of `Listing` fields and of attributes."""
         carried = self.meanings.list_carried()
         if self._has_address or self._towns:
             carried |= {"city", "state"}
@@ -323,7 +326,7 @@ class ListingReader:
         return frozenset(carried | self._dated_in_part)
 
     def _read_state_column(self, text: str, number: int) -> tuple[str | None, str | None]:
-        """The state, and what stood there where none can be read."""
+        """Read the state, or the text in its place if it cannot be read."""
         problems = len(self.problems)
         town = read_address(text) if "," in text and read_state(text) is None else _NO_ADDRESS
         if town.city and town.state and town.exact and len(self._towns) < MOST_ROWS:
@@ -337,7 +340,9 @@ class ListingReader:
     def _read_address(
         self, column: str, address: str, number: int
     ) -> tuple[str | None, str | None, str | None]:
-        """City and state, by their column if there is one, and what stood there where none can be read."""
+        """Read city and state, from their column if there is one, and the text in place of a state that
+        cannot be read.
+        """
         city, state, state_text, exact = parts = read_address(address)
         if not state or not exact or column:
             state, state_text = self._read_state(column, address, parts, number)
@@ -346,7 +351,9 @@ class ListingReader:
     def _read_state(
         self, column: str, address: str, from_address: Address, number: int
     ) -> tuple[str | None, str | None]:
-        """The state by its column, or else by the address, and what stood there where it cannot be read."""
+        """Read the state from its column, or otherwise from the address, and the text in place of one that
+        cannot be read.
+        """
         _, state, state_text, exact = from_address
         if column:
             state_text = self._cut(plain_number(column), NAME_LENGTH, "state", number)
@@ -372,7 +379,9 @@ class ListingReader:
         return plain
 
     def _read_part_of_date(self, text: str, number: int) -> str:
-        """A year or a month, which is no day and is shown as it stands; "" and a problem for what is none."""
+        """Read a year or a month, which is not a full date and is shown as written; "" and a problem for any
+        other text.
+        """
         if is_part_of_date(text):
             self._dated_in_part.add(self._titles[self._layout.since])
             return plain_number(text)
@@ -381,7 +390,7 @@ class ListingReader:
         return ""
 
     def _read_link(self, text: str, link: str | None, number: int) -> str | None:
-        """The cell's link, or its text if that is one; words in its place ("link pending") are no link
+        """Read the cell's link, or its text if that is a link; other words ("link pending") are not a link
         yet.
         """
         for candidate in (link, text):
@@ -427,7 +436,7 @@ class ListingReader:
     def _point(
         self, point: tuple[float, float] | str, state: str | None, number: int
     ) -> tuple[float, float] | None:
-        """KML writes longitude, latitude and perhaps altitude; a listing has latitude first."""
+        """Read a point. KML has longitude, latitude and perhaps altitude; a listing has latitude first."""
         latitude, longitude = _read_coordinates(point) if isinstance(point, str) else point
         if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
             self.report("bad point", f'"{_brief(clean(str(point)))}" is no point', number)

@@ -1,4 +1,4 @@
-"""Rows of one agency to one listing."""
+"""Merges the rows of one agency into one listing."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ Rows = list[tuple[int, Listing]]
 """Listings with the numbers of their rows."""
 
 _MOST_SHARING = 20
-"""Agencies to which a publisher may give one id by mistake, each compared with the next row of that id. With
-more of them the id says nothing, and the rows go by state and name: so a file of one id takes linear time.
+"""The most agencies with one id by a publisher's mistake, each of which is compared with the next row of that
+id. Above that, the id is ignored and rows are grouped by state and name, so a file with only one id takes
+linear time.
 """
 
 
 def merge_by_key(rows: Rows, problems: list[Problem]) -> Iterator[Listing]:
-    """One listing per natural key, in the order of their first rows; rows that share an id by mistake stay
-    apart.
+    """Yield one listing per natural key, in the order of their first rows; rows that share an id by mistake
+    stay separate.
     """
     counts = Counter(listing.key for _, listing in rows)
     sharing: dict[str, Rows] = {}
@@ -48,7 +49,7 @@ def _merge_alike(alike: Rows, problems: list[Problem]) -> Iterator[Listing]:
 
 
 def _part_agencies(rows: Rows) -> list[Rows]:
-    """The rows of one key, parted where they are plainly of several agencies."""
+    """Split the rows of one key if they clearly belong to several agencies."""
     if not rows[0][1].source_id:
         return [rows]
     agencies: list[Rows] = []
@@ -80,7 +81,7 @@ def merge_by_fields(rows: Rows, fields: tuple[str, ...], problems: list[Problem]
     for group in groups.values():
         merged = group[0][1] if len(group) == 1 else _merge_group(group, problems)
         ids = {listing.source_id for _, listing in group}
-        # An id of one of several rows would change with their order.
+        # The id of one of several rows would depend on their order.
         yield merged if len(ids) == 1 else structs.replace(merged, source_id=None)
 
 
@@ -95,13 +96,15 @@ def join_texts(texts: list[str]) -> str:
 
 
 def _merge_group(group: Rows, problems: list[Problem]) -> Listing:
-    """Rows of one agency as one listing. Nothing in it depends on the order of the rows, which publishers
-    change.
+    """Merge rows of one agency into one listing. The result does not depend on the order of the rows, which
+    publishers change.
     """
     listings = [listing for _, listing in group]
 
     def most_frequent(field: Callable[[Listing], str | None], title: str) -> str | None:
-        """A row with a typo does not change the listing when the rows change places."""
+        """Choose the most frequent value, so that the listing does not depend on the order of rows if one has
+        a typo.
+        """
         counts = Counter(value for value in map(field, listings) if value)
         if len({wording.normalise(value) for value in counts}) > 1:
             written = " and ".join(f'"{value[:80]}"' for value in sorted(counts))

@@ -1,5 +1,5 @@
-"""Google My Maps exports: one placemark is one listing, its address says where, its `ExtendedData` is the
-layer's table.
+"""Google My Maps exports: one placemark is one listing, with its address as the place and its `ExtendedData`
+as the layer's table.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from monitor.sources.sniff import is_kml, is_zip
 
 IGNORED = frozenset({"gx_media_links"})  # Google's own, about pictures
 _BREAK = re.compile(r"<br\s*/?>|\n", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]*>")  # stops at the next "<", so that a text of nothing else takes linear time
+_TAG = re.compile(r"<[^<>]*>")  # stops at the next "<", so that a text of only "<" takes linear time
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that a KML or KMZ is; ParseError if it is none or no placemark in it could be a
-    listing.
+    """Parse a KML or KMZ into a publication; raises ParseError if it is neither, or no placemark in it could
+    be a listing.
 
-    All documents of a KMZ are read; a placemark that stands in two of them counts once. What it links and
-    does not hold is unread.
+    All documents of a KMZ are read; a placemark that occurs in two of them counts once. Linked documents that
+    it does not contain are reported as unread.
     """
     documents = unpack(body, options.limits)
     columns = options.columns or ColumnMap()
@@ -85,7 +85,9 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 def _add_table(
     titles: tuple[str, ...], values: list[str], description: str
 ) -> tuple[tuple[str, ...], list[str], dict[int, str]]:
-    """The columns, and those of the description's table that are not among them; its links by position."""
+    """Add the columns of the description's table that are missing; returns them with its links by
+    position.
+    """
     there = set(map(fold_header, titles))
     cells = [cell for cell in read_table(description) if fold_header(cell.title) not in there]
     links = {len(titles) + at: cell.link for at, cell in enumerate(cells) if cell.link}

@@ -1,4 +1,4 @@
-"""XLS, ODS and XLSB bytes to sheets of cells, by calamine, which reads no links."""
+"""Reads XLS, ODS and XLSB bytes into sheets of cells with calamine, which does not read links."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from monitor.sources.workbook import MAX_COLUMNS, NOTE_FAR, Range, SheetRow, Wor
 def read_other_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[WorkbookSheet]:
     """The visible sheets of a workbook of this ``kind`` ("xls", "ods", "xlsb") in their order.
 
-    Raises ParseError where it is damaged, protected or too much. What is packed is unpacked once within the
-    limits before calamine, which has none, may see it.
+    Raises ParseError if it is damaged, protected or too large. Packed content is first unpacked within the
+    limits, before calamine, which has no limits, reads it.
     """
     if kind != "xls":
         with open_archive(body, limits, limits.entries) as archive:
@@ -45,7 +45,7 @@ def read_other_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[W
 
 def _read_sheet(sheet: Any) -> WorkbookSheet:
     """A sheet's rows that have a value, without the empty cells at their ends."""
-    if sheet.total_height > MOST_ROWS * 5:  # a repeated row is one element, and a million rows
+    if sheet.total_height > MOST_ROWS * 5:  # a repeated row is one element but may stand for a million rows
         raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
     rows: list[SheetRow] = []
     far = False

@@ -1,6 +1,6 @@
 """Lists that are packed: a file in gzip (".csv.gz"), or in a ZIP that is neither a KMZ nor a workbook.
 
-What is packed is unpacked within the parser's limits. The body that is kept and hashed stays as it was sent.
+They are unpacked within the parser's limits. The stored and hashed body is the one that was sent.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _LISTS = (
     ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods",
     ".htm", ".html", ".gz", ".zip",
 )  # fmt: skip
-"""How files are called that may be a list. Beside one of these, others explain it ("README.txt")."""
+"""File name extensions of a possible list. Other files beside one only explain it ("README.txt")."""
 
 
 class Unpacked(NamedTuple):
-    """The file that was packed, and the names of other files beside it, which are not read."""
+    """The unpacked file, and the names of other files beside it, which are not read."""
 
     body: bytes
     layers: int = 0
@@ -37,10 +37,10 @@ class Unpacked(NamedTuple):
 
 
 def unpack_file(body: bytes, limits: ParseLimits, wanted: str = "") -> Unpacked:
-    """The file that a body packs, or the body itself where it packs none.
+    """Unpack the file in a body; returns the body itself if nothing is packed.
 
-    ``wanted`` names the file of a ZIP that is the list, with "*" for what changes in it. Raises ParseError
-    where that is not clear, for a damaged or protected file, and for one beyond the limits.
+    ``wanted`` names the file of a ZIP that is the list, with "*" for its variable part. Raises ParseError if
+    that is ambiguous, for a damaged or protected file, and for one that exceeds the limits.
     """
     limits = replace(limits, decoded=min(limits.decoded, max(_PIECE, limits.ratio * len(body))))
     others: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ def unpack_file(body: bytes, limits: ParseLimits, wanted: str = "") -> Unpacked:
 
 
 def _unpack_gzip(body: bytes, limits: ParseLimits) -> bytes:
-    """The file in a gzip of one or more members (RFC 1952); zeros behind the last one are padding."""
+    """Unpack a gzip of one or more members (RFC 1952); zeros after the last one are padding."""
     pieces: list[bytes] = []
     size = 0
     left = body
@@ -88,7 +88,9 @@ def _unpack_gzip(body: bytes, limits: ParseLimits) -> bytes:
 
 
 def _unpack_zip(body: bytes, limits: ParseLimits, wanted: str) -> tuple[bytes, tuple[str, ...]] | None:
-    """The file in a ZIP and the names of others; None for a KMZ, a workbook, and where it has no file."""
+    """Unpack the file in a ZIP; returns it with the names of others, or None for a KMZ, a workbook, and an
+    empty ZIP.
+    """
     with open_archive(body, limits, limits.entries) as archive:
         names = [name for name in archive.names if not _is_made_by_systems(name)]
         if not names or _is_document(names):
@@ -113,7 +115,7 @@ def _unpack_zip(body: bytes, limits: ParseLimits, wanted: str) -> tuple[bytes, t
 
 
 def _may_be_list(name: str, *, alone: bool) -> bool:
-    """Whether a file may be a list by its name; one that is alone also as a text or without an ending."""
+    """Whether a file may be a list by its name; a single file may also be a text or have no extension."""
     return name.lower().endswith(_LISTS) or (
         alone and (name.lower().endswith(".txt") or "." not in _last(name))
     )
@@ -124,7 +126,7 @@ def _last(name: str) -> str:
 
 
 def _is_made_by_systems(name: str) -> bool:
-    """Whether an entry is a folder, or what macOS and Windows put beside the files of people."""
+    """Whether an entry is a folder, or a file that macOS or Windows adds."""
     return (
         name.endswith("/")
         or name.startswith("__MACOSX/")

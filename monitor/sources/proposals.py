@@ -1,7 +1,7 @@
-"""A proposal of how a file that nobody has configured is read: its format, and which column holds what.
+"""Proposes how to read a file that is not configured: its format, and the meanings of its columns.
 
 Columns are judged by their headers and by a sample of their values: a column of states is one because its
-values are states. A proposal is for a person to look at; nothing is watched by it.
+values are states. A proposal is for a person to review; it does not start to watch anything.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from monitor.sources.table import DELIMITERS, SHEET_TITLE, read_any_sheets
 from monitor.states import read_state
 
 SAMPLE = 1000
-"""Rows that columns are judged by."""
+"""The number of rows by which columns are judged."""
 _HEADER_ROWS = 20
 _MOST_ATTRIBUTES = 6
 _MOST_VALUES = 40  # different values of a column that groups agencies
@@ -51,8 +51,8 @@ _MOST_VALUES = 40  # different values of a column that groups agencies
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """How a body may be read. ``settings`` are the format's own; ``notes`` say in words what was chosen and
-    what was left.
+    """A proposal for reading a body. ``settings`` are the format's own; ``notes`` describe what was chosen
+    and what was left out.
     """
 
     format: str
@@ -238,7 +238,7 @@ def _text(cell: object) -> str:
 
 
 def _find_sample(rows: list[list[str]], size: int) -> _Sample | None:
-    """The table below the row that looks most like headers; None where no row does."""
+    """Find the table below the row that looks most like headers; None if no row does."""
     best: tuple[float, int] | None = None
     for at, row in enumerate(rows[:_HEADER_ROWS]):
         score = _score_header(row, rows[at + 1 :])
@@ -256,7 +256,9 @@ def _find_sample(rows: list[list[str]], size: int) -> _Sample | None:
 
 
 def _score_header(row: list[str], below: list[list[str]]) -> float:
-    """How much a row looks like headers: words that headers have, each title once, and rows as wide below."""
+    """Score how much a row looks like headers: typical header words, unique titles, and rows of the same
+    width below.
+    """
     titles = [title for title in row if title]
     if not titles or len({fold_header(title) for title in titles}) < len(titles):
         return 0
@@ -283,7 +285,7 @@ _SINCE = re.compile(
     re.IGNORECASE,
 )
 _EDITED = re.compile(r"edit|updat|modif|creat|export|retriev|\blast\b", re.IGNORECASE)
-"""When a row was written, which says nothing of the agency and moves with every edit."""
+"""Columns with the time of the last edit, which say nothing about the agency and change with every edit."""
 _GROUP = re.compile(r"type|kind|status|model|program|category|level|class", re.IGNORECASE)
 _ID = re.compile(
     r"\bid\b|_id$|^id_|\bori\b|\bnumber\b|\bno\b\.?$|\buuid\b|\bguid\b|objectid|\bfid\b", re.IGNORECASE
@@ -307,7 +309,7 @@ _PEOPLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Shares:
-    """Which parts of a column's values are what (0 to 1), and how many different ones there are."""
+    """The shares (0 to 1) of a column's values that are of each kind, and the number of distinct values."""
 
     filled: float
     states: float
@@ -357,7 +359,7 @@ def _best(shares: Mapping[str, _Shares], score: Any, least: float) -> str | None
 
 
 def _apart(title: str) -> str:
-    """A title with its words apart, as expressions look for them: "CITY_NM", "AgencyCounty"."""
+    """Split a title into words, so that expressions can match them: "CITY_NM", "AgencyCounty"."""
     return _JOINED.sub(" ", title.replace("_", " "))
 
 
@@ -367,7 +369,7 @@ _JOINED = re.compile(r"(?<=[a-z])(?=[A-Z])")
 def _choose_columns(
     sample: _Sample, dates: frozenset[str] = frozenset()
 ) -> tuple[ColumnMap, tuple[str, ...]]:
-    """Which column holds what. Raises ParseError if none holds an agency's name.
+    """Choose the meanings of columns. Raises ParseError if none holds an agency's name.
 
     Columns about people (names of officers, telephones) are left out whatever they are called.
     """
@@ -446,4 +448,4 @@ def _choose_columns(
 
 
 _ROW_NUMBERS = frozenset({"objectid", "fid", "oid", "rownumber", "no", "no.", "number"})
-"""Numbers of rows, which move to other agencies when a list is sorted: no ids."""
+"""Row numbers, which move to other agencies when a list is sorted, so they are not ids."""

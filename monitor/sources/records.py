@@ -1,6 +1,6 @@
-"""JSON: an array of records somewhere in a document, or records one to a line; one row each.
+"""JSON: an array of records somewhere in a document, or one record per line; each record is a row.
 
-Objects by their keys are records too, {"1": {...}, "2": {...}}, and arrays of them, {"IN": [{...}]}: then the
+Objects of objects are records too, {"1": {...}, "2": {...}}, and arrays of them, {"IN": [{...}]}: then the
 key is the column "(key)".
 """
 
@@ -32,7 +32,7 @@ _MORE = frozenset(
         "nextcursor",
     )
 )
-"""Keys beside the records by which a server says that there is another page."""
+"""Keys beside the records that mean that there is another page."""
 _COUNTS = frozenset(
     (
         "total",
@@ -45,12 +45,12 @@ _COUNTS = frozenset(
         "totalitems",
     )
 )
-"""Keys beside the records by which a server says how many there are in all."""
+"""Keys beside the records with their total number."""
 
 
 class RecordsOptions(RowsOptions):
-    """``records``: the keys that lead to the array, joined by points ("data.portals"); "" where it is the
-    document. An array on the way is entered by a position ("result.0.rows").
+    """``records``: the keys that lead to the array, joined by points ("data.portals"); "" if it is the
+    document. An array on the path is entered by a position ("result.0.rows").
 
     ``count``: the keys that lead to the number of records, which then must agree.
     """
@@ -60,7 +60,7 @@ class RecordsOptions(RowsOptions):
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that the records are; ParseError if they are not there or not whole, or name no
+    """Parse the records into a publication; raises ParseError if they are missing or incomplete, or name no
     agency.
     """
     chosen = RecordsOptions.model_validate(options.settings)
@@ -100,7 +100,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 
 
 def _is_record(document: dict[str, object], reader: ListingReader) -> bool:
-    """Whether an object is a record by itself: it names an agency and holds no records and no columns."""
+    """Whether an object is itself a record: it names an agency and contains no records and no columns."""
     holds = any(
         isinstance(value, list) and any(isinstance(each, dict) for each in value)
         for value in document.values()
@@ -143,14 +143,14 @@ _MOST_LEVELS = 4
 
 
 def _describe_arrays(document: object) -> str:
-    """Where a document has arrays of records, for an error; "" where it has none."""
+    """Describe where a document has arrays of records, for an error; "" if it has none."""
     paths = [path for path, _ in find_arrays(document) if path][:5]
     return f"; options.records may be {' or '.join(paths)}" if paths else ""
 
 
 def _refuse_part(document: object, path: str, count: int, reader: ListingReader) -> None:
-    """A server that says that there is another page has not sent the list; ParseError. A larger total is a
-    problem: it may count something else.
+    """Raise ParseError if the server says that there is another page. A larger total is only a problem: it
+    may count something else.
     """
     around: object = document
     for key in ("", *filter(None, path.split("."))):
@@ -171,11 +171,11 @@ def _refuse_part(document: object, path: str, count: int, reader: ListingReader)
 
 
 _ABOUT = ("links", "_links", "meta", "metadata", "paging", "pagination", "page", "pageInfo")
-"""Objects in which servers say which page an answer is."""
+"""Objects with information about pages."""
 
 
 def _find(document: object, path: str) -> object:
-    """The value at a path of keys, positions in arrays among them; None where there is none."""
+    """Find the value at a path of keys and array positions; None if there is none."""
     for key in filter(None, path.split(".")):
         document = _step(document, key)
     return document

@@ -1,6 +1,4 @@
-"""What a body is, by its content and never by its name; and what to tell a person when it is not a list at
-all.
-"""
+"""Detects the kind of a body by its content, never by its name; and describes bodies that are not lists."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ _PAGES = (
         ),
     ),
 )
-_HEAD = 4096  # a page says what it is within this many bytes
+_HEAD = 4096  # the beginning of a page that is examined, in bytes
 
 
 def is_zip(body: bytes) -> bool:
@@ -41,7 +39,7 @@ def is_html(body: bytes) -> bool:
 
 
 def refuse_empty_and_pages(body: bytes) -> None:
-    """Raise ParseError for a body with nothing in it or with a web page in place of a list."""
+    """Raise ParseError for an empty body, or a web page instead of a list."""
     if not body.strip():
         raise ParseError("The body is empty.")
     head = body[:_HEAD]
@@ -53,9 +51,9 @@ def refuse_empty_and_pages(body: bytes) -> None:
 
 
 def describe_page(body: bytes) -> str:
-    """The error for a web page in place of a list: what kind of page it looks like."""
+    """Describe a web page instead of a list: the kind of page that it looks like."""
     start = body[: 16 * _HEAD]
-    # The title decides before the text does: nearly every page has a cookie banner and a way to sign in.
+    # The title takes precedence over the text: nearly every page has a cookie banner and a sign-in link.
     for where in (_read_title(start), start):
         for kind, words in _PAGES:
             if words.search(where):
@@ -64,7 +62,7 @@ def describe_page(body: bytes) -> str:
 
 
 def _read_title(page: bytes) -> bytes:
-    """What stands in the first <title> of a page, b"" without one; each byte is looked at once."""
+    """Read the first <title> of a page, b"" without one; each byte is examined once."""
     lower = page.lower()
     start = lower.find(b">", opening) + 1 if (opening := lower.find(b"<title")) >= 0 else 0
     end = lower.find(b"</title", start) if start else -1
@@ -75,9 +73,11 @@ _STRAYS = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in 
 
 
 def decode_utf8(body: bytes) -> tuple[str, int]:
-    """The text of a body that is UTF-8, and how many of its bytes are not; those are read as Windows-1252.
+    """Decode a body as UTF-8; returns the text and the number of invalid bytes, which are read as
+    Windows-1252.
 
-    Only damaged bytes are read otherwise: a file is not in another encoding for one of them.
+    Only the invalid bytes are read differently: one of them does not mean that the whole file is in another
+    encoding.
     """
     try:
         return body.decode("utf-8-sig"), 0

@@ -28,7 +28,7 @@ from monitor.states import STATES
 if TYPE_CHECKING:
     from monitor.sources.workbook import WorkbookSheet
 
-_HEADER_ROWS = 20  # a title and notes may stand above the headers
+_HEADER_ROWS = 20  # a title and notes may precede the headers
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
 DELIMITERS = (",", ";", "\t", "|")
 _FEW_LONG = 0.05  # of the rows
@@ -48,7 +48,7 @@ and what is damaged.
 @dataclass(frozen=True, slots=True)
 class _Table:
     """The headers of the mapped columns, as the configuration writes them, and the rows below. ``left``
-    says which columns are not read.
+    describes the columns that are not read.
     """
 
     titles: tuple[str, ...]
@@ -59,14 +59,16 @@ class _Table:
 class TableOptions(RowsOptions):
     """``sheets``: which sheets of a workbook are the list, "all" that have the headers, or their titles.
 
-    Without it there must be one that has them. Hidden sheets never count.
+    Without it, exactly one sheet must have them. Hidden sheets never count.
     """
 
     sheets: str | tuple[str, ...] = ()
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """The publication that an XLSX or CSV is; ParseError if it is none, lacks a column, or has no row."""
+    """Parse an XLSX or CSV into a publication; raises ParseError if it is neither, lacks a column, or has no
+    row.
+    """
     columns = options.columns or ColumnMap()
     refuse_empty_and_pages(body)
     kind = find_workbook_kind(body)
@@ -83,7 +85,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
             reader.report("odd table", table.left)
         others = len(table.titles) - 1
         other_at = 0 if name_at else others
-        titled: tuple[int, Sequence[str]] | None = None  # a row with nothing but a name, which may be a title
+        titled: tuple[int, Sequence[str]] | None = None  # a row with only a name, which may be a title
         for at, (number, cells, links, damage) in enumerate(table.rows):
             texts = _read_texts(cells)
             if not at and _is_row_of_units(texts):
@@ -96,7 +98,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
                 if titled:
                     reader.read(titled[0], table.titles, titled[1])
                     titled = None
-                # the count is only taken where a second cell is empty too
+                # counted only if a second cell is empty too
                 alone = others and texts[name_at] and not texts[other_at] and texts.count("") == others
                 if alone and not (damage or links):
                     if texts[name_at].casefold() in _STATE_NAMES:
@@ -116,12 +118,12 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 
 
 def is_terminated(body: bytes) -> bool:
-    """Whether the last line of a text has its end, in any encoding."""
+    """Whether the last line of a text has a line end, in any encoding."""
     return body.removesuffix(b"\x1a").rstrip(b"\0")[-1:] in (b"\n", b"\r")
 
 
 def _read_texts(cells: Sequence[Any]) -> Sequence[str]:
-    """The cells as texts. Most rows hold nothing to clean, which one look at all their cells tells."""
+    """Convert cells to texts. Most rows need no cleaning, which one check of all their cells shows."""
     try:
         together = "|".join(cells)
     except TypeError:  # a workbook has numbers and dates
@@ -133,7 +135,7 @@ def _read_texts(cells: Sequence[Any]) -> Sequence[str]:
 
 
 def _text(value: object) -> str:
-    """A cell on one line: a whole number without its ".0", a moment at midnight as its day."""
+    """Format a cell on one line: a whole number without ".0", a moment at midnight as a day."""
     if isinstance(value, str):
         return plain_number(clean(value))
     if isinstance(value, datetime):
@@ -151,20 +153,20 @@ _UNIT = re.compile(
 
 
 def _is_row_of_units(texts: Sequence[str]) -> bool:
-    """Whether a row below the headers says of each column what kind of values it has."""
+    """Whether a row below the headers describes the kind of values in each column."""
     filled = [text for text in texts if text]
     return len(filled) > 1 and all(map(_UNIT.fullmatch, filled))
 
 
 def repeats_header(texts: Sequence[str], titles: Sequence[str]) -> bool:
-    """Whether a row is the headers once more, as at the top of each printed page."""
+    """Whether a row repeats the headers, as at the top of each printed page."""
     filled = [(text, title) for text, title in zip(texts, titles, strict=False) if text]
     return len(filled) > 1 and all(fold_header(text) == fold_header(title) for text, title in filled)
 
 
 def _is_header_again(texts: Sequence[str], table: _Table, number: int) -> bool:
-    """Whether a row is the headers once more. ParseError where they then stand in another order: what is
-    below would be read as something else.
+    """Whether a row repeats the headers. Raises ParseError if they are in another order: the rows below would
+    be misread.
     """
     if repeats_header(texts, table.titles):
         return True
@@ -177,9 +179,9 @@ def _is_header_again(texts: Sequence[str], table: _Table, number: int) -> bool:
 _STATE_NAMES = frozenset(name.casefold() for name in STATES.values())
 
 
-@lru_cache(maxsize=16)  # each row that may be the header's is compared with it
+@lru_cache(maxsize=16)  # cached, because each possible header row is compared with it
 def _fold_wanted(columns: ColumnMap) -> Mapping[str, str]:
-    """Every configured header by the form in which headers are compared."""
+    """Map the normalized form of every configured header to the header."""
     named = [getattr(columns, field.name) for field in fields(columns) if field.name != "attributes"]
     titles = [*columns.attributes, *(title for headers in named for title in list_headers(headers))]
     return {fold_header(title): title for title in titles if title}
@@ -188,8 +190,8 @@ def _fold_wanted(columns: ColumnMap) -> Mapping[str, str]:
 def find_headers(top: Sequence[Sequence[object]], columns: ColumnMap) -> tuple[int, dict[int, str]] | None:
     """The position of the last row of headers among the first rows, and position to configured header.
 
-    Headers may stand in two rows, one below the other: the second counts if it has configured ones beyond
-    those of the first.
+    Headers may occupy two rows: the second is used if it has configured ones in addition to those of the
+    first.
     """
     wanted = _fold_wanted(columns)
     for at, row in enumerate(top):
@@ -206,14 +208,14 @@ def find_headers(top: Sequence[Sequence[object]], columns: ColumnMap) -> tuple[i
 def _join_rows(
     upper: Sequence[object], lower: Sequence[object], wanted: Mapping[str, str]
 ) -> Iterator[object]:
-    """Two rows as one: the configured header of each column, the upper one if both are."""
+    """Join two rows: the configured header of each column, the upper one if both are configured."""
     for above, below in zip_longest(upper, lower):
         yield above if fold_header(above) in wanted else below
 
 
 def find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | None:
-    """Position to configured header, if this row has those of name and state; the first of two like ones
-    counts.
+    """Map positions to configured headers, if this row has those of name and state; the first of duplicates
+    is used.
     """
     folded = _fold_wanted(columns)
     positions: dict[str, int] = {}
@@ -227,7 +229,9 @@ def find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | N
 
 
 def _describe_left(row: Sequence[object], header: Mapping[int, str]) -> str:
-    """Which columns are headed like one that is read, as where two tables stand side by side; "" if none."""
+    """Describe columns with the same header as one that is read, as with two tables side by side; "" if there
+    are none.
+    """
     read = {fold_header(row[at]) for at in header if at < len(row)} - {""}
     again = [at for at, cell in enumerate(row) if at not in header and fold_header(cell) in read]
     if not again:
@@ -237,7 +241,7 @@ def _describe_left(row: Sequence[object], header: Mapping[int, str]) -> str:
 
 
 def _pick(row: Sequence[object], header: Mapping[int, str]) -> list[Any]:
-    """The cells of the header's columns; a short row has no more."""
+    """Pick the cells of the header's columns; a short row has fewer."""
     width = len(row)
     return [row[position] if position < width else None for position in header]
 
@@ -331,14 +335,14 @@ def _read_sheet(
 
 
 def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: list[Problem]) -> _Table:
-    """The delimiter is the one by which the headers are found."""
+    """Read a CSV, with the delimiter with which the headers are found."""
     if len(body) > limits.decoded:
         raise ParseError(f"The body is larger than {limits.decoded / MIB:g} MiB.")
     text = mend_quotes(decode_text(body, problems))
     tops: list[list[str]] = []
     for delimiter in DELIMITERS:
         top: list[list[str]] = []
-        with suppress(ParseError):  # by a wrong delimiter quotes stand in wrong places
+        with suppress(ParseError):  # with a wrong delimiter, quotes are in the wrong places
             top.extend(islice(_csv_rows(text, delimiter), _HEADER_ROWS))
         if found := find_headers(top, columns):
             at, header = found
@@ -356,14 +360,15 @@ def _mark_long(
 ) -> Iterator[_Row]:
     """The rows that are not empty, from row ``number`` on; one with more cells than the header is damaged.
 
-    It has a comma that is not quoted, and nobody knows where. Where many rows are so long, the header is
-    short instead.
+    It has an unquoted comma at an unknown position. If many rows are that long, the header is too short
+    instead.
     """
     long = [row for row in rows if len(row) > width and any(cell.strip() for cell in row[width:])]
     few = len(long) <= max(_FEW_LONG * len(rows), 1)
     marked = set(map(id, long)) if few else set()
     last = max(header)
-    pick = itemgetter(*header, *[last] * (len(header) == 1))  # of a single position it is no tuple
+    # the result for a single position is not a tuple
+    pick = itemgetter(*header, *[last] * (len(header) == 1))
     for at, cells in enumerate(rows, start=number):
         if not cells:
             continue
@@ -383,7 +388,7 @@ def _csv_rows(text: str, delimiter: str) -> Iterator[list[str]]:
 
 
 def _refuse_cut(text: str, rows: list[list[str]], width: int) -> None:
-    """Raise ParseError if the last row breaks off: shorter than the header and without the end of a line."""
+    """Raise ParseError if the last row is truncated: shorter than the header and without a line end."""
     if rows and 0 < len(rows[-1]) < width and not text.endswith(("\n", "\r")):
         raise ParseError(f"The CSV is cut off at character {len(text):,}.")
 

@@ -1,5 +1,5 @@
-"""XLSX bytes to sheets of cells: openpyxl streams the values, and the links that its read-only mode leaves
-out are read beside.
+"""Reads XLSX bytes into sheets of cells: openpyxl streams the values, and the links that its read-only mode
+omits are read separately.
 """
 
 from __future__ import annotations
@@ -28,24 +28,26 @@ from monitor.sources.column_map import ParseLimits
 from monitor.sources.listing import MOST_ROWS
 
 MAX_ROWS, MAX_COLUMNS = 1_048_576, 100
-"""More rows than this no XLSX has; columns after these are not looked at, so that one stray cell does not
-widen a million rows.
+"""The most rows of an XLSX; and the most columns that are read, so that one stray cell does not widen a
+million rows.
 """
 
 NOTE_FAR = f"columns after the {MAX_COLUMNS}th are not read"
-_MAX_LINKED = 100_000  # cells that get a link, so that a link over a whole sheet stays cheap
+_MAX_LINKED = 100_000  # the most cells that get a link, so that a link over a whole sheet stays cheap
 _MOST_CELLS, _MOST_OTHERS = 3_000_000, 500_000  # cells, and elements that are not in rows
-_FOLDERS = 2  # openpyxl reads the parts that are not deeper, all others hold pictures, notes and the like
+_FOLDERS = 2  # openpyxl reads only parts above this depth; all others contain pictures, notes and the like
 _ROWS_START = re.compile(rb"<(?:\w+:)?sheetData\b")
 _ROWS_END = re.compile(rb"</(\w+:)?sheetData\s*>")
 _WORDINESS = 4
-"""A workbook's XML is that much longer than other formats of the same list: 150,000 rows are over 64 MiB."""
+"""A workbook's XML is this many times longer than other formats of the same list: 150,000 rows are over 64
+MiB.
+"""
 _TEXT, _RUN = (INLINE_STRING.removesuffix("is") + name for name in ("t", "r"))
 _WORKBOOK = "xl/workbook.xml"
 _DOCTYPE = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
 _FORMULA = re.compile(r'HYPERLINK\(\s*"([^"]+)"\s*(?:[,;]\s*"([^"]*)"|[,;)])', re.IGNORECASE)
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
-"""A character that XML cannot hold, as workbooks write it (ECMA-376 part 1, 22.9.2.19)."""
+"""An escaped character that XML cannot contain (ECMA-376 part 1, 22.9.2.19)."""
 _STRICT = (
     (b"http://purl.oclc.org/ooxml/spreadsheetml/", b"http://schemas.openxmlformats.org/spreadsheetml/2006/"),
     (
@@ -57,9 +59,9 @@ _STRICT = (
 """The namespaces of strict documents (ISO/IEC 29500-1) and the transitional ones (29500-4), which openpyxl
 knows.
 """
-_DAYS_TO_1904 = 1462  # between the two beginnings (ECMA-376 part 1, 18.17.4.1)
+_DAYS_TO_1904 = 1462  # between the two date systems (ECMA-376 part 1, 18.17.4.1)
 NO_VALUE = "#CALC!"
-"""In the place of a formula of which the workbook holds no value; read like a spreadsheet's own errors."""
+"""Replaces a formula without a stored value; it is read like a spreadsheet's own errors."""
 
 
 SheetRow = tuple[int, tuple[object, ...]]
@@ -68,7 +70,8 @@ SheetRow = tuple[int, tuple[object, ...]]
 @dataclass(frozen=True, slots=True)
 class WorkbookSheet:
     """One sheet: rows that have a value, with their numbers from 1, as cell values of openpyxl; and the link
-    of a cell by its name ("G2"). ``notes`` say what of the sheet is not read, or is although nobody sees it.
+    of a cell by its name ("G2"). ``notes`` describe what is not read of the sheet, or is read although it is
+    hidden.
     """
 
     title: str
@@ -76,7 +79,7 @@ class WorkbookSheet:
     notes: tuple[str, ...] = ()
     links: dict[str, str] = field(default_factory=dict)
     days_later: int = 0
-    """What is added to a number that is a day: old workbooks of the Macintosh count from 1904."""
+    """The offset of day numbers: old Macintosh workbooks count from 1904."""
 
     @property
     def width(self) -> int:
@@ -94,10 +97,10 @@ class WorkbookSheet:
 
 
 def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
-    """The visible sheets of a workbook in their order; ParseError where it is damaged, too much, or no
-    workbook.
+    """Read the visible sheets of a workbook in their order; raises ParseError if it is damaged, too large, or
+    not a workbook.
 
-    All parts are unpacked once within the limits before openpyxl, which has none, may see them.
+    All parts are first unpacked within the limits, before openpyxl, which has no limits, reads them.
     """
     roomy = replace(limits, decoded=_WORDINESS * limits.decoded)
     with open_archive(body, roomy, limits.entries) as archive:
@@ -113,7 +116,7 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
     paths = _sheet_paths(parts)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles and extensions that hold no values
+            warnings.simplefilter("ignore")  # about styles and extensions without values
             book = openpyxl.load_workbook(io.BytesIO(body), read_only=True, data_only=True, keep_links=False)
             read = []
             sheets: list[Any] = book.worksheets
@@ -130,7 +133,7 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
             book.close()
     except ParseError:
         raise
-    except Exception:  # openpyxl meets a damaged part with any exception of any library below it
+    except Exception:  # openpyxl may raise any exception of its libraries for a damaged part
         raise ParseError("The workbook is damaged.") from None
     yield from read
 
@@ -143,7 +146,9 @@ def _unpack_rest(archive: Archive, parts: dict[str, bytes]) -> None:
 
 
 def _make_transitional(parts: dict[str, bytes]) -> tuple[dict[str, bytes], bytes]:
-    """The parts of a strict document with the namespaces of a transitional one, and the zip of them."""
+    """Convert the parts of a strict document to the namespaces of a transitional one; returns them and their
+    zip.
+    """
     for strict, transitional in _STRICT:
         parts = {name: part.replace(strict, transitional) for name, part in parts.items()}
     packed = io.BytesIO()
@@ -154,7 +159,7 @@ def _make_transitional(parts: dict[str, bytes]) -> tuple[dict[str, bytes], bytes
 
 
 def _refuse_too_much(parts: dict[str, bytes]) -> None:
-    """ParseError for a workbook of which openpyxl would make millions of objects."""
+    """Raise ParseError for a workbook from which openpyxl would create millions of objects."""
     cells = rows = strings = others = 0
     for name, part in parts.items():
         if name.startswith("xl/worksheets/") and name.endswith(".xml"):
@@ -179,21 +184,19 @@ def _rows_start(part: bytes) -> int:
 
 
 def _cut_after_rows(part: bytes) -> bytes:
-    """A sheet's XML without what stands after its rows, such as links, which openpyxl would make objects
-    of.
-    """
+    """Cut a sheet's XML after its rows: openpyxl would create objects from the rest, such as links."""
     ends = list(_ROWS_END.finditer(part))
     return part[: ends[-1].end()] + b"</" + (ends[-1][1] or b"") + b"worksheet>" if ends else part
 
 
 def unescape_text(text: str) -> str:
-    """A text of a workbook with its escaped characters ("_x000D_") as what they are."""
+    """Unescape the characters ("_x000D_") in a text of a workbook."""
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text) if "_x" in text else text
 
 
 class _CellParser(WorkSheetParser):
-    """openpyxl's parser of a sheet, for which a text within a cell is no object of its own: that takes most
-    of the time of a workbook without shared strings.
+    """openpyxl's parser of a sheet without an object for each text within a cell, which takes most of the
+    time for a workbook without shared strings.
     """
 
     def parse_cell(self, element: Any) -> dict[str, Any]:
@@ -211,9 +214,11 @@ class _CellParser(WorkSheetParser):
 
 
 def _read_rows(book: Any, sheet: Any, part: bytes, notes: list[str]) -> Iterator[SheetRow]:
-    """The rows that have a value, without the empty cells at their ends; ``notes`` gets what is odd.
+    """The rows that have a value, without the empty cells at their ends; Irregularities are appended to
+    ``notes``.
 
-    What openpyxl's `iter_rows` does, but for the empty rows: it makes a million of them before a far one.
+    It does what openpyxl's `iter_rows` does, except for empty rows, of which that creates a million before a
+    distant one.
     """
     source = io.BytesIO(_cut_after_rows(part))
     del part
@@ -231,7 +236,7 @@ def _read_rows(book: Any, sheet: Any, part: bytes, notes: list[str]) -> Iterator
         if number > MAX_ROWS:
             break
         if number <= last:
-            continue  # a row that stands there already
+            continue  # a row number that was already used
         last = number
         values = {cell["column"]: cell["value"] for cell in cells if cell["value"] is not None}
         width = max((column for column in values if column <= MAX_COLUMNS), default=0)
@@ -254,7 +259,7 @@ def _refuse_doctype(name: str, part: bytes) -> None:
 
 
 def _elements(part: bytes, *names: str) -> Iterator[etree._Element]:
-    """The elements with these local names, in document order, each forgotten when the next one comes."""
+    """Yield the elements with these local names, in document order; each is freed before the next one."""
     tags = tuple("{*}" + name for name in (*names, "row"))
     try:
         for _, element in etree.iterparse(
@@ -296,13 +301,13 @@ def _sheet_paths(parts: dict[str, bytes]) -> dict[str, str]:
 
 
 Range = tuple[int, int, int]
-"""A column, and the first and last row of cells that are one; all count from 1."""
+"""A column, and the first and last row of merged cells; all count from 1."""
 
 
 @dataclass
 class _SheetExtras:
-    """What openpyxl's read-only mode leaves out of a sheet: links by cell name, cells that are merged
-    downwards, and the texts of formulas without a value by row and column.
+    """The parts of a sheet that openpyxl's read-only mode omits: links by cell name, vertically merged cells,
+    and the texts of formulas without a value by row and column.
     """
 
     links: dict[str, str] = field(default_factory=dict)
@@ -311,7 +316,7 @@ class _SheetExtras:
 
 
 def _read_extras(parts: dict[str, bytes], path: str) -> _SheetExtras:
-    """Read the extras of a sheet; links stand beside the cells or in HYPERLINK formulas."""
+    """Read the extras of a sheet; links are stored beside the cells or in HYPERLINK formulas."""
     relations = _relations(parts, path)
     extras = _SheetExtras()
     formulas: list[etree._Element] = []
@@ -349,7 +354,9 @@ def _read_formula(formula: etree._Element, extras: _SheetExtras) -> None:
 
 
 def _read_range(reference: str) -> Iterator[Range]:
-    """The cells of "B2:B5" that are merged with one above them; the title over a whole table has none."""
+    """Yield the cells of "B2:B5" that are merged with the one above them; none for a title over a whole
+    table.
+    """
     try:
         left, top, _, bottom = range_boundaries(reference)
     except ValueError:
@@ -361,10 +368,9 @@ def _read_range(reference: str) -> Iterator[Range]:
 def fill_cells(
     rows: list[SheetRow], merged: Sequence[Range], unvalued: dict[int, dict[int, str]]
 ) -> tuple[SheetRow, ...]:
-    """The rows in which merged cells hold the value of their first one, and formulas without a value their
-    text.
+    """Fill merged cells with the value of their first one, and formulas without a value with their text.
 
-    Raises ParseError where merged cells lie over each other a million times.
+    Raises ParseError if merged cells overlap a million times.
     """
     if not merged and not unvalued:
         return tuple(rows)
