@@ -1,6 +1,5 @@
-"""Every query, in rooms by subject: lists (what was seen), people (who is told), deliveries (what is owed to
-whom).
+"""All queries, in packages by subject: lists (what was seen), people (subscribers), deliveries (the outbox).
 
-Each function takes an open connection first and never commits: the verbs decide where a transaction begins
-and ends.
+Each function takes an open connection first and never commits: the calling packages decide where a
+transaction begins and ends.
 """

@@ -20,7 +20,7 @@ metadata = SQLModel.metadata
 
 
 class _Columns:
-    """Gives a table class its table's columns."""
+    """A descriptor that returns the columns of a table class."""
 
     def __get__(self, row: object, owner: type[TableRow]) -> sa.ColumnCollection[str, sa.Column[Any]]:
         columns: sa.ColumnCollection[str, sa.Column[Any]] = sa.inspect(owner).local_table.c
@@ -75,10 +75,10 @@ class Json(sa.types.TypeDecorator[Any]):
 
 
 class BigId(sa.types.TypeDecorator[int]):
-    """An id of 64 bits: 600,000 deliveries a changeset use up the 32 bits of PostgreSQL's INTEGER in some
+    """A 64-bit id: 600,000 deliveries a changeset would exhaust the 32 bits of PostgreSQL's INTEGER within
     years.
 
-    SQLite's INTEGER has 64 bits, and counts up only under that name.
+    SQLite's INTEGER has 64 bits, and increments automatically only with that type name.
     """
 
     impl = sa.BigInteger

@@ -1,9 +1,9 @@
-"""The order of fan-outs and of changes in how somebody is told: one after the other, whatever the clocks say.
+"""Serializes fan-outs and changes of subscribers' settings, independent of clocks. Each of these transactions
+begins with `next_moment`.
 
-Each of these transactions begins with `next_moment`. It locks one row until the transaction ends, so none of
-them overlaps another, and gives a time that is later than that of each one before. Who is told at once at a
-fan-out, and what a digest collects, are decided by these times alone: nobody falls between two ways of being
-told.
+It locks one row until the transaction ends, so they never overlap, and returns a time that is later than that
+of every earlier one. Who gets an immediate alert at a fan-out, and what a digest collects, depend only on
+these times: no change is lost when a subscriber switches between them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ _LAST = sa.select(MetaRow.c.value).where(MetaRow.c.name == _NAME).with_for_updat
 
 
 def next_moment(conn: Connection, now: datetime) -> datetime:
-    """The moment of this transaction: ``now``, or just after the last one where the clock is behind it.
+    """Return the moment of this transaction: ``now``, or just after the last one if the clock is behind it.
 
-    Waits for the others. Call it first in the transaction: on PostgreSQL what was read before may be old.
+    Waits for other such transactions. Call it first in the transaction: on PostgreSQL what was read before
+    may be old.
     """
     conn.execute(
         insert_for(conn, MetaRow)

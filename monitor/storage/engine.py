@@ -32,7 +32,7 @@ CONNECT_TIMEOUT = timedelta(seconds=10)
 _BEGIN = "sqlite_begin"  # the execution option that says how a SQLite transaction begins
 WRITING = {_BEGIN: "IMMEDIATE"}
 """Execution options of a writing connection; `transaction` sets them."""
-_KEPT = 16  # connections, one for every thread of a process: making one costs more than most transactions
+_KEPT = 16  # connections, one for every thread of a process: opening one takes longer than most transactions
 _on_begin: WeakKeyDictionary[Engine, list[Callable[[Connection | None], None]]] = WeakKeyDictionary()
 _direct: WeakKeyDictionary[Engine, Engine] = WeakKeyDictionary()
 _queues: WeakKeyDictionary[Engine, tuple[threading.Lock, timedelta]] = WeakKeyDictionary()
@@ -40,16 +40,16 @@ _FORMS = "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
 def connect(url: str, *, busy_timeout: timedelta = BUSY_TIMEOUT) -> Engine:
-    """Create an engine for ``sqlite:///path`` or ``postgresql://...``; a SQLite file and its folder are made
-    if absent (0600, 0700).
+    """Create an engine for ``sqlite:///path`` or ``postgresql://...``; a SQLite file and its folder are
+    created if missing (0600, 0700).
 
     ``busy_timeout`` is how long a SQLite writer waits for another. Raises StoreError for another kind of URL
-    and for a folder that cannot be made. A PostgreSQL server is not contacted yet.
+    and for a folder that cannot be created. A PostgreSQL server is not contacted yet.
     """
     try:
         parsed = make_url(url)
     except (sa.exc.ArgumentError, ValueError):
-        # "from None": their texts quote the URL, or what stands after an unescaped "@" in a password
+        # "from None": their texts quote the URL, or the part of a password after an unescaped "@"
         raise StoreError(f"the database URL cannot be read: use {_FORMS}") from None
     match parsed.drivername:
         case "sqlite" | "sqlite+pysqlite":
@@ -79,15 +79,15 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 def on_begin(engine: Engine, check: Callable[[Connection | None], None]) -> None:
     """Register ``check``: it is called first in every `transaction` of an engine, with its connection, and
-    with None before every `reading`. What it raises, the transaction raises.
+    with None before every `reading`. Its exceptions propagate from the transaction.
     """
     _on_begin.setdefault(engine, []).append(check)
 
 
 @contextmanager
 def _queued(engine: Engine) -> Iterator[None]:
-    """Let one writer of this process wait for the other. SQLite's own busy handler sleeps longer and longer,
-    and some writers starve.
+    """Serialize the writers of this process. SQLite's own busy handler sleeps longer and longer, so that some
+    writers starve.
 
     A writer that waited for the whole busy timeout continues, and gets SQLite's own refusal.
     """
@@ -106,7 +106,7 @@ def _queued(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection on which every query sees the same moment; nothing written on it is kept."""
+    """A connection on which every query sees the same snapshot; writes on it are rolled back."""
     options: dict[str, Any] = {_BEGIN: "DEFERRED"}
     if engine.dialect.name == "postgresql":
         # PostgreSQL's default level gives each statement a snapshot of its own
@@ -119,9 +119,9 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def explained(engine: Engine) -> Iterator[None]:
-    """Turn every database error of this block into a `StoreError`.
+    """Convert every database error in this block to a `StoreError`.
 
-    An `IntegrityError` passes: the caller expects it.
+    An `IntegrityError` propagates: the caller expects it.
     """
     try:
         yield
@@ -130,7 +130,7 @@ def explained(engine: Engine) -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         # Not "from error": its chain ends in a driver's text, which can name what the message must not.
         raise StoreError(explain_error(error, engine.url, where(engine.url))) from None
-    except sqlite3.Error as error:  # while a connection is prepared that SQLAlchemy does not see
+    except sqlite3.Error as error:  # raised while a connection is prepared outside of SQLAlchemy
         raise StoreError(explain_sqlite_error(error, where(engine.url)) or "a query failed") from None
     except sa.exc.TimeoutError:
         raise StoreError(
@@ -140,8 +140,8 @@ def explained(engine: Engine) -> Iterator[None]:
 
 
 class Commits:
-    """Tells whether another connection has committed to a SQLite file, at a hundredth of the cost of a query,
-    and runs single queries for those who must read again then. One thread.
+    """Detects whether another connection has committed to a SQLite file, at a hundredth of the cost of a
+    query, and runs single queries for callers that must read again then. Not thread-safe.
 
     ``PRAGMA data_version`` (https://www.sqlite.org/pragma.html#pragma_data_version) covers only *other*
     connections, so this keeps one of its own until `close`.
@@ -161,8 +161,8 @@ class Commits:
         return int(number)
 
     def read(self, statement: str, *given: object) -> list[tuple[Any, ...]]:
-        """Run one query, with SQLite's own values, as every message does: a tenth of what it costs through
-        SQLAlchemy. Raises StoreError.
+        """Run one query, which returns SQLite's own values, at a tenth of the cost through SQLAlchemy; every
+        message runs one. Raises StoreError.
         """
         for check in _on_begin.get(self._engine, ()):
             check(None)
@@ -172,7 +172,7 @@ class Commits:
         try:
             return list(self._driver.execute(statement, given))
         except sqlite3.ProgrammingError:
-            raise  # a closed connection is a mistake of ours
+            raise  # a closed connection is a bug
         except sqlite3.Error as error:
             raise StoreError(
                 explain_sqlite_error(error, where(self._engine.url)) or "a query failed"
@@ -185,14 +185,14 @@ class Commits:
         self._pooled.close()
 
     def _end(self, engine: Engine) -> None:
-        """Close the connection with its engine, whose pool knows nothing of it any more."""
+        """Close the connection together with its engine, whose pool no longer knows it."""
         if self._pooled.is_valid:
             self._pooled.invalidate()
 
 
 class SingleReads:
-    """A connection that is kept for queries that need no moment in common, without a transaction around each:
-    on PostgreSQL one round trip in place of four. One thread at a time.
+    """A long-lived connection for queries that need no common snapshot, without a transaction around each: on
+    PostgreSQL one round trip instead of four. One thread at a time.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -221,7 +221,9 @@ class SingleReads:
 
 
 def insert_for(conn: Connection, table: type[Any]) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT with ON CONFLICT, which both databases spell alike and SQLAlchemy keeps in its dialects."""
+    """Create an INSERT with ON CONFLICT, which has the same syntax in both databases but belongs to
+    SQLAlchemy's dialects.
+    """
     return insert_in(conn.dialect.name, table)
 
 
@@ -277,13 +279,13 @@ def _connect_sqlite(url: URL, busy_timeout: timedelta) -> Engine:
     )
     pragmas = (
         f"PRAGMA busy_timeout = {int(busy_timeout / timedelta(milliseconds=1))}",  # ms
-        # FULL, not NORMAL: a power cut must undo neither an unsubscribe nor a settle, for the mark of the
-        # last sends, which is kept beside the database, would then be ahead of it and close the fence. It
-        # costs one flush (about 0.5 ms) a commit.
+        # FULL, not NORMAL: a power failure must not undo an unsubscribe or a settlement, because the count of
+        # sends, which is stored beside the database, would then be ahead of it and stop all sending. It costs
+        # one flush (about 0.5 ms) per commit.
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
-        "PRAGMA secure_delete = ON",  # an erased address is overwritten, not only unlinked
-        "PRAGMA journal_size_limit = 67108864",  # a large fan-out does not leave a large WAL behind for ever
+        "PRAGMA secure_delete = ON",  # an erased address is overwritten, not only freed
+        "PRAGMA journal_size_limit = 67108864",  # a large fan-out does not leave a large WAL behind forever
     )
 
     _queues[engine] = threading.Lock(), busy_timeout
@@ -298,7 +300,7 @@ def _connect_sqlite(url: URL, busy_timeout: timedelta) -> Engine:
             for pragma in pragmas:
                 connection.execute(pragma).close()
         except BaseException:
-            connection.close()  # the pool forgets one that could not be prepared
+            connection.close()  # the pool drops a connection that could not be prepared
             raise
 
     @sa.event.listens_for(engine, "begin")
@@ -337,8 +339,8 @@ def _postgresql_engine(url: URL, **options: Any) -> Engine:
 def _write_ahead(connection: sqlite3.Connection, patience: timedelta) -> None:
     """Switch to write-ahead logging, in which readers and the writer do not wait for each other.
 
-    Two processes that do this to the same new file get "database is locked" whatever the busy timeout: SQLite
-    does not wait where that could be a deadlock. So this waits.
+    Two processes that do this to the same new file get "database is locked" regardless of the busy timeout:
+    SQLite does not wait where that could deadlock. So this function waits.
     """
     deadline = time.monotonic() + patience.total_seconds()
     while True:
@@ -371,7 +373,7 @@ def _compact(value: Any) -> str:
 
 
 def open_direct_engine(engine: Engine) -> Engine:
-    """An engine for the same PostgreSQL database whose connections come from no pool."""
+    """Create an engine for the same PostgreSQL database without a connection pool."""
     return _direct.get(engine) or _direct.setdefault(
         engine, _postgresql_engine(engine.url, poolclass=NullPool)
     )
@@ -379,12 +381,12 @@ def open_direct_engine(engine: Engine) -> Engine:
 
 @contextmanager
 def turn(engine: Engine, what: str) -> Iterator[bool]:
-    """Whether this process alone may do ``what`` now, among all processes on the database; True on SQLite,
-    where only one works.
+    """Try to get the exclusive right to do ``what`` among all processes on the database; always True on
+    SQLite, where only one process works.
 
     On PostgreSQL an advisory lock on a direct connection, which is not taken from the pool: many downloads at
-    once must not starve the transactions. The lock only spares work; what is written prevents that something
-    happens twice.
+    once must not starve the transactions. The lock only saves work; unique keys in the database prevent
+    duplicates.
     """
     if engine.dialect.name != "postgresql":
         yield True

@@ -1,4 +1,4 @@
-"""Database errors in one line that says what to do."""
+"""Describes database errors on one line that says what to do."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def _explain_known(error: sa.exc.DBAPIError, url: URL, place: str) -> str | None
 
 
 def explain_sqlite_error(error: sqlite3.Error, place: str) -> str | None:
-    """One line for a person; None for what only the program itself can have caused."""
+    """One line for a person; None for an error that only a bug of the program can have caused."""
     if "no such table" in str(error) or "no such column" in str(error):
         return f"{place} has not the tables of this version: run `monitor init`"
-    # the low byte is the kind of error, the others its detail; errors that Python itself raises have no code
+    # the low byte is the kind of error, the others are details; errors raised by Python itself have no code
     return _SQLITE_CODES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "").format(place=place) or None
 
 

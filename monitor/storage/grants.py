@@ -1,7 +1,7 @@
-"""The role of PostgreSQL under which `monitor web` runs: it reads everything but addresses, and writes what
-forms change.
+"""The role of PostgreSQL under which `monitor web` runs: it reads everything except addresses, and writes
+what forms change.
 
-SQLite has no roles; there the site has the rights of the file.
+SQLite has no roles; there, file permissions apply.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.storage import meta
 
-if TYPE_CHECKING:  # the driver is loaded where it is needed: SQLite goes without it
+if TYPE_CHECKING:  # the driver is imported where it is needed: SQLite does not need it
     from psycopg import sql
 
 SITE_ROLE = "role of the site"
@@ -95,7 +95,7 @@ def renew_grants(conn: Connection) -> None:
 
 
 def compute_grants(conn: Connection, role: str) -> tuple[sql.Composed, ...]:
-    """The statements that give a role the rights of the site, on the tables that the database has now."""
+    """Compute the statements that grant a role the site's privileges on the current tables."""
     from psycopg import sql
 
     to, statements = sql.Identifier(role), []
@@ -137,7 +137,7 @@ def render_grants(conn: Connection, role: str, *, create: bool) -> tuple[str, ..
 
 
 def find_grant_problems(conn: Connection, role: str) -> Iterator[str]:
-    """What is wrong with the rights of a role: it may read what it should not, or lacks what the site
+    """Find problems with the privileges of a role: it may read what it should not, or lacks what the site
     needs.
     """
     if not has_role(conn, role):

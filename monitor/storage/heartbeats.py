@@ -1,4 +1,4 @@
-"""When each part of the running service was last seen at work."""
+"""Heartbeats of the parts of a running service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOOP = "loop "
 
 @dataclass(frozen=True, slots=True)
 class StandingLoop:
-    """A loop of a running process that has done one and the same thing since then."""
+    """A loop of a running process that has hung since then."""
 
     name: str
     since: datetime
@@ -69,8 +69,8 @@ def load_latest_of_any(conn: Connection) -> datetime | None:
 
 
 def put_standing_loops(conn: Connection, owner: str, loops: Mapping[str, datetime]) -> None:
-    """Write which loops of the process ``owner`` stand still, and since when; the earlier ones, and those of
-    processes that ended long ago, are deleted.
+    """Write which loops of the process ``owner`` hang, and since when; earlier rows, and those of processes
+    that ended long ago, are deleted.
     """
     living = sa.select(HeartbeatRow.c.owner).where(HeartbeatRow.c.part == "sender")
     conn.execute(
@@ -87,7 +87,7 @@ def put_standing_loops(conn: Connection, owner: str, loops: Mapping[str, datetim
 
 
 def load_standing_loops(conn: Connection, living_since: datetime) -> tuple[StandingLoop, ...]:
-    """Read the loops that stand still, of processes that gave a heartbeat at or after ``living_since``."""
+    """Read the loops that hang, of processes with a heartbeat at or after ``living_since``."""
     living = sa.select(HeartbeatRow.c.owner).where(
         HeartbeatRow.c.part == "sender", HeartbeatRow.c.at >= living_since
     )

@@ -1,4 +1,4 @@
-"""Which key a database belongs to, and replacing it."""
+"""The key of a database, and its replacement."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _signup = sa.table("signup", sa.column("id"))
 
 
 def unlock(conn: Connection, folder: Path) -> KeyFile:
-    """Open the key of this database: made for a fresh one, otherwise the very key that encrypted it. Raises
+    """Open the key of this database: created for a new one, otherwise the key that encrypted it. Raises
     KeyFileError.
     """
     settle_rotation(conn, folder)
@@ -46,8 +46,8 @@ def unlock(conn: Connection, folder: Path) -> KeyFile:
 
 
 def find_key_problem(engine: Engine, folder: Path) -> str | None:
-    """Say why the key file is not the one that this database needs, and what to do; None if it is, or if no
-    key was made yet. Creates and changes nothing. Raises StoreError.
+    """Describe why the key file is not the one that this database needs, and what to do; None if it is, or if
+    no key was created yet. It is read-only. Raises StoreError.
     """
     for last in (False, True):
         with reading(engine) as conn:
@@ -61,7 +61,7 @@ def find_key_problem(engine: Engine, folder: Path) -> str | None:
         except KeyFileError as error:
             return str(error)
         if last:
-            break  # the first look may have met a rotation between its two steps
+            break  # the first read may have been between the two steps of a rotation
     return f"the key in {folder / NAME} is not the one that encrypted this database: put that one back"
 
 
@@ -105,14 +105,14 @@ def rotating(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class KeyExchange:
-    """A key and its successor. ``new_lookup`` is the look-up key that the successor adds, if it adds one."""
+    """A key and its successor. ``new_lookup`` is the lookup key that the successor adds, if any."""
 
     old: KeyFile
     new: KeyFile
     new_lookup: bytes | None = field(default=None, repr=False)
 
     def reseal(self, channel: str, sealed: bytes) -> bytes:
-        """Encrypt with the new key what the old one encrypted."""
+        """Encrypt a value of the old key with the new one."""
         return self.new.seal(channel, self.old.open(channel, sealed))
 
     def rehash(self, hashed: str) -> str:
@@ -121,11 +121,11 @@ class KeyExchange:
 
 
 def begin_rotation(folder: Path, links_until: datetime, *, leaked: bool = False) -> KeyExchange:
-    """The current key, and a new one that is written beside it and takes its place with `finish_rotation`.
+    """Read the current key, and write a new one beside it, which `finish_rotation` puts in its place.
 
-    Links that the current key signed work until ``links_until``; those of earlier keys end. The look-up keys
-    stay, unless they ``leaked`` with the rest: then one more is added to the chain. The key of push messages
-    stays too: browsers take nothing that another one has signed. Only within `rotating`, and after
+    Links that the current key signed work until ``links_until``; those of earlier keys end. The lookup keys
+    stay, unless they ``leaked`` too: then one more is added to the chain. The key of push messages also
+    stays: browsers accept no messages signed with another key. Only within `rotating`, and after
     `finish_what_was_cut_off`: an existing new key counts as abandoned.
     """
     old = read(folder / NAME)
@@ -145,11 +145,11 @@ def begin_rotation(folder: Path, links_until: datetime, *, leaked: bool = False)
 
 
 def exclude(conn: Connection) -> None:
-    """Wait until every transaction that has read the key (`KeyFile.refresh`) is over, and let none begin
-    before this one ends.
+    """Wait until every transaction that has read the key (`KeyFile.refresh`) is over, and block new ones
+    until this one ends.
 
     SQLite has one writer anyway. On PostgreSQL a read leaves a lock on the table until its transaction ends.
-    Raises StoreError when somebody holds it for longer than 10 s, such as a backup.
+    Raises StoreError if another transaction, such as a backup, holds it for longer than 10 s.
     """
     if conn.dialect.name == "postgresql":
         conn.execute(sa.text("SET LOCAL lock_timeout = '10s'"))
@@ -185,7 +185,7 @@ def finish_what_was_cut_off(conn: Connection, folder: Path) -> None:
 
 
 def _holds_sealed(conn: Connection) -> bool:
-    """Whether anything here needs its key. Suppressions do: under another key they would not be found."""
+    """Whether any row needs the key. Suppressions do: with another key they would not be found."""
     sealed = sa.exists(sa.select(_subscriber.c.address_hash).where(_subscriber.c.address_hash.is_not(None)))
     hashed = sa.exists(sa.select(_suppression.c.address_hash))
     waiting = sa.exists(sa.select(_signup.c.id))

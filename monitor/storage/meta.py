@@ -19,10 +19,10 @@ BOT_TROUBLE = "bot trouble"
 """The fact that holds why the bot receives no updates; empty when it does."""
 
 IDENTITY = "identity"
-"""The fact that tells this database from others; a plain copy of the file has the same."""
+"""The fact that identifies this database; a plain copy of the file has the same one."""
 
 EPOCH = "epoch"
-"""The fact that names the epoch of sending, which `monitor resume` begins; none before the first."""
+"""The fact with the current epoch of sending, which `monitor resume` begins; missing before the first."""
 
 EARLIER_EPOCHS = "earlier epochs"
 """The fact that holds the epochs before, as JSON: [[until when, epoch], ...], oldest first."""

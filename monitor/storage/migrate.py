@@ -1,6 +1,6 @@
-"""Brings a database to this program's revision, or leaves it exactly as it was.
+"""Migrates a database to this program's revision, or leaves it exactly as it was.
 
-The revisions are alembic's, from the folder that travels with the program. All pending ones run in one
+The revisions are alembic's, from the folder that is shipped with the program. All pending ones run in one
 transaction, under a lock, after a verified copy of a SQLite file; both databases roll DDL back.
 """
 
@@ -39,7 +39,7 @@ ADVISORY_LOCK = 0x6D6F6E69746F72  # "monitor": any number that no other program 
 _MARGIN = 16 * 2**20  # bytes that stay free whatever the size of the database
 _TIME = "%Y%m%dT%H%M%SZ"
 _SERVER = Path("monitor.db")
-"""After what copies of a server's database are named."""
+"""The name prefix of copies of a server's database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def upgrade(
     revisions = _revisions(scripts)
     try:
         with _alone(engine, wait), _migrating(engine, wait) as conn:
-            before = _revision(conn)  # again, now that nobody else can move it
+            before = _revision(conn)  # checked again, now that no other process can migrate it
             if before == target:
                 return MigrationReport(before, target)
             _refuse_unknown(before, revisions, engine, folder)
@@ -104,7 +104,7 @@ def upgrade(
     except StoreError as error:
         _delete_unneeded(copy)
         raise MigrationError(f"{error}; the database is still at revision {before or 'none'}") from error
-    # a revision is code: whatever it raises, the transaction is gone and the person must hear of it
+    # a revision is code and may raise anything; the transaction is rolled back and the operator must be told
     except Exception as error:
         _delete_unneeded(copy)
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -117,7 +117,7 @@ def upgrade(
 
 
 def _repair(engine: Engine, wait: timedelta) -> None:
-    """Add what a database at the newest revision lacks all the same. Raises MigrationError."""
+    """Add parts that are missing in a database at the newest revision. Raises MigrationError."""
     with db.reading(engine) as conn:
         if not schema_repair.find_differences(conn):
             return
@@ -146,8 +146,8 @@ def _add_missing(conn: Connection, engine: Engine) -> None:
 
 
 def _delete_unneeded(copy: Path | None) -> None:
-    """Delete the copy of a migration that failed: the database is as it was, and a service that is started
-    again and again would fill the disk with copies.
+    """Delete the copy of a failed migration: the database is unchanged, and a service that restarts in a loop
+    would fill the disk with copies.
     """
     if copy is not None:
         copy.unlink(missing_ok=True)
@@ -266,9 +266,9 @@ def _alone(engine: Engine, wait: timedelta) -> Iterator[None]:
 def _migrating(engine: Engine, wait: timedelta) -> Iterator[Connection]:
     """The one transaction of a migration.
 
-    On SQLite foreign keys are off in it: batch mode replaces a table by a copy of itself, which would else
-    delete the rows that point to the old one. The pragma works outside a transaction only. PostgreSQL alters
-    tables in place.
+    On SQLite foreign keys are off in it: batch mode replaces a table by a copy of itself, which would
+    otherwise delete the rows that refer to the old one. The pragma works outside a transaction only.
+    PostgreSQL alters tables in place.
     """
     if engine.dialect.name == "postgresql":
         with db.transaction(engine) as conn:
@@ -332,7 +332,7 @@ def forget_copies(engine: Engine, folder: Path, before: datetime) -> int:
     path = db.sqlite_path(engine) or _SERVER
     deleted = 0
     for copy in folder.glob(f"{path.stem}-*-*{path.suffix}"):
-        with suppress(ValueError):  # a file of somebody else's
+        with suppress(ValueError):  # not one of our copies
             made = datetime.strptime(copy.stem.rpartition("-")[2], _TIME).replace(tzinfo=UTC)
             if made < before:
                 copy.unlink(missing_ok=True)
@@ -346,7 +346,7 @@ def _copy(path: Path, folder: Path, revision: str, now: datetime, free: Callable
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     size = sum(part.stat().st_size for part in (path, path.with_name(f"{path.name}-wal")) if part.exists())
-    # the copy, and then as much again in the write-ahead log, for a revision may rewrite every table
+    # for the copy, and as much again for the write-ahead log, because a revision may rewrite every table
     need, room = 2 * size + _MARGIN, free(folder)
     if room < need:
         raise MigrationError(
@@ -370,8 +370,8 @@ def _copy_server(
     now: datetime,
     free: Callable[[Path], int],
 ) -> Path:
-    """A copy of a PostgreSQL database of one moment as a SQLite file of its revision, which the version of
-    the program that it belongs to can open.
+    """Write a consistent copy of a PostgreSQL database as a SQLite file of its revision, which the matching
+    version of the program can open.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with db.reading(engine) as source:

@@ -1,5 +1,5 @@
-"""How one process learns on PostgreSQL that another has written something: NOTIFY with the commit, LISTEN on
-a connection of its own. A look costs no statement. SQLite counts commits instead (`engine.Commits`).
+"""Notifies other processes on PostgreSQL of a write: NOTIFY with the commit, LISTEN on a separate connection.
+A check costs no statement. SQLite counts commits instead (`engine.Commits`).
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from sqlalchemy.pool import PoolProxiedConnection
 from monitor.errors import StoreError
 from monitor.storage.engine import explained, open_direct_engine
 
-_NAME = "map_monitor"  # of PostgreSQL's channel; one for each database
+_NAME = "map_monitor"  # the name of the PostgreSQL channel, which is local to each database
 
 
 def notify(conn: Connection) -> None:
-    """Tell everybody who listens, once this transaction commits; nothing on SQLite."""
+    """Notify all listeners when this transaction commits; does nothing on SQLite."""
     if conn.dialect.name == "postgresql":
         conn.exec_driver_sql(f"NOTIFY {_NAME}")
 
 
 class Notifications:
-    """Tells whether another process has notified since the last look. One thread at a time.
+    """Detects whether another process has notified since the last check. One thread at a time.
 
-    It keeps a connection until `close`, and makes a new one when that is lost.
+    It keeps a connection until `close`, and reconnects if it is lost.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -35,9 +35,9 @@ class Notifications:
         self._pooled: PoolProxiedConnection | None = None
 
     def has_new(self) -> bool:
-        """Look once; True also when this begins to listen, for nobody knows what was said before.
+        """Check once; also returns True when it starts to listen, because earlier notifications are unknown.
 
-        Raises StoreError when the server cannot be reached.
+        Raises StoreError if the server cannot be reached.
         """
         if self._pooled is None:
             self._listen()

@@ -1,4 +1,4 @@
-"""Questions to the operator, and what was chosen."""
+"""Questions to the operator, and the choices."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def load_decision(conn: Connection, id: int) -> StoredDecision | None:
 def put_choice(
     conn: Connection, id: int, choice: str, by: str, now: datetime, *, answer: str | None = None
 ) -> bool:
-    """Write what was chosen, and what was written in fields, if nothing was before and the question is still
-    open; whether it was written.
+    """Write a choice and the values of fields, if there is no choice yet and the question is still open;
+    returns whether it was written.
     """
     rows = OperatorDecisionRow
     written = conn.execute(
@@ -72,7 +72,7 @@ def put_choice(
 
 
 def load_chosen(conn: Connection) -> tuple[StoredDecision, ...]:
-    """Read the questions of which something was chosen that is not carried out yet, oldest first."""
+    """Read the questions with a choice that is not carried out yet, oldest first."""
     rows = OperatorDecisionRow
     return tuple(
         StoredDecision(*row)
@@ -83,7 +83,7 @@ def load_chosen(conn: Connection) -> tuple[StoredDecision, ...]:
 
 
 def put_result(conn: Connection, id: int, result: str, now: datetime) -> None:
-    """Write that a choice was carried out, and what came of it."""
+    """Write that a choice was carried out, and its result."""
     rows = OperatorDecisionRow
     conn.execute(
         sa.update(rows).where(rows.c.id == id, rows.c.done_at.is_(None)).values(done_at=now, result=result)

@@ -1,4 +1,4 @@
-"""Encrypts every address again when the key is replaced, and replaces every hash when the look-up key
+"""Encrypts every address again when the key is replaced, and replaces every hash when the lookup key has
 leaked.
 """
 

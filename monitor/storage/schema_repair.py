@@ -1,4 +1,4 @@
-"""A database that is at the newest revision and yet is not what the tables say.
+"""Repairs a database that is at the newest revision but differs from the table definitions.
 
 That happens where a revision was edited after a database had it, as the first one was in November 2026, or
 where somebody changed the database by hand. What is missing is added as the revisions would have made it;
@@ -32,7 +32,7 @@ _INDEXES = {
 
 @dataclass(frozen=True, slots=True)
 class SchemaDifferences:
-    """What a database lacks, and what nothing can be done about, as words for people."""
+    """Missing parts of a database, and differences that cannot be repaired, described for people."""
 
     tables: tuple[sa.Table, ...]
     columns: tuple[sa.Column[object], ...]
@@ -46,7 +46,7 @@ class SchemaDifferences:
 def find_differences(conn: Connection) -> SchemaDifferences:
     """Compare the database with the tables, by names, in two statements.
 
-    A column too many is a difference where a new row would have to give it a value. Other columns, tables and
+    An extra column is a difference only if new rows would need a value for it. Other columns, tables and
     indexes that are not ours are left alone.
     """
     from monitor.storage.schema import metadata  # here: who imports `migrate` loads no table of people
@@ -87,7 +87,8 @@ def add_missing(conn: Connection, found: SchemaDifferences) -> list[str]:
         quote = conn.dialect.identifier_preparer.quote
         table_name = quote(column.table.name)
         conn.exec_driver_sql(f"ALTER TABLE {table_name} ADD COLUMN {definition}")
-        if column.server_default is None and conn.dialect.name == "postgresql":  # it was for the old rows
+        # the default was only for existing rows
+        if column.server_default is None and conn.dialect.name == "postgresql":
             conn.exec_driver_sql(f"ALTER TABLE {table_name} ALTER COLUMN {quote(column.name)} DROP DEFAULT")
     for index in found.indexes:
         index.create(conn)

@@ -23,7 +23,8 @@ def copy_file(path: Path, copy: Path, progress: Callable[[int, int], None] = lam
     try:
         os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(aside)) as target:
-            # one transaction: other processes write meanwhile, and each write would begin the copy again
+            # in one transaction, because other processes write meanwhile, and each write would restart the
+            # copy
             source.execute("BEGIN")
             source.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             source.backup(target, pages=_PAGES, progress=lambda _, left, of: progress(of - left, of))

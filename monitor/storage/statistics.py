@@ -1,4 +1,4 @@
-"""What SQLite's planner knows of the tables: without it, a million people are to it as few as ten."""
+"""Statistics for SQLite's planner, which otherwise treats a million rows like ten."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OPTIMIZES_ALL = (3, 46)  # the first version in which PRAGMA optimize looks at 
 
 
 def refresh_statistics(engine: Engine) -> None:
-    """Let SQLite look at tables that have grown or shrunk much (https://www.sqlite.org/lang_analyze.html);
+    """Let SQLite analyze tables that have grown or shrunk much (https://www.sqlite.org/lang_analyze.html);
     PostgreSQL does so by itself.
     """
     if sqlite_path(engine) is None:

@@ -30,7 +30,7 @@ class HeartbeatRow(TableRow, table=True):
 
 
 class ProgressRow(TableRow, table=True):
-    """How far the last deliveries are confirmed sent, one row: the database's side of the clone guard."""
+    """The count of sends, one row: the database's side of the clone guard."""
 
     __tablename__ = "progress"
     id: int = Field(default=1, primary_key=True)

@@ -1,4 +1,4 @@
-"""Copies every row of one database into another, SQLite or PostgreSQL, and proves that they are the same.
+"""Copies every row of one database into another, SQLite or PostgreSQL, and verifies that they are the same.
 
 A table's digest is a sum over its rows, so that it does not depend on their order: the two databases sort
 text differently.
@@ -72,7 +72,7 @@ def compute_digests(conn: Connection, progress: Progress = lambda _: None) -> di
 def copy_rows(source: Connection, target: Connection, progress: Progress = lambda _: None) -> None:
     """Copy every row into a migrated, unused database, which gets an identity of its own.
 
-    The clone guard therefore takes it for a copy, and nothing is sent from it before `monitor resume`.
+    So the clone guard treats it as a copy, and nothing is sent from it before `monitor resume`.
     """
     for table in reversed(tables()):
         target.execute(sa.delete(table))
@@ -147,7 +147,7 @@ def _digest(batches: Iterator[Sequence[sa.RowMapping]], progress: Progress) -> T
 
 
 def _plain(value: object) -> object:
-    """A value as JSON can hold it, the same from either database."""
+    """Convert a value to JSON, the same for both databases."""
     match value:
         case bytes() | memoryview():
             return {"sha256": hashlib.sha256(value).hexdigest()}
@@ -159,7 +159,7 @@ def _plain(value: object) -> object:
 
 
 def _advance_sequence(conn: Connection, table: sa.Table) -> None:
-    """Let PostgreSQL count on from the largest id that was copied."""
+    """Set PostgreSQL's sequence to the largest id that was copied."""
     if conn.dialect.name != "postgresql":
         return
     for column in table.primary_key.columns:

@@ -1,4 +1,4 @@
-"""Gives space that is no longer used back to the disk."""
+"""Returns unused space to the disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monitor.storage.engine import explained, sqlite_path
 
 
 def shrink_database(engine: Engine) -> tuple[int, int] | None:
-    """Rewrite a SQLite file without its free pages; its bytes before and after.
+    """Rewrite a SQLite file without its free pages; returns its sizes in bytes before and after.
 
     None on PostgreSQL, whose autovacuum does this. Writers wait meanwhile; the disk needs as much room again.
     """

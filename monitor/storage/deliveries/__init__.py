@@ -1,1 +1,1 @@
-"""What is owed to whom: the outbox's tables and queries."""
+"""The outbox: tables and queries of deliveries."""

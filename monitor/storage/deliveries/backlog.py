@@ -14,7 +14,7 @@ from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists.tables import ChangesetRow
 
 OFTEN = 3
-"""Attempts after which an operator should look: greylisting has passed by then."""
+"""The number of attempts from which the operator is notified: greylisting is over by then."""
 
 
 @dataclass(frozen=True, slots=True)

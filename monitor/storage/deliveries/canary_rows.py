@@ -19,7 +19,7 @@ _SUBSCRIBER, _SINCE = "canary subscriber", "canary since"
 
 @dataclass(frozen=True, slots=True)
 class CanaryTrace:
-    """What became of the canaries: since when there are any, when the last was queued and when one was last
+    """The state of the canaries: since when they are sent, when the last was queued and when one was last
     accepted, and whether one is due.
     """
 
@@ -30,14 +30,14 @@ class CanaryTrace:
 
 
 def note_canary(conn: Connection, subscriber: int, now: datetime) -> None:
-    """Remember whose the canary is; for another subscriber it begins again."""
+    """Store the subscriber of the canary; for another subscriber the state is reset."""
     if meta.get(conn, _SUBSCRIBER) != str(subscriber):
         meta.put(conn, _SUBSCRIBER, str(subscriber))
         meta.put(conn, _SINCE, now.isoformat())
 
 
 def load_canary(conn: Connection) -> CanaryTrace | None:
-    """Read what became of the canaries; None: there never was one."""
+    """Read the state of the canaries; None: there never was one."""
     subscriber, since = meta.get(conn, _SUBSCRIBER), meta.get(conn, _SINCE)
     if subscriber is None or since is None:
         return None

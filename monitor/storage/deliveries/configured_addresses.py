@@ -1,7 +1,7 @@
-"""Addresses of the configuration that say themselves that they are gone, such as a webhook that answers 410.
+"""Configured addresses that report that they are gone, such as a webhook that answers 410.
 
-Kept as facts of the database, by channel and name: what the address led to when it was followed last (a keyed
-hash), and when and why it ended. Names are labels of the operator's, not addresses of people.
+They are stored as facts of the database, by channel and name: the target of the address when it was last
+followed (a keyed hash), and when and why it ended. Names are the operator's labels, not addresses of people.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class EndedAddress:
 
 
 def begin_following(conn: Connection, channel: str, name: str, target: str) -> bool:
-    """Store that a configured address is followed, and that it leads to ``target``, a keyed hash.
+    """Store that a configured address is followed, with its ``target``, a keyed hash.
 
-    False, and nothing written: it has ended, and leads to the same as then.
+    Returns False without writing if it has ended and still has the same target.
     """
     known = _read(conn, channel, name)
     if known is not None and known["target"] == target:
@@ -76,7 +76,7 @@ def load_ended(conn: Connection) -> tuple[EndedAddress, ...]:
 
 
 def forget_others(conn: Connection, channel: str, names: set[str]) -> None:
-    """Delete what is stored about addresses of a channel that are not in the configuration any more."""
+    """Delete the stored facts about addresses of a channel that are no longer configured."""
     prefix = f"{_PREFIX}{channel} "
     known = conn.scalars(sa.select(MetaRow.c.name).where(MetaRow.c.name.startswith(prefix, autoescape=True)))
     gone = [key for key in known if key.removeprefix(prefix) not in names]

@@ -33,7 +33,7 @@ class DeadLetter:
 
 
 def _select_letters(*more: Any) -> sa.Select[Any]:
-    """Select what a `DeadLetter` holds, and ``more`` columns behind it."""
+    """Select the columns of a `DeadLetter`, followed by ``more`` columns."""
     return (
         sa.select(
             DeliveryRow.c.id,
@@ -73,9 +73,9 @@ def load_letters(
 
 
 def requeue(conn: Connection, now: datetime, ids: Collection[int] | None = None) -> tuple[int, ...]:
-    """Make dead letters due again, with all their attempts before them; None means all. Returns which.
+    """Make dead letters due again, with a fresh set of attempts; None means all. Returns their ids.
 
-    Nothing is queued for somebody who has left: there is no address to send it to.
+    Nothing is queued for a subscriber who has left, because the address is erased.
     """
     living = sa.exists(SubscriberRow.c.id).where(
         SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address_hash.is_not(None)

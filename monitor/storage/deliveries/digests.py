@@ -1,4 +1,4 @@
-"""Digests: who is due one, and which changesets it tells."""
+"""Digests: the subscribers who are due one, and the changesets in it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from monitor.storage.people import ENDED, PENDING
 from monitor.storage.people.tables import AreaPlaceRow, SubscriberRow, SubscriptionRow
 
 DIGEST = "digest"
-_MANY = 500  # fewer than a statement may bind
+_MANY = 500  # below the limit of bound parameters in a statement
 _IS_HERE = SubscriberRow.c.state.not_in([PENDING, ENDED])
-"""Not `in_`: SQLite without statistics would walk the index of states, which finds everybody."""
+"""Not `in_`: SQLite without statistics would use the index of states, which matches everybody."""
 _MATCHES = select_matches(DigestChangesetRow, DigestChangesetRow.c.delivery_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A subscriber whose digest, or summary after a pause, is due, and the moment ``at`` which it was due."""
+    """A subscriber whose digest, or summary after a pause, is due; ``at`` is when it became due."""
 
     subscriber: int
     at: datetime
@@ -42,7 +42,7 @@ class Due:
 
 
 def load_due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
-    """Read those whose digest is due, locked for this transaction on PostgreSQL."""
+    """Read the subscribers whose digest is due, locked for this transaction on PostgreSQL."""
     rows: Any = conn.execute(
         sa.select(
             SubscriberRow.c.id,
@@ -55,8 +55,8 @@ def load_due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
             SubscriberRow.c.channel,
         )
         .where(SubscriberRow.c.digest_at <= now, _IS_HERE)
-        # by digest_at alone, which the index gives: for a second column PostgreSQL would sort all who are due
-        # at eight o'clock, for each batch
+        # sorted only by digest_at, which the index provides: with a second column, PostgreSQL would sort
+        # everybody due at eight o'clock for each batch
         .order_by(SubscriberRow.c.digest_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -71,10 +71,10 @@ def has_due(conn: Connection, now: datetime) -> bool:
 
 
 class CollectedPlaces:
-    """The places of the changesets of some time, kept while digests are written batch by batch.
+    """A cache of the places of recent changesets, while digests are written batch by batch.
 
-    What people follow is compared with these places, and not with every change that their places ever had: so
-    the cost does not grow with the past.
+    Subscriptions are compared with these places, not with all past changes of the places, so the cost does
+    not grow with history.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,8 @@ class CollectedPlaces:
                 .select_from(joined)
                 .where(some)
                 .distinct()
-                # read whole: with a result half read, SQLite would keep its lock should the next query fail
+                # read completely: with a partially read result, SQLite would keep its lock if the next query
+                # failed
             ).all()
             areas: Any = conn.execute(
                 sa.select(tables.ChangeRow.c.changeset_id, AreaPlaceRow.c.area, sa.false())
@@ -132,8 +133,7 @@ def load_collected(
     conn: Connection, subscribers: Collection[int], places: CollectedPlaces
 ) -> dict[int, tuple[int, ...]]:
     """Read, for each subscriber, the changesets that were fanned out since their last digest, concern a place
-    that they followed then, and that neither an alert nor a digest has told. ``places`` are updated with what
-    is missing.
+    that they followed then, and were in no alert or digest. Missing changesets are added to ``places``.
     """
     rows: Any = conn.execute(
         sa.select(
@@ -147,7 +147,7 @@ def load_collected(
         .join(SubscriberRow, SubscriberRow.c.id == SubscriptionRow.c.subscriber_id)
         .where(
             SubscriptionRow.c.subscriber_id.in_(subscribers),
-            SubscriberRow.c.id.in_(subscribers),  # PostgreSQL concludes this from an equality only
+            SubscriberRow.c.id.in_(subscribers),  # PostgreSQL infers this only from an equality
             SubscriberRow.c.digest_since.is_not(None),
         )
     ).all()
@@ -173,7 +173,7 @@ def load_collected(
 
 
 def take_alerts(conn: Connection, subscribers: Collection[int], now: datetime) -> dict[int, tuple[int, ...]]:
-    """Take alerts that were due during a pause and that nobody is sending: they are settled as told in the
+    """Take alerts that were due during a pause and are not being sent: they are settled as part of the
     summary. Returns their changesets.
     """
     rows = conn.execute(
@@ -215,7 +215,7 @@ class NewDigest:
 def insert_digests(conn: Connection, told: Mapping[int, NewDigest], now: datetime) -> frozenset[int]:
     """Write one digest for each subscriber; returns those who did not have one of that period before.
 
-    A period that was told already takes nothing more: what it would have told is for the next one.
+    For a period whose digest was already written nothing is added: the changes go into the next one.
     """
     if not told:
         return frozenset()
@@ -255,7 +255,9 @@ def insert_digests(conn: Connection, told: Mapping[int, NewDigest], now: datetim
 
 
 def write_schedules(conn: Connection, plans: Sequence[tuple[int, datetime | None, datetime | None]]) -> None:
-    """Write when each subscriber's next digest is due and from when on it collects; this ends a pause."""
+    """Write when each subscriber's next digest is due and from when on it collects changes; this ends a
+    pause.
+    """
     conn.execute(
         sa.update(SubscriberRow)
         .where(SubscriberRow.c.id == sa.bindparam("who"), SubscriberRow.c.state != "ended")
@@ -298,7 +300,7 @@ def load_matches(conn: Connection, deliveries: Collection[int]) -> dict[int, lis
 
 
 def load_abouts(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[str, str | None]]:
-    """Read what each delivery is about: (about, source)."""
+    """Read the subject of each delivery: (about, source)."""
     rows = conn.execute(
         sa.select(DeliveryRow.c.id, DeliveryRow.c.about, DeliveryRow.c.about_source).where(
             DeliveryRow.c.id.in_(deliveries)

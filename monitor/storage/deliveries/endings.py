@@ -1,4 +1,4 @@
-"""Ending and merging subscribers, with what they are owed."""
+"""Ends and merges subscribers, with their deliveries."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 
 
 def end(conn: Connection, subscriber: int, now: datetime) -> bool:
-    """End a subscriber in this transaction: address and places are erased, due deliveries dropped. False: had
-    ended.
+    """End a subscriber in this transaction: address and places are erased, due deliveries dropped. False if
+    already ended.
     """
     rows = SubscriberRow
     ended = conn.execute(
@@ -38,7 +38,7 @@ def end(conn: Connection, subscriber: int, now: datetime) -> bool:
 
 
 def end_refused(conn: Connection, channel: str, subscriber: int, reason: str, now: datetime) -> None:
-    """End a subscriber whose address refuses for good: it is never written to again."""
+    """End a subscriber whose address refuses permanently, and suppress the address."""
     hashed = load_address_hash(conn, subscriber)
     if hashed is not None:
         suppress(conn, channel, hashed, reason, now)
@@ -47,7 +47,7 @@ def end_refused(conn: Connection, channel: str, subscriber: int, reason: str, no
 
 def merge(conn: Connection, subscriber: int, into: int, now: datetime) -> None:
     """End a subscriber whose address belongs to another one, who takes over the places, the due alerts, and
-    what the address was told, so that a retraction of it still arrives.
+    the history of sent alerts, so that retractions still arrive.
     """
     follow(conn, into, load_follows(conn, subscriber), now)
     past_choices.move_past_follows(conn, subscriber, into, now)

@@ -1,4 +1,4 @@
-"""Fan-out: the places of changes, the alerts to write, and what each person is told."""
+"""Fan-out: the places of changes, the alerts to insert, and the matching changes of each subscriber."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ from monitor.storage.people.tables import (
 )
 
 _STATE = 2  # letters of a state's code, and of "US"
-_MANY = 1000  # deliveries of one changeset after which the outbox is another one to PostgreSQL's planner
+_MANY = 1000  # the number of deliveries of one changeset from which PostgreSQL's planner needs new statistics
 
 
 COUNTS = sa.or_(AreaPlaceRow.c.statewide.is_(sa.false()), ChangePlaceRow.c.everyone.is_(sa.true()))
-"""Of a place that an area and a change share: a state counts only if the agency serves all of it."""
+"""The condition for a place that an area and a change share: a state counts only if the agency serves all of
+it.
+"""
 
 
 def concerns_area(follows: type[SubscriptionRow] | type[PastSubscriptionRow]) -> sa.Exists:
-    """Whether a change concerns the area of a subscription; once, however many ZIPs they share."""
+    """Whether a change concerns the area of a subscription; true once, even if they share several ZIPs."""
     return (
         sa.select(sa.literal(1))
         .select_from(AreaPlaceRow)
@@ -50,12 +52,12 @@ def concerns_area(follows: type[SubscriptionRow] | type[PastSubscriptionRow]) ->
 
 
 CONCERNS_AREA = concerns_area(SubscriptionRow)
-"""The same for a subscription of today."""
+"""The same for a current subscription."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingFanOut:
-    """A changeset that is not fanned out yet. Nobody is told of an ``imported`` one."""
+    """A changeset that is not fanned out yet. An ``imported`` one is not announced."""
 
     id: int
     source: str
@@ -65,7 +67,7 @@ class PendingFanOut:
 @dataclass(frozen=True, slots=True)
 class Unplaced:
     """A published change to locate: its listings, the current one last, each with the placement of its
-    version, None where that was accepted without one.
+    version, None if that was accepted without one.
     """
 
     id: int
@@ -74,7 +76,7 @@ class Unplaced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """The places of a change: all of them, the states whose every follower gets it, and the placement's
+    """The places of a change: all of them, the states with all of their followers, and the placement's
     reason.
     """
 
@@ -104,7 +106,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A change that a delivery's subscriber gets, by which of their places, and when they asked."""
+    """A change for a delivery's subscriber, with the matching place and the time of the subscription."""
 
     change: int
     place: str
@@ -123,8 +125,8 @@ def read_pending(conn: Connection) -> tuple[PendingFanOut, ...]:
 
 def load_changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
     """Read the changes of a changeset, in the order in which they were written."""
-    # whole, before the next statement: where that one fails, a result that is half read would keep the
-    # connection's moment of the database open
+    # read completely before the next statement: if that fails, a partially read result would keep the
+    # connection's snapshot open
     rows = conn.execute(
         sa.select(tables.ChangeRow.c.id, *CHANGE)
         .where(tables.ChangeRow.c.changeset_id == changeset)
@@ -146,7 +148,7 @@ def load_changes(conn: Connection, changeset: int) -> tuple[Unplaced, ...]:
 
 
 def mark_fanned_out(conn: Connection, changeset: int, now: datetime) -> bool:
-    """Mark a changeset as fanned out; False if somebody else has done it."""
+    """Mark a changeset as fanned out; False if another process has done it."""
     taken = conn.execute(
         sa.update(ChangesetRow)
         .where(ChangesetRow.c.id == changeset, ChangesetRow.c.fanned_out_at.is_(None))
@@ -187,7 +189,7 @@ def write_places(conn: Connection, placed: Iterable[Placed]) -> None:
 def insert_deliveries(conn: Connection, changeset: int, source: str, now: datetime) -> int:
     """Write one alert for everybody who follows a place of the changeset; returns how many are new.
 
-    Only for active subscribers with alerts at once: a digest gets its row when its period ends, and a pause
+    Only for active subscribers with immediate alerts: a digest gets its row when its period ends, and a pause
     ends with one summary.
     """
     places = (
@@ -229,7 +231,7 @@ def insert_deliveries(conn: Connection, changeset: int, source: str, now: dateti
             SubscriberRow.c.state == "active",
             SubscriberRow.c.frequency == "at_once",
         )
-        .order_by(SubscriberRow.c.id)  # the index of the unique key is then written from one end to the other
+        .order_by(SubscriberRow.c.id)  # in this order, the index of the unique key is written sequentially
     )
     columns = [
         "kind",
@@ -250,8 +252,8 @@ def insert_deliveries(conn: Connection, changeset: int, source: str, now: dateti
     ).rowcount
     newly_covered.attach(conn, DeliveryRow.c.changeset_id == changeset)
     if written >= _MANY and conn.dialect.name == "postgresql":
-        # until it looks again by itself, a minute later, the planner would sort all of them for each batch
-        # that is claimed
+        # until the automatic analysis, a minute later, the planner would sort all of them for each claimed
+        # batch
         conn.execute(sa.text("ANALYZE delivery"))
     return written
 
@@ -277,9 +279,9 @@ def load_published(conn: Connection, changeset: int) -> tuple[Published, ...]:
 def select_matches(
     told: type[DeliveryRow] | type[DigestChangesetRow], delivery: Any
 ) -> sa.CompoundSelect[Any]:
-    """The statement that reads which changes the subscribers of deliveries get, by which of their places, and
-    when they asked; ``delivery`` is the column of a table with a changeset and a subscriber that holds the
-    delivery's id.
+    """Build the statement that reads the changes for the subscribers of deliveries, with the matching places
+    and the times of the subscriptions; ``delivery`` is the id column of a table with a changeset and a
+    subscriber.
     """
     base = (
         sa.select(
@@ -302,7 +304,7 @@ def select_matches(
     placed = base.join(ChangePlaceRow, ChangePlaceRow.c.change_id == tables.ChangeRow.c.id)
     return sa.union_all(
         placed.where(ChangePlaceRow.c.place == SubscriptionRow.c.place),
-        # most places are no areas, which is seen once for each subscription and not for each change
+        # most places are not areas, which is checked once for each subscription and not for each change
         base.where(sa.exists().where(AreaPlaceRow.c.area == SubscriptionRow.c.place), CONCERNS_AREA),
         placed.where(
             ChangePlaceRow.c.place == SubscriptionRow.c.within,
@@ -324,7 +326,7 @@ def load_matches(conn: Connection, ids: Collection[int]) -> dict[int, list[Match
 def load_matches_of(
     conn: Connection, matches: sa.CompoundSelect[Any], ids: Collection[int]
 ) -> dict[int, list[Match]]:
-    """Read the same with what `select_matches` made for another table."""
+    """Read the same with a statement by `select_matches` for another table."""
     found: dict[int, list[Match]] = {}
     for owner, change, place, asked_at in conn.execute(matches, {"ids": list(ids)}):
         found.setdefault(owner, []).append(Match(change, place, asked_at))

@@ -1,4 +1,4 @@
-"""Messages of one kind that many subscribers are owed at once: one statement, nobody twice."""
+"""Inserts messages of one kind for many subscribers in one statement, never twice for one."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ def insert_messages(
     about: str,
     source: str | None,
 ) -> int:
-    """Owe each wanted subscriber one message of a kind, about a list or about none; returns how many are new.
+    """Insert one message of a kind for each selected subscriber, about a list or about none; returns how many
+    are new.
 
-    Who is owed it or got it already for this period gets no second one.
+    A subscriber with a due or sent message of this period gets no second one.
     """
     owed = (
         sa.select(

@@ -1,7 +1,7 @@
-"""What is owed to people as the state of today and not as news: agencies that were listed before and serve
-their places only by a later gazetteer or override.
+"""Agencies that subscribers are told about as part of the current state, not as news: they were listed before
+and serve a followed place only according to a later gazetteer or override.
 
-It goes out once, with the next message that is written for them.
+They are included once, in the next message to the subscriber.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from monitor.storage.people.tables import AreaPlaceRow, SubscriberRow, Subscript
 _FREE = ~sa.exists().where(
     DeliveryRow.c.id == NewlyCoveredRow.c.delivery_id, DeliveryRow.c.state.in_(["due", "sent"])
 )
-"""What no message says yet: none was written, or it was dropped or has failed."""
+"""Condition: not in any message yet; none was written, or it was dropped or has failed."""
 _ATTACHED = (
     sa.select(NewlyCoveredRow.c.delivery_id, NewlyCoveredRow.c.source, NewlyCoveredRow.c.agency)
     .where(NewlyCoveredRow.c.delivery_id.in_(sa.bindparam("ids", expanding=True)))
@@ -31,7 +31,7 @@ _ATTACHED = (
 
 @dataclass(frozen=True, slots=True)
 class NewlyCovered:
-    """An agency of a list, by its key, that serves a place of somebody by a later gazetteer."""
+    """An agency of a list, by its key, that serves a subscriber's place according to a later gazetteer."""
 
     source: str
     agency: str
@@ -40,8 +40,8 @@ class NewlyCovered:
 def load_followers(
     conn: Connection, source: str, places: Collection[str], everyone: Collection[str]
 ) -> frozenset[int]:
-    """Read who follows a place of an agency on a list, as a fan-out would tell them; ``everyone`` are the
-    states of which it serves the whole.
+    """Read who follows a place of an agency on a list, as a fan-out would; ``everyone`` are the states that
+    it serves as a whole.
     """
     follows = SubscriptionRow.c
     of_areas = sa.select(AreaPlaceRow.c.area).where(
@@ -61,7 +61,7 @@ def load_followers(
 
 
 def insert(conn: Connection, source: str, agency: str, subscribers: Iterable[int], since: datetime) -> None:
-    """Owe an agency to these subscribers, unless it is owed already."""
+    """Insert an agency for these subscribers, unless it is already there."""
     rows = [
         {"subscriber_id": subscriber, "source": source, "agency": agency, "since": since}
         for subscriber in sorted(subscribers)
@@ -71,8 +71,9 @@ def insert(conn: Connection, source: str, agency: str, subscribers: Iterable[int
 
 
 def attach(conn: Connection, *which: sa.ColumnElement[bool]) -> None:
-    """Let messages that were written in this transaction say what their recipients are owed; ``which`` finds
-    them among the deliveries. Nobody else sees them yet, so a message that is being sent never gets more.
+    """Attach the pending agencies of recipients to messages that were inserted in this transaction; ``which``
+    selects these deliveries. Other transactions do not see them yet, so a message that is being sent is never
+    changed.
     """
     message = (
         sa.select(sa.func.min(DeliveryRow.c.id))
@@ -84,12 +85,12 @@ def attach(conn: Connection, *which: sa.ColumnElement[bool]) -> None:
 
 
 def load_attached(conn: Connection, deliveries: Collection[int]) -> dict[int, tuple[NewlyCovered, ...]]:
-    """Read what these deliveries say beside their news, by delivery."""
+    """Read the agencies attached to these deliveries, by delivery."""
     return _group(conn.execute(_ATTACHED, {"ids": list(deliveries)}))
 
 
 def load_of_subscriber(conn: Connection, subscriber: int) -> tuple[NewlyCovered, ...]:
-    """Read everything of this kind that is stored of a subscriber."""
+    """Read all stored rows of a subscriber."""
     found = _group(
         conn.execute(
             sa.select(
@@ -101,12 +102,12 @@ def load_of_subscriber(conn: Connection, subscriber: int) -> tuple[NewlyCovered,
 
 
 def delete_of(conn: Connection, subscribers: Collection[int]) -> None:
-    """Delete what is owed to these subscribers."""
+    """Delete the rows of these subscribers."""
     conn.execute(sa.delete(NewlyCoveredRow).where(NewlyCoveredRow.c.subscriber_id.in_(subscribers)))
 
 
 def delete_sent(conn: Connection) -> int:
-    """Delete what was said in a message that was sent; returns how many."""
+    """Delete rows whose message was sent; returns how many."""
     sent = sa.exists().where(DeliveryRow.c.id == NewlyCoveredRow.c.delivery_id, DeliveryRow.c.state == "sent")
     return conn.execute(sa.delete(NewlyCoveredRow).where(sent)).rowcount
 

@@ -1,4 +1,4 @@
-"""Notices: how well a source can be read, and who is notified."""
+"""Notices: the visibility of a source, and who is notified."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
 
 NOTICE = "notice"
 UNNOTED = timedelta(minutes=75)
-"""Hourly checks are that far apart at most, with their jitter."""
+"""The longest normal time between hourly checks, with their jitter."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceVisibility:
-    """How well a source could be seen: when it was last read and last tried, and since when its followers
-    know that it could not be.
+    """The visibility of a source: when it was last read and last tried, and when its followers were notified
+    that it could not be read.
     """
 
     last_good_at: datetime | None
@@ -48,7 +48,7 @@ class Checks:
 
 
 def load_visibility(conn: Connection) -> dict[str, SourceVisibility]:
-    """Read how well each source that was ever polled could be seen, also one that is not watched any more."""
+    """Read the visibility of every source that was ever polled, including ones that are no longer watched."""
     rows: Any = conn.execute(
         sa.select(
             SourceRow.c.name,
@@ -61,7 +61,7 @@ def load_visibility(conn: Connection) -> dict[str, SourceVisibility]:
 
 
 def note_blind(conn: Connection, source: str, before: datetime | None, after: datetime | None) -> bool:
-    """Store that followers were notified, or that it is over; False if another process was first."""
+    """Store that followers were notified, or that the outage is over; False if another process was first."""
     known = SourceRow.c.blind_notified_at
     moved = conn.execute(
         sa.update(SourceRow)
@@ -74,8 +74,8 @@ def note_blind(conn: Connection, source: str, before: datetime | None, after: da
 def insert_for_followers(
     conn: Connection, source: str, about: str, period: str, now: datetime, *, told: str | None = None
 ) -> int:
-    """Write a notice for every follower of a source, also for paused ones; with ``told`` only for those who
-    were sent the notice of that period.
+    """Insert a notice for every follower of a source, including paused ones; with ``told``, only for those
+    who were sent the notice of that period.
     """
     followers = sa.select(SubscriptionRow.c.subscriber_id).where(SubscriptionRow.c.source == source)
     wanted: list[Any] = [
@@ -119,8 +119,8 @@ def insert_receipts(
 
 
 def load_checks(conn: Connection, source: str, since: datetime, until: datetime) -> Checks:
-    """Read the checks of a source in that time, or since its first. Time without polls counts like time in
-    which all failed.
+    """Read the checks of a source in that time, or since its first check. Time without polls counts like
+    failed polls.
     """
     at = FetchRow.c.at
     of_source = FetchRow.c.source == source

@@ -1,4 +1,4 @@
-"""Single messages of the outbox, as the operator looks at them, tries them again and drops them."""
+"""Single messages of the outbox, for the operator to view, retry and drop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DROPPED_BY_OPERATOR = "the operator dropped it"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryDetails:
-    """One row of the outbox with whom it is for. ``sealed`` is the encrypted address (None: erased since)."""
+    """One row of the outbox with its recipient. ``sealed`` is the encrypted address (None: erased since)."""
 
     id: int
     kind: str
@@ -46,7 +46,7 @@ class DeliveryDetails:
 
 
 def load_details(conn: Connection, ids: Collection[int]) -> tuple[DeliveryDetails, ...]:
-    """Read rows of the outbox, in whatever state, by id."""
+    """Read rows of the outbox, in any state, by id."""
     rows: Any = conn.execute(
         sa.select(
             DeliveryRow.c.id,
@@ -83,7 +83,7 @@ def load_details(conn: Connection, ids: Collection[int]) -> tuple[DeliveryDetail
 
 
 def load_changes(conn: Connection, details: DeliveryDetails) -> tuple[int, ...]:
-    """Read the ids of the changes in the changesets that a message tells, whomever they concern."""
+    """Read the ids of all changes in the changesets of a message."""
     changesets: Any = sa.select(DigestChangesetRow.c.changeset_id).where(
         DigestChangesetRow.c.delivery_id == details.id
     )
@@ -98,8 +98,8 @@ def load_changes(conn: Connection, details: DeliveryDetails) -> tuple[int, ...]:
 
 
 def load_failures(conn: Connection) -> tuple[tuple[int, str, str], ...]:
-    """Read the dead letters that have certainly not arrived as id, channel and last answer, without anything
-    of their recipients.
+    """Read the dead letters that have certainly not arrived, as id, channel and last answer, without data
+    about their recipients.
     """
     rows: Any = conn.execute(
         sa.select(DeliveryRow.c.id, SubscriberRow.c.channel, sa.func.coalesce(DeliveryRow.c.last_error, ""))
@@ -112,9 +112,9 @@ def load_failures(conn: Connection) -> tuple[tuple[int, str, str], ...]:
 
 def retry(conn: Connection, now: datetime, ids: Collection[int] | None = None) -> tuple[int, ...]:
     """Make messages due now: dead letters with all their attempts again, and those that wait for their next
-    attempt. None means every one that was tried without success. Returns which.
+    attempt. None means every one that was tried without success. Returns their ids.
 
-    Nothing becomes due for somebody who has left, and nothing changes for a message that is being sent.
+    Nothing becomes due for a subscriber who has left, and a message that is being sent is not changed.
     """
     living = sa.exists(SubscriberRow.c.id).where(
         SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address_hash.is_not(None)
@@ -132,8 +132,8 @@ def retry(conn: Connection, now: datetime, ids: Collection[int] | None = None) -
 
 
 def drop_by_operator(conn: Connection, ids: Collection[int], now: datetime) -> tuple[int, ...]:
-    """Settle messages that are due or have failed as dropped; returns which. A sender that holds one looks at
-    its state right before it sends.
+    """Settle messages that are due or have failed as dropped; returns their ids. A sender that has leased one
+    checks its state right before it sends.
     """
     dropped: Any = conn.scalars(
         sa.update(DeliveryRow)

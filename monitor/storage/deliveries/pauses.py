@@ -17,7 +17,7 @@ from monitor.storage.engine import insert_for
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A part of a channel that waits: a mail domain or a chat, until when and why."""
+    """A paused part of a channel, such as a mail domain or a chat: until when and why."""
 
     channel: str
     name: str
@@ -36,7 +36,9 @@ class PauseSpan:
 
 SPANS_KEPT = timedelta(days=60)
 _SAME_TROUBLE = timedelta(minutes=30)
-"""A pause that begins so soon after the last one's end continues it: in between there was only a probe."""
+"""A pause that begins within this time after the end of the last one continues it: in between there was only
+a probe.
+"""
 
 
 def set_pause(conn: Connection, channel: str, name: str, until: datetime, reason: str) -> None:
@@ -53,7 +55,7 @@ def set_pause(conn: Connection, channel: str, name: str, until: datetime, reason
 
 _PROBED_WITHIN = timedelta(minutes=5)
 
-# Every sign-up reads it, and building the statement costs ten times what running it does.
+# Built once: every sign-up runs it, and building the statement takes ten times as long as running it.
 _LANES = (
     sa.select(LaneRow.c.channel, LaneRow.c.name, LaneRow.c.until, LaneRow.c.reason)
     .where(
@@ -69,20 +71,21 @@ _LANES = (
 def read_pauses(conn: Connection, now: datetime) -> tuple[Pause, ...]:
     """Read the parts of channels that are paused now, by channel and name.
 
-    A whole channel is paused also while one message is tried after the pause: its outcome ends it or not.
+    A whole channel is also paused while one message is tried after the pause: its outcome decides whether the
+    pause ends.
     """
     return tuple(Pause(*row) for row in conn.execute(_LANES, {"now": now, "probed": now - _PROBED_WITHIN}))
 
 
 def delete_expired(conn: Connection, now: datetime, keep: str = "") -> None:
-    """Remove pauses that are over, but for those of the lane ``keep``, which end when a probe is accepted."""
+    """Delete expired pauses, except those of the lane ``keep``, which end when a probe is accepted."""
     conn.execute(sa.delete(LaneRow).where(LaneRow.c.until <= now, LaneRow.c.name != keep))
 
 
 def begin_probe(conn: Connection, channel: str, name: str, now: datetime, until: datetime) -> Pause | None:
-    """If a pause is over, take the turn to try one message: for everybody else it goes on until ``until``.
+    """If a pause is over, reserve the probe: for all other processes the pause is extended to ``until``.
 
-    Returns the pause as it was; None if there is none that is over, or another process took the turn.
+    Returns the former pause; None if none is over, or another process reserved the probe.
     """
     taken = conn.execute(
         sa.update(LaneRow)

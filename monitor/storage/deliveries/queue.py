@@ -22,18 +22,18 @@ from monitor.storage.people.tables import SubscriberRow, SuppressionRow
 DUE, SENT, FAILED, DROPPED = "due", "sent", "failed", "dropped"
 ALERT, CONFIRM = "alert", "confirm"
 IS_DUE = DeliveryRow.c.state == sa.literal(DUE, literal_execute=True)
-"""Written out, not bound: only so a database sees that the index of what is due answers it."""
+"""A literal, not a bound parameter: only then can a database use the partial index of due rows."""
 IS_FAILED = DeliveryRow.c.state == sa.literal(FAILED, literal_execute=True)
-"""As `IS_DUE`, of the dead letters."""
+"""The same for dead letters."""
 _AMBIGUOUS = sa.true()
 _FREE: dict[str, Any] = {"lease_until": None, "owner": None}
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery in hand and whom it is for.
+    """A claimed delivery and its recipient.
 
-    ``sealed`` is the encrypted address; ``attempts`` and ``ambiguous`` are of before.
+    ``sealed`` is the encrypted address; ``attempts`` and ``ambiguous`` are from before this attempt.
     """
 
     id: int
@@ -56,7 +56,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStatus:
-    """How a claimed delivery stands at the moment of sending: its row, and the person it is for."""
+    """The status of a claimed delivery at the moment of sending: its row, and its recipient."""
 
     state: str
     owner: str | None
@@ -66,7 +66,9 @@ class DeliveryStatus:
 
     @property
     def waits(self) -> bool:
-        """Whether it is kept for after a pause; only what somebody asks for at this moment is not."""
+        """Whether it waits until the end of the subscriber's pause; only messages that somebody has just
+        requested do not.
+        """
         return self.subscriber == "paused" and self.kind != CONFIRM
 
 
@@ -82,9 +84,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Heap:
-    """What lies due in the outbox for one channel and source: how many messages, and from when to when they
-    are.
-    """
+    """The due messages of one channel and source: their number, and the times of the oldest and newest."""
 
     channel: str
     source: str | None
@@ -116,14 +116,14 @@ def claim(
     """Take up to ``limit`` deliveries of a channel that are due at ``until``, the longest due first; returns
     when each was created, by id.
 
-    ``now`` decides which leases have run out. On PostgreSQL rows that another process is taking are passed
-    over; on SQLite there is one writer at a time.
+    ``now`` decides which leases have expired. On PostgreSQL, rows that another process is claiming are
+    skipped; on SQLite there is one writer at a time.
     """
     rows = conn.execute(
         _claimable(channel, now, until)
         .add_columns(DeliveryRow.c.created_at)
-        # by due_at alone, which the index gives: a second column would mean sorting everything that fell due
-        # at that moment
+        # sorted only by due_at, which the index provides: a second column would require sorting everything
+        # that became due at that moment
         .order_by(DeliveryRow.c.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True, of=DeliveryRow)
@@ -142,8 +142,8 @@ def claim_older(
     created_until: datetime,
     lease_until: datetime,
 ) -> tuple[int, ...]:
-    """Take as well every other due alert from before ``created_until`` of those for whom one such is
-    ``among`` the claimed.
+    """Also claim all other due alerts from before ``created_until`` of subscribers with such an alert
+    ``among`` the claimed ones.
     """
     people = sa.select(DeliveryRow.c.subscriber_id).where(
         DeliveryRow.c.id.in_(among),
@@ -174,28 +174,28 @@ def load_claimed(conn: Connection, ids: Collection[int]) -> tuple[Claimed, ...]:
 
 
 def renew(conn: Connection, owner: str, ids: Collection[int], lease_until: datetime) -> None:
-    """Keep what an owner has in hand for longer."""
+    """Extend the leases of an owner."""
     conn.execute(_in_hand(owner).where(DeliveryRow.c.id.in_(ids)).values(lease_until=lease_until))
 
 
 def release(conn: Connection, owner: str, ids: Collection[int]) -> None:
-    """Give back what an owner has in hand, as it was before the claim."""
+    """Release an owner's leases; the deliveries are as before the claim."""
     conn.execute(_in_hand(owner).where(DeliveryRow.c.id.in_(ids)).values(**_FREE))
 
 
 def postpone(conn: Connection, owner: str, ids: Collection[int], due_at: datetime) -> None:
-    """Give deliveries back that cannot be tried before ``due_at``; it counts as no attempt."""
+    """Release deliveries that cannot be tried before ``due_at``, without counting an attempt."""
     conn.execute(_in_hand(owner).where(DeliveryRow.c.id.in_(ids)).values(due_at=due_at, **_FREE))
 
 
 def load_statuses(conn: Connection, ids: Collection[int]) -> dict[int, DeliveryStatus]:
-    """Read how claimed deliveries stand now."""
+    """Read the current status of claimed deliveries."""
     rows: Any = conn.execute(_STANDING, {"ids": list(ids)})
     return {delivery: DeliveryStatus(*rest) for delivery, *rest in rows}
 
 
 def load_statuses_at_once(commits: Commits, ids: Collection[int]) -> dict[int, DeliveryStatus]:
-    """The same in a SQLite file, without a transaction around it. Raises StoreError."""
+    """The same in a SQLite file, without a transaction. Raises StoreError."""
     rows = commits.read(_STANDING_IN_FILE, json.dumps(list(ids)))
     return {
         delivery: DeliveryStatus(state, owner, subscriber, bool(suppressed), kind)
@@ -204,15 +204,13 @@ def load_statuses_at_once(commits: Commits, ids: Collection[int]) -> dict[int, D
 
 
 def settle_sent(conn: Connection, ids: Collection[int], now: datetime) -> None:
-    """Settle accepted deliveries, no matter which sender holds the lease, also if their subscriber has
-    left.
-    """
+    """Settle accepted deliveries, whichever sender holds the lease, even if their subscriber has left."""
     conn.execute(_SENT, {"ids": list(ids), "now": now})
 
 
 def write_references(conn: Connection, rows: Iterable[tuple[int, int | None, str | None]]) -> None:
-    """Write of accepted deliveries with which other one each went out, and what its server calls the message:
-    (delivery, sent with, reference).
+    """Write, for accepted deliveries, the delivery with which each was sent and the server's id of the
+    message: (delivery, sent with, reference).
     """
     values = [{"row_id": id, "with_id": sent_with, "called": reference} for id, sent_with, reference in rows]
     if values:
@@ -220,7 +218,7 @@ def write_references(conn: Connection, rows: Iterable[tuple[int, int | None, str
 
 
 def forget_references(conn: Connection, subscriber: int) -> None:
-    """Forget what a server called a subscriber's messages: under a new address they have other names."""
+    """Delete the server's ids of a subscriber's messages, which are not valid under a new address."""
     conn.execute(
         sa.update(DeliveryRow)
         .where(DeliveryRow.c.subscriber_id == subscriber, DeliveryRow.c.reference.is_not(None))
@@ -229,7 +227,7 @@ def forget_references(conn: Connection, subscriber: int) -> None:
 
 
 def schedule_retries(conn: Connection, owner: str, again: Iterable[Retry]) -> None:
-    """Settle deliveries that were not accepted now; one that may have arrived stays known for that."""
+    """Schedule deliveries that were not accepted for a retry; ``ambiguous`` is never reset."""
     for each in again:
         conn.execute(
             _in_hand(owner)
@@ -262,7 +260,7 @@ def settle_failed(conn: Connection, owner: str, again: Iterable[Retry], now: dat
 
 
 def drop(conn: Connection, ids: Collection[int], reason: str, now: datetime) -> None:
-    """Settle deliveries that nobody wants any more."""
+    """Settle deliveries that are no longer wanted as dropped."""
     conn.execute(
         sa.update(DeliveryRow)
         .where(DeliveryRow.c.id.in_(ids), DeliveryRow.c.state == DUE)
@@ -294,12 +292,12 @@ def clear_strikes(conn: Connection, subscribers: Collection[int]) -> None:
 
 
 def count_due(conn: Connection) -> int:
-    """Count the messages that are owed, now or later, on whatever channel."""
+    """Count the messages that are due now or later, on any channel."""
     return conn.scalar(sa.select(sa.func.count()).select_from(DeliveryRow).where(IS_DUE)) or 0
 
 
 def load_heaps(conn: Connection) -> tuple[Heap, ...]:
-    """Read what lies due, by channel and source."""
+    """Read the due messages, by channel and source."""
     rows = conn.execute(
         sa.select(
             SubscriberRow.c.channel,
@@ -328,8 +326,8 @@ def insert_message(
     about: str = "",
     due_at: datetime | None = None,
 ) -> int | None:
-    """Owe a subscriber one message of a kind; None, and nothing written, if it is owed or was sent already
-    for this period, or if there is no such subscriber.
+    """Insert one message of a kind for a subscriber; returns None without writing if one of this period is
+    due or was sent, or if there is no such subscriber.
     """
     values: dict[str, Any] = {
         "kind": sa.literal(kind),
@@ -356,9 +354,9 @@ def insert_message(
 
 
 def _claimable(channel: str, now: datetime, until: datetime) -> sa.Select[Any]:
-    """Due rows without a lease. A paused subscriber keeps theirs until the pause ends.
+    """Select due rows without a lease. Rows of a paused subscriber wait until the pause ends.
 
-    EXISTS and not a join: SQLite without statistics would begin with everybody on the channel.
+    It uses EXISTS instead of a join: SQLite without statistics would start with everybody on the channel.
     """
     return sa.select(DeliveryRow.c.id).where(
         IS_DUE,
@@ -385,7 +383,7 @@ def _in_hand(owner: str) -> sa.Update:
     return sa.update(DeliveryRow).where(DeliveryRow.c.owner == owner, DeliveryRow.c.state == DUE)
 
 
-# These run for every few messages, and building them takes several times as long as running them.
+# Built once: these run for every few messages, and building them takes several times as long as running them.
 _LEASE = (
     sa.update(DeliveryRow)
     .where(DeliveryRow.c.id.in_(sa.bindparam("ids", expanding=True)))

@@ -1,4 +1,4 @@
-"""Quiet hours: whatever falls due in them, also a retry, waits until they end."""
+"""Quiet hours: deliveries that become due in them, including retries, wait until they end."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from monitor.storage.people.tables import SubscriberRow
 
 
 def postpone_quiet(conn: Connection, channel: str, now: datetime) -> int:
-    """Make everything that is due on a channel to somebody in their quiet hours due when those end; returns
-    how many.
+    """Postpone due deliveries on a channel to subscribers in their quiet hours until those end; returns how
+    many.
 
     One statement for each pair of hours in a time zone that is quiet at the moment.
     """

@@ -19,20 +19,22 @@ from monitor.storage.deliveries.tables import LaneRateRow
 from monitor.storage.engine import insert_for
 
 SLOWEST = 1 / 60
-"""Messages a second to a lane that refuses however slow we are."""
+"""The lowest rate, in messages per second, of a lane that refuses at any rate."""
 FASTEST = 50.0
 """At this rate a learned limit is forgotten."""
 GROWTH = 0.1
-"""By so many messages a second the rate grows in each second in which messages go at that rate."""
+"""The increase of the rate, in messages per second, for each second in which messages are sent at
+that rate.
+"""
 HORIZON = timedelta(seconds=5)
-"""Turns that are further ahead are not reserved: those messages wait in the database."""
+"""Turns later than this are not reserved: those messages wait in the database."""
 _FORGOTTEN_AFTER = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """When messages to a lane may go, in order; the rest have to ask again, the first of them at ``later``,
-    each next one ``interval`` after it.
+    """The times at which messages to a lane may be sent, in order; the rest must request a turn again, the
+    first of them at ``later``, each next one ``interval`` after it.
     """
 
     at: tuple[datetime, ...]
@@ -47,9 +49,10 @@ def load_rated(conn: Connection, channel: str, now: datetime) -> frozenset[str]:
 
 
 def slow_down(conn: Connection, channel: str, name: str, now: datetime, observed: float) -> None:
-    """Halve the rate of a lane that takes fewer; ``observed`` is what it took in the last second.
+    """Halve the rate of a lane that asks for fewer messages; ``observed`` is what it accepted in the last
+    second.
 
-    Answers to messages that were under way together halve it once.
+    Answers to messages that were being sent at the same time halve it only once.
     """
     row: Any = _load(conn, channel, name)
     if row is None:

@@ -1,8 +1,8 @@
-"""What servers refuse for good, and whether it is true of the recipient or of us.
+"""Permanent refusals, and whether they concern the recipient or us.
 
-A refusal is open until the server takes a message for another lane (a mail domain): only then it is known to
-be about the recipient, and is confirmed. A server that refuses nearly everybody alike refuses us: such a wave
-is taken back, and its deliveries are due again.
+A refusal is open until the server accepts a message for another lane (a mail domain): only then is it known
+to concern the recipient, and is confirmed. A server that refuses nearly everybody alike refuses us: such a
+wave is reversed, and its deliveries are due again.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from monitor.storage.people.tables import SubscriberRow
 OPEN, CONFIRMED, TAKEN_BACK, RETURNED = "open", "confirmed", "taken back", "returned"
 GONE, STRIKE, CONTENT, POLICY = "gone", "strike", "content", "policy"
 KEPT = timedelta(days=60)
-"""How long refusals are kept: so long a wave can be seen and undone."""
+"""How long refusals are kept; during this time a wave can be viewed and undone."""
 WAVE_PEOPLE, WAVE_LANES = 3, 2
-"""So many people, at so many lanes, who are refused alike while nobody is accepted, are a wave."""
+"""The number of people and of lanes that are refused alike, while nobody is accepted, from which it is a
+wave.
+"""
 _MINUTE = timedelta(minutes=1)
 _IS_OPEN = RefusalRow.c.state == sa.literal(OPEN, literal_execute=True)
 
@@ -93,11 +95,12 @@ def load_open(conn: Connection, channel: str) -> tuple[Refusal, ...]:
 
 
 def find_wave(refusals: Collection[Refusal], accepted: Collection[str] = ()) -> tuple[Refusal, ...]:
-    """Find open refusals that are alike for so many that they must be about us; empty if there are none.
+    """Find open refusals that are alike for so many people that they must concern us; empty if there are
+    none.
 
-    ``accepted`` are the lanes whose messages were taken meanwhile. Fewer than are refused do not disprove a
-    wave: a relay that refuses to send for us may still deliver to a domain of its own. What one lane holds
-    against us (`POLICY`) is a wave whatever the others accept.
+    ``accepted`` are the lanes whose messages were accepted meanwhile. If they are fewer than the refusing
+    lanes, they do not disprove a wave: a relay that refuses to send for us may still deliver to its own
+    domain. A complaint of one lane about us (`POLICY`) is a wave regardless of the other lanes.
     """
     candidates = [each for each in refusals if not each.alone and each.lane not in accepted]
     for answer in {each.answer: None for each in candidates}:
@@ -116,13 +119,13 @@ def _are_many(refusals: Iterable[Refusal]) -> bool:
 
 
 def settle_refusals(conn: Connection, ids: Collection[int], state: str) -> None:
-    """Write what became of open refusals."""
+    """Write the new state of open refusals."""
     if ids:
         conn.execute(sa.update(RefusalRow).where(RefusalRow.c.id.in_(ids)).values(state=state))
 
 
 def mark_alone(conn: Connection, ids: Collection[int]) -> None:
-    """Write that the same lane took messages of others after these refusals."""
+    """Write that the same lane accepted messages to other people after these refusals."""
     if ids:
         conn.execute(sa.update(RefusalRow).where(RefusalRow.c.id.in_(ids)).values(alone=True))
 
@@ -142,7 +145,7 @@ def fail_refused(conn: Connection, refusals: Iterable[Refusal], now: datetime) -
 
 
 def make_due(conn: Connection, refusals: Iterable[Refusal], now: datetime) -> None:
-    """Make the deliveries of refusals that were taken back due, whether they wait or have failed."""
+    """Make the deliveries of reversed refusals due, whether they wait or have failed."""
     ids = {each.delivery for each in refusals if each.delivery is not None}
     living = sa.exists(SubscriberRow.c.id).where(
         SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address_hash.is_not(None)
@@ -160,7 +163,7 @@ def make_due(conn: Connection, refusals: Iterable[Refusal], now: datetime) -> No
 
 
 def note_acceptance(conn: Connection, channel: str, now: datetime) -> datetime | None:
-    """Write that the server took a message, at most once a minute; returns when it did before."""
+    """Write that the server accepted a message, at most once a minute; returns the previous time."""
     known = load_acceptance(conn, channel)
     if known is not None and known <= now < known + _MINUTE:
         return known
@@ -170,7 +173,7 @@ def note_acceptance(conn: Connection, channel: str, now: datetime) -> datetime |
 
 
 def load_acceptance(conn: Connection, channel: str) -> datetime | None:
-    """Read when the server last took a message, to the minute."""
+    """Read when the server last accepted a message, to the minute."""
     at: datetime | None = conn.scalar(_ACCEPTANCE, {"channel": channel})
     return at
 
@@ -203,7 +206,7 @@ def load_waves(conn: Connection, since: datetime) -> tuple[Wave, ...]:
 
 
 def load_wave(conn: Connection, channel: str, answer: str) -> tuple[Refusal, ...]:
-    """Read the refusals of one wave that were not taken back."""
+    """Read the refusals of one wave that were not reversed."""
     rows = conn.execute(
         _COLUMNS.where(
             RefusalRow.c.channel == channel, RefusalRow.c.answer == answer, RefusalRow.c.state != TAKEN_BACK
@@ -213,10 +216,10 @@ def load_wave(conn: Connection, channel: str, answer: str) -> tuple[Refusal, ...
 
 
 def restore(conn: Connection, channel: str, answer: str, now: datetime) -> tuple[int, int]:
-    """Undo a wave: nothing of it counts against its people, and what they were owed is due again.
+    """Undo a wave: it no longer counts against its recipients, and their messages are due again, including
+    mail that bounced.
 
-    Mail that came back is sent again. Returns how many people and deliveries. Nothing is
-    queued for somebody who has left.
+    Returns the numbers of people and deliveries. Nothing is queued for a subscriber who has left.
     """
     wave = load_wave(conn, channel, answer)
     settle_refusals(conn, [each.id for each in wave], TAKEN_BACK)
@@ -272,6 +275,6 @@ _COLUMNS = sa.select(
     RefusalRow.c.at,
     RefusalRow.c.alone,
 )
-# every settling reads these, and building a statement costs more than running it
+# built once: every settling runs these, and building a statement takes longer than running it
 _OPEN_OF = _COLUMNS.where(_IS_OPEN, RefusalRow.c.channel == sa.bindparam("channel")).order_by(RefusalRow.c.id)
 _ACCEPTANCE = sa.select(AcceptanceRow.c.at).where(AcceptanceRow.c.channel == sa.bindparam("channel"))

@@ -1,4 +1,4 @@
-"""Deleting what has been kept for long enough."""
+"""Deletes expired rows."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from monitor.storage.people.tables import (
 )
 
 _AT_ONCE = 500
-"""Subscribers that one transaction forgets, so that it stays short."""
+"""The most subscribers that one transaction deletes, so that it stays short."""
 
 
 def load_unconfirmed(conn: Connection, now: datetime, created_before: datetime) -> tuple[int, ...]:
-    """Read those who never said yes and whose last link has expired."""
+    """Read subscribers who never confirmed and whose last link has expired."""
     return _load_ids(
         conn,
         SubscriberRow.c.state == PENDING,
@@ -40,12 +40,12 @@ def load_unconfirmed(conn: Connection, now: datetime, created_before: datetime) 
 
 
 def load_long_gone(conn: Connection, ended_before: datetime) -> tuple[int, ...]:
-    """Read those who ended before then."""
+    """Read subscribers who ended before then."""
     return _load_ids(conn, SubscriberRow.c.state == ENDED, SubscriberRow.c.ended_at <= ended_before)
 
 
 def forget(conn: Connection, subscribers: Collection[int]) -> None:
-    """Delete subscribers with everything that was owed or sent to them."""
+    """Delete subscribers with all of their deliveries."""
     theirs = list(subscribers)
     past_choices.delete_of(conn, theirs)
     newly_covered.delete_of(conn, theirs)
@@ -57,14 +57,14 @@ def forget(conn: Connection, subscribers: Collection[int]) -> None:
 def forget_deliveries(conn: Connection, settled_before: datetime) -> int:
     """Delete deliveries that were settled before then; returns how many.
 
-    With them goes what came to be owed to somebody while they were forgotten: no foreign key keeps that out
-    (see `tables.DeliveryRow`).
+    This includes rows that were inserted for a subscriber while that subscriber was being deleted: no foreign
+    key prevents them (see `tables.DeliveryRow`).
     """
     old = sa.or_(
         sa.and_(DeliveryRow.c.state != "due", DeliveryRow.c.settled_at <= settled_before),
         sa.and_(IS_DUE, ~sa.exists().where(SubscriberRow.c.id == DeliveryRow.c.subscriber_id)),
     )
-    newly_covered.delete_sent(conn)  # what is attached to nothing would go out again
+    newly_covered.delete_sent(conn)  # rows without a delivery would be sent again
     conn.execute(
         sa.delete(DigestChangesetRow).where(
             DigestChangesetRow.c.delivery_id.in_(sa.select(DeliveryRow.c.id).where(old))
@@ -79,7 +79,7 @@ def forget_windows(conn: Connection, started_before: datetime) -> int:
 
 
 def forget_signups(conn: Connection, before: datetime) -> int:
-    """Delete forms that nobody decided about; returns how many."""
+    """Delete unprocessed forms; returns how many."""
     return conn.execute(sa.delete(SignupRow).where(SignupRow.c.at <= before)).rowcount
 
 
@@ -89,13 +89,13 @@ def forget_updates(conn: Connection, before: datetime) -> int:
 
 
 def forget_returns(conn: Connection, before: datetime) -> int:
-    """Delete which mails came back before then; returns how many."""
+    """Delete records of mails that bounced before then; returns how many."""
     return conn.execute(sa.delete(ReturnedMailRow).where(ReturnedMailRow.c.at <= before)).rowcount
 
 
 def load_hashes(conn: Connection) -> set[str]:
-    """Read every keyed hash of an address that is kept for a reason: of those who are here, suppressions,
-    and addresses that were asked.
+    """Read every keyed hash of an address that is stored for a reason: subscribers, suppressions, and
+    confirmations.
     """
     return {
         hashed

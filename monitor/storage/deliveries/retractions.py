@@ -1,9 +1,8 @@
-"""Retractions as messages: who was told a change, and what each of them is owed.
+"""Messages about retractions: who was alerted to a change, and their deliveries.
 
-Who was told is read from what was sent: an alert or a digest of the change's changeset that left while its
-reader followed one of the change's places. What somebody followed before is known for some weeks
-(`storage.people.past_choices`), and what they follow today for ever. Where a changeset had no other change,
-everybody who got a message of it was told.
+The recipients are those who were sent an alert or a digest of the change's changeset while they followed one
+of the change's places. Past subscriptions are known for some weeks (`storage.people.past_choices`), current
+ones always. If a changeset had no other change, everybody who got a message of it was alerted.
 """
 
 from __future__ import annotations
@@ -30,7 +29,8 @@ _DELIVERY, _SUBSCRIBER = DeliveryRow.c, SubscriberRow.c
 
 @dataclass(frozen=True, slots=True)
 class FirstMessage:
-    """The message that told a change to somebody: the delivery, when it left, and what its server calls it.
+    """The message that alerted a person to a change: the delivery, when it was sent, and the server's id of
+    it.
 
     ``sent_with``: the delivery whose Message-ID it had.
     """
@@ -43,16 +43,17 @@ class FirstMessage:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Somebody who was told a change and is still there."""
+    """A person who was alerted to a change and is still subscribed."""
 
     subscriber: int
     channel: str
 
 
 def lock_messages(conn: Connection, changeset: int) -> None:
-    """Wait until what is being settled of a changeset is settled: what leaves later knows of the retraction.
+    """Wait until pending settlements of a changeset are finished: messages sent later take the retraction
+    into account.
 
-    On SQLite one transaction writes at a time anyhow.
+    On SQLite only one transaction writes at a time anyway.
     """
     in_digests = sa.select(DigestChangesetRow.c.delivery_id).where(
         DigestChangesetRow.c.changeset_id == changeset
@@ -69,7 +70,7 @@ def lock_messages(conn: Connection, changeset: int) -> None:
 
 
 def load_listeners(conn: Connection, change: int, source: str, changeset: int) -> tuple[Listener, ...]:
-    """Read who was told a change and is still there, by subscriber."""
+    """Read who was alerted to a change and is still subscribed, by subscriber."""
     told = {row.subscriber_id: row for row in conn.execute(_select_told(changeset))}
     siblings = conn.scalar(
         sa.select(sa.func.count()).select_from(ChangeRow).where(ChangeRow.c.changeset_id == changeset)
@@ -88,7 +89,7 @@ def load_listeners(conn: Connection, change: int, source: str, changeset: int) -
 
 
 def insert_retractions(conn: Connection, change: int, subscribers: Collection[int], now: datetime) -> int:
-    """Owe each of these subscribers the retraction of a change, once; returns how many are new."""
+    """Insert the retraction of a change for each of these subscribers, once; returns how many are new."""
     source = conn.scalar(sa.select(ChangeRow.c.source).where(ChangeRow.c.id == change))
     return sum(
         insert_messages(
@@ -108,7 +109,7 @@ def insert_retractions(conn: Connection, change: int, subscribers: Collection[in
 def load_first_messages(
     conn: Connection, changesets: Iterable[tuple[int, int]]
 ) -> dict[tuple[int, int], FirstMessage]:
-    """Read the messages that told changesets to subscribers, by (subscriber, changeset)."""
+    """Read the messages that announced changesets to subscribers, by (subscriber, changeset)."""
     found: dict[tuple[int, int], FirstMessage] = {}
     wanted = set(changesets)
     for changeset in sorted({each for _, each in wanted}):
@@ -123,9 +124,9 @@ def load_first_messages(
 
 
 def _select_told(changeset: int) -> sa.Select[Any]:
-    """Who is still there and got a message that tells a changeset, or may have got it; one row each.
+    """Select current subscribers who got, or may have got, a message with a changeset; one row each.
 
-    An alert and a digest of one changeset go to nobody both.
+    Nobody gets both an alert and a digest of one changeset.
     """
     alerts = sa.select(_DELIVERY.id).where(_DELIVERY.changeset_id == changeset)
     digests = sa.select(DigestChangesetRow.c.delivery_id).where(

@@ -1,4 +1,4 @@
-"""How many sends this database knows of: its side of the clone guard."""
+"""The database's count of sends, for the clone guard."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from monitor.storage.tables import ProgressRow
 
 
 def read(conn: Connection) -> int:
-    """How many sends this database knows of: its side of the fence."""
+    """Read the count of sends."""
     return conn.scalar(sa.select(ProgressRow.c.send_mark).where(ProgressRow.c.id == 1)) or 0
 
 
 def advance(conn: Connection, sends: int) -> int:
-    """Count ``sends`` more, with the settle that they belong to, and return the new mark."""
+    """Add ``sends`` to the count, in the transaction that settles them, and return the new count."""
     row = insert_for(conn, ProgressRow).values(id=1, send_mark=sends)
     mark = conn.scalar(
         row.on_conflict_do_update(

@@ -1,4 +1,4 @@
-"""Who would be told, read from a scratch copy of the database in which a publication was fanned out."""
+"""The recipients of a simulated publication, read from a scratch copy of the database after its fan-out."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from monitor.storage.people.tables import SubscriberRow
 
 @dataclass(frozen=True, slots=True)
 class ToldOnChannel:
-    """How many people of a channel would hear of it: by a message at once, or later, in a digest or in the
-    summary after their break.
+    """How many people on a channel would be alerted: at once, or later in a digest or in the summary after a
+    pause.
     """
 
     channel: str
@@ -28,7 +28,7 @@ class ToldOnChannel:
 
 
 def load_changesets(conn: Connection, source: str, after: int) -> tuple[int, ...]:
-    """Read the changesets of a source behind an id."""
+    """Read the changesets of a source after an id."""
     rows = conn.scalars(
         sa.select(ChangesetRow.c.id)
         .where(ChangesetRow.c.source == source, ChangesetRow.c.id > after)
@@ -45,10 +45,10 @@ def load_last_changeset(conn: Connection) -> int:
 def count_told(
     conn: Connection, source: str, changesets: Collection[int], now: datetime
 ) -> tuple[ToldOnChannel, ...]:
-    """Count the people who would hear of these changesets, each once.
+    """Count the people who would be alerted to these changesets, each once.
 
-    Everybody with digests or on a break is made a subscriber with alerts at once, and the fan-out asked
-    again: so the same rule decides for both. Only on a copy that is thrown away.
+    Everybody with digests or a pause is changed to immediate alerts, and the fan-out is run again, so that
+    the same rule applies to both. Use it only on a temporary copy.
     """
     at_once = _count(conn, changesets)
     conn.execute(
@@ -78,7 +78,7 @@ def load_samples(conn: Connection, changesets: Collection[int]) -> tuple[int, ..
 
 
 def count_places(conn: Connection, change: int) -> int:
-    """Count the places that a change concerns, "US" apart."""
+    """Count the places that a change concerns, without "US"."""
     return (
         conn.scalar(
             sa.select(sa.func.count())

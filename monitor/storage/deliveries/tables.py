@@ -1,4 +1,4 @@
-"""What is owed to whom."""
+"""The tables of the outbox."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class DeliveryRow(TableRow, table=True):
     sent_with: int | None = Field(default=None, sa_type=BigId)
 
     __table_args__ = (
-        # in this order it also finds what somebody is owed
+        # in this order it also finds the deliveries of a subscriber
         sa.UniqueConstraint("subscriber_id", "changeset_id"),
         sa.Index(
             "uq_delivery_subscriber_id_kind_period",
@@ -60,7 +60,7 @@ class DeliveryRow(TableRow, table=True):
             sqlite_where=sa.text("period IS NOT NULL"),
             postgresql_where=sa.text("period IS NOT NULL"),
         ),
-        # for claims (what is due, the longest due first), and for the dead letters; see `queue.IS_DUE`
+        # for claims (due rows, oldest first), and for dead letters; see `queue.IS_DUE`
         sa.Index(
             "ix_delivery_due",
             "channel",
@@ -80,7 +80,7 @@ class DeliveryRow(TableRow, table=True):
 
 
 class DigestChangesetRow(TableRow, table=True):
-    """A changeset that a digest or summary tells: once per subscriber, as an alert is."""
+    """A changeset in a digest or summary: once per subscriber, like an alert."""
 
     __tablename__ = "digest_changeset"
     subscriber_id: int = Field(primary_key=True, foreign_key="subscriber.id")
@@ -91,9 +91,9 @@ class DigestChangesetRow(TableRow, table=True):
 
 
 class NewlyCoveredRow(TableRow, table=True):
-    """An agency that was listed before and serves a place of a subscriber only by a later gazetteer or
-    override: their next message says so, once. ``delivery_id`` is that message, None before there is one; not
-    a foreign key, as in `DeliveryRow`.
+    """An agency that was listed before and serves a subscriber's place only according to a later gazetteer or
+    override: the next message includes it, once. ``delivery_id`` is that message, None before there is one;
+    not a foreign key, as in `DeliveryRow`.
     """
 
     __tablename__ = "newly_covered"
@@ -141,7 +141,7 @@ class PauseSpanRow(TableRow, table=True):
 
 
 class AcceptanceRow(TableRow, table=True):
-    """When a channel's server last took a message, to the minute."""
+    """When a channel's server last accepted a message, to the minute."""
 
     __tablename__ = "acceptance"
     channel: str = Field(primary_key=True)
@@ -149,10 +149,10 @@ class AcceptanceRow(TableRow, table=True):
 
 
 class RefusalRow(TableRow, table=True):
-    """A message that a server refused for good, and what became of the refusal.
+    """A permanent refusal of a message, and its state.
 
-    ``answer``: the part of the reply that is alike for everybody it refuses for one reason; ``error``: its
-    text. ``verdict``: what it says if it is true of this recipient (gone, strike, content, policy).
+    ``answer``: the part of the reply that is the same for every recipient refused for one reason; ``error``:
+    its text. ``verdict``: what it says if it is true of this recipient (gone, strike, content, policy).
     ``state``: open until the server takes a message for another lane; then confirmed, or taken back because
     it refused nearly everybody alike. ``alone``: the same lane took others since. ``lane`` is a keyed hash.
     """

@@ -1,4 +1,4 @@
-"""What is stored about one subscriber and one change: which places match, and what became of the message."""
+"""Stored facts about one subscriber and one change: the matching places, and the result of the message."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PlaceMatch:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryTrace:
-    """What became of the message that tells a changeset to a subscriber; ``in_digest``: with others."""
+    """The result of the message with a changeset to a subscriber; ``in_digest``: together with others."""
 
     id: int
     kind: str
@@ -133,7 +133,7 @@ _TRACE: tuple[Any, ...] = (
 
 
 def load_retraction(conn: Connection, subscriber: int, change: int) -> DeliveryTrace | None:
-    """Read the message that takes a change back, owed or sent to a subscriber."""
+    """Read the retraction of a change that is due or was sent to a subscriber."""
     row = conn.execute(
         sa.select(*_TRACE).where(
             DeliveryRow.c.subscriber_id == subscriber,
@@ -145,7 +145,7 @@ def load_retraction(conn: Connection, subscriber: int, change: int) -> DeliveryT
 
 
 def load_deliveries(conn: Connection, subscriber: int, changeset: int) -> tuple[DeliveryTrace, ...]:
-    """Read the alert of a changeset to a subscriber, and the digest that tells it, in this order."""
+    """Read the alert of a changeset to a subscriber, and the digest with it, in this order."""
     alerts = conn.execute(
         sa.select(*_TRACE).where(
             DeliveryRow.c.subscriber_id == subscriber, DeliveryRow.c.changeset_id == changeset

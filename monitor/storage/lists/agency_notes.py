@@ -1,4 +1,6 @@
-"""The operator's notes on agencies: dated, shown beside what the list says, never instead of it."""
+"""The operator's notes on agencies: dated, and shown in addition to the list's own values, never instead of
+them.
+"""
 
 from __future__ import annotations
 

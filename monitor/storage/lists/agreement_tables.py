@@ -11,11 +11,12 @@ from monitor.storage.columns import BigId, Json, TableRow, UtcDateTime
 
 
 class AgreementRow(TableRow, table=True):
-    """A document that listings of a source link, and that is kept by its hash.
+    """A document that listings of a source link to, stored by its hash.
 
-    ``looks`` counts the looks at it: their numbers have no gap. ``hash`` is what is believed to stand there,
-    ``pending_hash`` other content that was seen once, since ``pending_at``. ``failures`` counts the last
-    looks that brought no PDF, ``problem`` says of the last one why. ``next_at`` None: no listing links it.
+    ``looks`` counts the checks of it: their numbers have no gap. ``hash`` is the accepted content,
+    ``pending_hash`` different content that was seen once, since ``pending_at``. ``failures`` counts the last
+    consecutive checks without a PDF, ``problem`` is the reason of the last one. ``next_at`` None: no listing
+    links it.
     """
 
     __tablename__ = "agreement"
@@ -42,7 +43,7 @@ class AgreementRow(TableRow, table=True):
 
 
 class AgreementLookRow(TableRow, table=True):
-    """One look at an agreement, whatever came of it. ``outcome``: good, unchanged, failed, rejected.
+    """One check of an agreement, with any result. ``outcome``: good, unchanged, failed, rejected.
     ``request_id`` and ``validators`` are as in `storage.lists.tables.FetchRow`.
     """
 

@@ -1,4 +1,4 @@
-"""Agreements that listings link: what was seen at each address, by hash, and when one was replaced."""
+"""Agreements that listings link to: the content seen at each URL, by hash, and replacements."""
 
 from __future__ import annotations
 
@@ -90,12 +90,14 @@ LEASE = timedelta(hours=1)
 
 
 def name_agreement(source: str, number: int) -> str:
-    """The name of an agreement in the log of the record, where its looks are told as polls of it."""
+    """The name of an agreement in the log of the record, where its checks are recorded as polls."""
     return f"{source}/agreement/{number}"
 
 
 def update_links(conn: Connection, source: str, urls: Collection[str], now: datetime) -> None:
-    """Note which addresses listings of a source link now: new ones are due at once, others no more."""
+    """Update which URLs the listings of a source link to: new ones are due at once, removed ones are no
+    longer due.
+    """
     known = {
         row.url: row.next_at
         for row in conn.execute(
@@ -133,7 +135,7 @@ def find_due(conn: Connection, sources: Iterable[str], now: datetime) -> Agreeme
 
 
 def claim(conn: Connection, agreement: Agreement, until: datetime) -> bool:
-    """Take an agreement so that no other process looks at it before ``until``; False if another has it."""
+    """Claim an agreement so that no other process checks it before ``until``; False if another has it."""
     taken = conn.execute(
         sa.update(AgreementRow)
         .where(_AGREEMENT.id == agreement.id, _AGREEMENT.next_at == agreement.next_at)
@@ -154,7 +156,7 @@ def update_agreement(conn: Connection, number: int, **values: Any) -> None:
 
 
 def postpone(conn: Connection, source: str, until: datetime) -> None:
-    """Look at no agreement of a source before a moment, because the publisher asked to wait."""
+    """Postpone the checks of all agreements of a source, because the publisher asked to wait."""
     conn.execute(
         sa.update(AgreementRow)
         .where(_AGREEMENT.source == source, _AGREEMENT.next_at < until)
@@ -199,7 +201,7 @@ def is_known(conn: Connection, sha256: str) -> bool:
 
 
 def note_kept(conn: Connection, agreement: int, sha256: str) -> None:
-    """Note that content is kept now for which there was no room before."""
+    """Record that content is now stored for which there was no room before."""
     conn.execute(
         sa.update(AgreementCopyRow)
         .where(_COPY.agreement_id == agreement, _COPY.after == sha256)

@@ -1,4 +1,4 @@
-"""What is believed of a source: its moving state, and its accepted listings as versions [from, to)."""
+"""The baseline of a source: its current state, and its accepted listings as versions [from, to)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class NewVersion:
     seen_at: datetime | None = None
 
 
-# every page of a place asks it, and building the statement costs ten times what running it does
+# built once: every page of a place runs it, and building the statement takes ten times as long as running it
 _STANDS = sa.select(
     SourceRow.c.name,
     SourceRow.c.number,
@@ -72,13 +72,13 @@ _BELIEVED = _STANDS.where(SourceRow.c.name == sa.bindparam("source"))
 
 
 def load_info(conn: Connection, source: str) -> BaselineInfo:
-    """Where a source stands; a source that was never polled stands at number 0."""
+    """Load the state of a source; a source that was never polled has number 0."""
     row = conn.execute(_BELIEVED, {"source": source}).first()
     return BaselineInfo(source) if row is None else _read(row)
 
 
 def load_all_infos(conn: Connection) -> dict[str, BaselineInfo]:
-    """Where every source stands that was ever polled, by name: one question instead of one for each."""
+    """Load the state of every source that was ever polled, by name, with one statement."""
     return {row.name: _read(row) for row in conn.execute(_STANDS)}
 
 
@@ -119,7 +119,7 @@ def advance(conn: Connection, known: BaselineInfo, **new: Any) -> None:
 
 
 def note_poll(conn: Connection, source: str, at: datetime, next_poll_at: datetime) -> None:
-    """Note that a source was polled, whatever came of it, and when it is due again."""
+    """Record that a source was polled, with any result, and when it is due again."""
     given = {"last_fetch_at": at, "next_poll_at": next_poll_at}
     conn.execute(
         insert_for(conn, SourceRow)
@@ -129,8 +129,8 @@ def note_poll(conn: Connection, source: str, at: datetime, next_poll_at: datetim
 
 
 def note_absence(conn: Connection, source: str, at: datetime) -> None:
-    """Note that a source was checked and is not published now: what was believed stands, and is as fresh as
-    after a good check.
+    """Record that a source was checked and is not published now: the baseline stays, and is as fresh as after
+    a good check.
     """
     conn.execute(
         sa.update(SourceRow)
@@ -140,7 +140,7 @@ def note_absence(conn: Connection, source: str, at: datetime) -> None:
 
 
 def was_listed(conn: Connection, source: str, keys: Collection[str], at: datetime) -> frozenset[str]:
-    """Of these keys, those that a list held at some time before ``at``."""
+    """Find which of these keys were on a list at some time before ``at``."""
     return frozenset(
         conn.scalars(
             sa.select(ListingVersionRow.c.key)

@@ -1,4 +1,4 @@
-"""Changes and changesets: what stands against the baseline, and what was published."""
+"""Changes and changesets: open changes against the baseline, and published ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OWN, IMPORTED, JOINED = "own", "imported", "joined"
 
 @dataclass(frozen=True, slots=True)
 class Retraction:
-    """That the operator took a published change back, when, and why; ``texts`` are by language and hold
+    """The operator's retraction of a published change: when, and why; ``texts`` are by language and hold
     "en".
     """
 
@@ -83,9 +83,7 @@ class ChangesetInfo:
 
 
 def load_standing(conn: Connection, source: str | None = None) -> tuple[StoredChange, ...]:
-    """What stands against the baseline of a source, or of all, oldest first: pending, held, and what a person
-    rejected.
-    """
+    """Load the open changes of a source, or of all, oldest first: pending, held, and rejected by a person."""
     query = select_changes().where(tables.ChangeRow.c.state.in_([state.value for state in OPEN]))
     if source is not None:
         query = query.where(tables.ChangeRow.c.source == source)
@@ -95,8 +93,8 @@ def load_standing(conn: Connection, source: str | None = None) -> tuple[StoredCh
 def load_unbelieved_additions(
     conn: Connection, source: str, first: datetime, last: datetime
 ) -> tuple[StoredChange, ...]:
-    """The agencies that polls saw on a list at any moment between two, and that were not believed to be on
-    it, by now or before they went away again; oldest first.
+    """Load the agencies that polls saw on a list at any moment between two, and that were not accepted, until
+    now or before they disappeared again; oldest first.
     """
     change = tables.ChangeRow.c
     query = select_changes().where(
@@ -110,14 +108,14 @@ def load_unbelieved_additions(
 
 
 def load_by_ids(conn: Connection, ids: Sequence[int]) -> tuple[StoredChange, ...]:
-    """Changes by id, in whatever state; unknown ids are missing in the answer."""
+    """Load changes by id, in any state; unknown ids are missing in the result."""
     return tuple(to_change(row) for row in conn.execute(_BY_IDS, {"ids": tuple(ids)}))
 
 
 def load_released(conn: Connection, source: str, since: datetime) -> tuple[Released, ...]:
-    """What was published of a source from a moment on, and all removals before, in that order.
+    """Load the changes of a source published from a moment on, and all earlier removals, in order.
 
-    An agency that is back is recognized however long ago it left.
+    So a returning agency is recognized after any time.
     """
     rows = _load_rows(
         conn,
@@ -199,8 +197,8 @@ def add_changeset(
     leaf: int | None = None,
     import_id: int | None = None,
 ) -> int:
-    """Write a changeset, unique by source and number, and return its id. Nobody is told of one that came with
-    an import.
+    """Write a changeset, unique by source and number, and return its id. One that came with an import is not
+    announced.
     """
     key = conn.execute(
         sa.insert(ChangesetRow).values(

@@ -1,4 +1,4 @@
-"""Listings as JSON, and the listings of a change as columns of its row, and back, exactly."""
+"""Converts listings to JSON, and the listings of a change to columns of its row, and back without loss."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def content_to_json(listing: Listing) -> dict[str, Any]:
 
 
 def listing_from_json(content: dict[str, Any]) -> Listing:
-    """The very listing that `listing_to_json` was given; a field that a later version added is ignored."""
+    """Restore the listing from `listing_to_json`; a field that a later version added is ignored."""
     read = {name: value for name, value in content.items() if name in _FIELDS}
     for name, convert in _READ.items():
         if name in read:

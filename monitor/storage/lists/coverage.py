@@ -1,5 +1,5 @@
-"""Which agencies cover a place today: the placement of every listing that is believed now, kept until the
-list moves.
+"""Which agencies cover a place today: the placements of all accepted listings, cached until the list
+changes.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Covered:
         return tuple(cover for state in states for cover in self._apart(state)[0])
 
     def unplaced(self, states: Iterable[str]) -> tuple[Cover, ...]:
-        """Agencies of which no more than the state is known."""
+        """Agencies of which only the state is known."""
         return tuple(cover for state in states for cover in self._apart(state)[1])
 
     def named(self, names: Iterable[FoldedName]) -> tuple[Cover, ...]:
@@ -155,7 +155,9 @@ class Coverage:
         )
 
     def placement(self, source: str, listing: Listing) -> Placement:
-        """Where a listing is, also one that is not believed yet, or no longer; kept for a while."""
+        """The placement of a listing, including one that is not accepted yet or no longer; cached for a
+        while.
+        """
         covered = self._covered.get(source)
         cover = None if covered is None else covered.by_agency.get(listing.key)
         if cover is not None and cover.listing == listing:
@@ -201,7 +203,7 @@ class Coverage:
         )
 
     def _place(self, source: str, listing: Listing) -> Placement:
-        """Place one listing; an error of the gazetteer hides no other listing."""
+        """Place one listing; an error of the gazetteer does not hide other listings."""
         try:
             return self._locate(source, listing)
         except StoreError:

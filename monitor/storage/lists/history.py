@@ -1,6 +1,4 @@
-"""What was fetched, and what it said: fetches, bodies, snapshots, validators, and what people approved by
-hash.
-"""
+"""Fetches, bodies, snapshots, validators, and approvals of content by hash."""
 
 from __future__ import annotations
 
@@ -22,8 +20,8 @@ from monitor.storage.lists.tables import ApprovalRow, BodyRow, FetchRow, Snapsho
 GOOD, UNCHANGED, FAILED, REJECTED, ABSENT = "good", "unchanged", "failed", "rejected", "absent"
 ACCEPTED = "accepted"
 
-# Cookies are nobody's business later, and what only tells a browser how to behave can be new each time
-# (nonces) and longer than the row.
+# Cookies are not evidence, and headers that only control a browser may differ each time (nonces) and be
+# longer than the row.
 _NOISE = re.compile(
     r"set-cookie|content-security-policy|permissions-policy|feature-policy|referrer-policy|cross-origin-|x-frame-|x-xss-"
     r"|x-content-type-|strict-transport-|report|nel$|p3p$|alt-svc|accept-ch|origin-trial",
@@ -33,7 +31,7 @@ _NOISE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt to get a source's bytes: evidence that cannot be had again later.
+    """One attempt to get a source's bytes: evidence that cannot be collected later.
 
     ``url`` is the address that answered, ``redirects`` those that led to it, in order. ``wire_bytes`` are as
     received, ``size`` decoded; ``hash`` is the SHA-256 of the decoded body, also where the server only said
@@ -64,8 +62,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class PollEntry:
-    """What a bundle needs of a poll: its outcome, its entry in the log, its stored headers, and the request
-    that was sent.
+    """A poll for a bundle: its outcome, its entry in the log, its stored headers, and the request that was
+    sent.
     """
 
     outcome: str
@@ -106,8 +104,8 @@ class Remembered:
 
 
 def condense_attempt(conn: Connection, attempt: Attempt) -> Attempt:
-    """What is kept of an attempt. Headers stay as they came, but for those that say nothing of what was
-    served.
+    """Condense an attempt for storage. Headers are kept verbatim, except those that say nothing about the
+    content.
 
     Of an unchanged poll only the news is kept: the headers that the last good fetch of the source did not
     have just so (but the date, which the row has itself), and URL and hash where they are others. There are

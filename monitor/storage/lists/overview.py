@@ -1,4 +1,4 @@
-"""Where each source stands in the database, for `ops.health`."""
+"""The state of each source in the database, for `ops.health`."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class SourceCounts:
     held: int = 0
 
 
-# every page asks this, and building the statement costs ten times what running it does
+# built once: every page runs this, and building the statement takes ten times as long as running it
 _LAST_FETCH = (
     sa.select(FetchRow.c.id)
     .where(FetchRow.c.source == SourceRow.c.name)
@@ -184,7 +184,7 @@ _HELD = (
 
 
 def load_sights(conn: Connection) -> dict[str, SourceSight]:
-    """Read how every source is seen that was ever polled, by name, with one statement."""
+    """Read the state of every source that was ever polled, by name, with one statement."""
     return {
         row.name: SourceSight(row.number, _last_check(row.last_good_at, row), row.at, row.rejected_until)
         for row in conn.execute(_SIGHTS)

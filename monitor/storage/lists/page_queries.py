@@ -39,7 +39,8 @@ class ListingLife:
     captured_by: str = ""
 
 
-# Every page of a place asks these, and building a statement costs ten times what running it does.
+# Built once: every page of a place runs these, and building a statement takes ten times as long as running
+# it.
 _STATE = 2  # letters of a state's code
 _LIMIT: sa.BindParameter[int] = sa.bindparam("limit")
 _HERE = sa.select(ChangePlaceRow.c.change_id).where(
@@ -209,7 +210,7 @@ def load_versions(conn: Connection, source: str, agency: str) -> tuple[ListingLi
 def load_history(conn: Connection, source: str, agency: str) -> tuple[StoredChange, ...]:
     """What happened to an agency, newest first: published, held now, or held and withdrawn.
 
-    What only waited is nobody's news.
+    Changes that were only pending are left out.
     """
     change = tables.ChangeRow.c
     shown = sa.or_(

@@ -1,4 +1,4 @@
-"""What was fetched, what is believed, and what changed."""
+"""The tables of fetches, listings and changes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SourceRow(TableRow, table=True):
 
 
 class ValidatorRow(TableRow, table=True):
-    """What a server gave with the last good body of one URL, to ask conditionally the next time."""
+    """The validators of the last good body of one URL, for the next conditional request."""
 
     __tablename__ = "validator"
     source: str = Field(primary_key=True)

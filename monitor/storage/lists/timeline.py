@@ -1,6 +1,6 @@
-"""The timeline: what was published, what was held and withdrawn, and when a source could not be read.
+"""The timeline: published changes, held and withdrawn ones, and times when a source could not be read.
 
-Everything here only reads, and every answer is bounded.
+These functions only read, and every result is limited.
 """
 
 from __future__ import annotations
@@ -300,7 +300,7 @@ _RANK = {code: rank for rank, code in enumerate(sorted(STATES, key=lambda code: 
 
 
 def _place(state: str | None) -> tuple[bool, int, str]:
-    """Where a state stands in the order of its name; what has none is last."""
+    """The sort key of a state by name; without a state last."""
     return state is None, _RANK.get(state or "", len(_RANK)), state or ""
 
 

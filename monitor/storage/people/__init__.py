@@ -1,4 +1,4 @@
-"""Who is told: subscribers, subscriptions and sign-ups, as tables and queries."""
+"""Subscribers, subscriptions and sign-ups, as tables and queries."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The ZIPs and states of the areas that somebody follows, so that fan-out matches them in one statement.
+"""The ZIPs and states of followed areas, so that the fan-out can match them in one statement.
 
-An area's rows are written with the first subscription to it, read again when the gazetteer is another one,
-and deleted when nobody follows it any more.
+An area's rows are written with the first subscription to it, updated when the gazetteer changes, and deleted
+when nobody follows the area any more.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _ANY_AREA = SubscriptionRow.c.place.like("%-%")
 
 
 def insert_areas(conn: Connection, places: Iterable[str]) -> None:
-    """Write the rows of those of the places that are areas, unless they are there. An area that the gazetteer
-    does not have gets none and matches nothing.
+    """Write the rows of places that are areas, unless they exist. An area that is not in the gazetteer gets
+    no rows and matches nothing.
     """
     for key in sorted(set(filter(is_area, places))):
         known = conn.scalar(sa.select(AreaPlaceRow.c.area).where(AreaPlaceRow.c.area == key).limit(1))
@@ -37,8 +37,8 @@ def insert_areas(conn: Connection, places: Iterable[str]) -> None:
 
 
 def insert_missing(conn: Connection, source: str) -> None:
-    """Write the rows of areas that somebody follows on a list and that have none: those of a subscription
-    that came here in another way than by `follow`, or whose rows were deleted at that moment.
+    """Write the missing rows of areas that are followed on a list: of subscriptions that were not inserted by
+    `follow`, or whose rows were deleted concurrently.
     """
     missing = conn.scalars(
         sa.select(SubscriptionRow.c.place)
@@ -62,9 +62,9 @@ class RenewedArea:
 
 
 def find_renewed(conn: Connection) -> tuple[RenewedArea, ...]:
-    """Compare the rows of every area with the gazetteer; those that are other than before.
+    """Compare the rows of every area with the gazetteer; returns the areas that differ.
 
-    An area that the gazetteer does not have any more keeps its rows, and the operator reads of it in the log.
+    An area that is no longer in the gazetteer keeps its rows, and is logged for the operator.
     """
     stored: dict[str, set[tuple[str, bool]]] = {}
     for key, place, statewide in conn.execute(

@@ -1,4 +1,4 @@
-"""What people wrote to the bot and its webhook received: sealed, until the bot has answered."""
+"""Updates that the bot's webhook received: encrypted, until the bot has answered them."""
 
 from __future__ import annotations
 

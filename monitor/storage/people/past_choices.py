@@ -1,9 +1,9 @@
-"""What people followed, and how they were told, until they changed it: the reasons of past messages.
+"""Past subscriptions and settings, which explain past messages. Who gets a change depends on the settings at
+its fan-out.
 
-Who gets a change is decided by what somebody has chosen at its fan-out. These rows are written when a choice
-ends, in the transaction that ends it, under the time of `storage.eligibility`; so what was chosen at any
-fan-out of the last weeks is known exactly, and no row is written for each person and change. They hold no
-address, and go with the subscriber.
+These rows are written when a setting changes, in the same transaction, with the time of
+`storage.eligibility`; so the settings at any fan-out of the last weeks are known exactly, without a row for
+each person and change. They contain no address, and are deleted with the subscriber.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from monitor.storage.people.tables import PastStatusRow, PastSubscriptionRow, Su
 
 @dataclass(frozen=True, slots=True)
 class PastStatus:
-    """How somebody was told until a moment: `SubscriberRow.state` and ``frequency``."""
+    """A subscriber's settings until a moment: `SubscriberRow.state` and ``frequency``."""
 
     state: str
     frequency: str
@@ -31,7 +31,7 @@ class PastStatus:
 
 @dataclass(frozen=True, slots=True)
 class PastFollow:
-    """A place of a source that somebody followed from a moment to another one."""
+    """A place of a source that a subscriber followed from one moment to another."""
 
     source: str
     place: str
@@ -63,9 +63,7 @@ def insert_past_follows(
 
 
 def move_past_follows(conn: Connection, subscriber: int, into: int, moment: datetime) -> None:
-    """Give what somebody followed until a moment, and before, to the subscriber with whom they are one from
-    then on.
-    """
+    """Move the past subscriptions of a subscriber to the one that it was merged with at a moment."""
     rows = SubscriptionRow.c
     conn.execute(
         sa.insert(PastSubscriptionRow).from_select(
@@ -85,7 +83,7 @@ def move_past_follows(conn: Connection, subscriber: int, into: int, moment: date
 
 
 def insert_past_statuses(conn: Connection, subscribers: Collection[int], moment: datetime) -> None:
-    """Write how subscribers are told now, as what ends at a moment. Call it before that changes."""
+    """Write the current settings of subscribers as ending at a moment. Call it before they change."""
     conn.execute(
         sa.insert(PastStatusRow).from_select(
             ["subscriber_id", "state", "frequency", "until"],
@@ -100,7 +98,7 @@ def insert_past_statuses(conn: Connection, subscribers: Collection[int], moment:
 
 
 def load_status_at(conn: Connection, subscriber: int, moment: datetime) -> PastStatus | None:
-    """Read how somebody was told at a moment; None: as they are today."""
+    """Read a subscriber's settings at a moment; None: the same as today."""
     rows = PastStatusRow.c
     found: Any = conn.execute(
         sa.select(rows.state, rows.frequency, rows.until)
@@ -112,7 +110,7 @@ def load_status_at(conn: Connection, subscriber: int, moment: datetime) -> PastS
 
 
 def load_past_statuses(conn: Connection, subscriber: int) -> tuple[PastStatus, ...]:
-    """Read how somebody was told before, in order."""
+    """Read a subscriber's past settings, in order."""
     rows = PastStatusRow.c
     found: Any = conn.execute(
         sa.select(rows.state, rows.frequency, rows.until)
@@ -123,7 +121,7 @@ def load_past_statuses(conn: Connection, subscriber: int) -> tuple[PastStatus, .
 
 
 def load_past_follows(conn: Connection, subscriber: int) -> tuple[PastFollow, ...]:
-    """Read what somebody does not follow any more, in the order in which it ended."""
+    """Read a subscriber's past subscriptions, in the order in which they ended."""
     rows = PastSubscriptionRow.c
     found: Any = conn.execute(
         sa.select(rows.source, rows.place, rows.since, rows.until)
@@ -140,7 +138,7 @@ def delete_of(conn: Connection, subscribers: Collection[int]) -> None:
 
 
 def delete_before(conn: Connection, moment: datetime) -> int:
-    """Delete what ended before a moment; returns how many."""
+    """Delete rows that ended before a moment; returns how many."""
     return sum(
         conn.execute(sa.delete(table).where(table.c.until < moment)).rowcount
         for table in (PastSubscriptionRow, PastStatusRow)

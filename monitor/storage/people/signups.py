@@ -1,6 +1,4 @@
-"""Sign-ups as they come in, how often an address was written to because of them, and how many came from
-where.
-"""
+"""Stored sign-ups, the confirmations sent to each address, and the counts per network."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ from monitor.storage.people.tables import ConfirmationRow, RateWindowRow, Signup
 SITE = "site"
 """The name under which all sign-ups together are counted."""
 
-# what a sign-up runs is built once: building a statement costs ten times what running it does
+# built once: building a statement takes ten times as long as running it
 _PUT = sa.insert(SignupRow)
 _PENDING: Any = sa.select(SignupRow.c.id, SignupRow.c.sealed, SignupRow.c.at).order_by(SignupRow.c.id)
 
@@ -42,19 +40,19 @@ class ConfirmationCount:
 
 
 def put(conn: Connection, sealed: bytes, now: datetime) -> None:
-    """Write a sign-up, and tell the worker."""
+    """Write a sign-up, and notify the worker."""
     conn.execute(_PUT, {"sealed": sealed, "at": now})
     notify(conn)
 
 
 def read_oldest(conn: Connection) -> PendingSignup | None:
-    """Read the oldest undecided sign-up; on PostgreSQL those that another process decides are skipped."""
+    """Read the oldest undecided sign-up; on PostgreSQL those that another process is handling are skipped."""
     row = conn.execute(_PENDING.limit(1).with_for_update(skip_locked=True)).first()
     return None if row is None else PendingSignup(*row)
 
 
 def read_all(conn: Connection) -> tuple[PendingSignup, ...]:
-    """Read every undecided sign-up, locked. Waits until those that are being decided are decided."""
+    """Read and lock every unprocessed sign-up. Waits for those that are being processed."""
     return tuple(PendingSignup(*row) for row in conn.execute(_PENDING.with_for_update()))
 
 

@@ -1,6 +1,7 @@
-"""Subscribers and subscriptions. Addresses come and go encrypted.
+"""Subscribers and subscriptions. Addresses are always encrypted here.
 
-Only `load_sealed_addresses` reads addresses, so that the site, which calls the rest, needs no right to.
+Only `load_sealed_addresses` reads addresses, so the site, which calls the other functions, does not need the
+privilege.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from monitor.storage.people.tables import SubscriptionRow
 
 PENDING, ACTIVE, PAUSED, ENDED = "pending", "active", "paused", "ended"
 _LARGEST_NUMBER = 2**63 - 1  # of a BIGINT
-_LARGEST_ID = 2**31 - 1  # of an INTEGER of PostgreSQL, which takes a larger number for an error
+_LARGEST_ID = 2**31 - 1  # the largest INTEGER of PostgreSQL, which treats a larger number as an error
 ERASED = {
     "address": None,
     "address_hash": None,
@@ -165,7 +166,7 @@ def add_or_find(
             language=language,
         )
         one = find(conn, channel, address.hashed, for_change=True) if number is None else get(conn, number)
-        if one is not None:  # the one whom the insert met may have ended since
+        if one is not None:  # the subscriber that the insert conflicted with may have ended since
             return one, number is not None
 
 
@@ -183,8 +184,8 @@ def find(conn: Connection, channel: str, address_hash: str, *, for_change: bool 
 def get(conn: Connection, subscriber: int, *, for_change: bool = False) -> Subscriber | None:
     """Read the subscriber with this id, in any state; an untrusted number may have any size.
 
-    A transaction that decides by what it reads sets ``for_change``: on PostgreSQL it then waits until others
-    that change this subscriber are over, reads what they left, and keeps the row locked.
+    A transaction whose writes depend on the row sets ``for_change``: on PostgreSQL it then waits for
+    transactions that change this subscriber, reads their result, and locks the row.
     """
     if not 0 < subscriber <= _LARGEST_ID:
         return None
@@ -275,7 +276,7 @@ def update(conn: Connection, subscriber: int, **new: Any) -> None:
 
 
 def replace_follows(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> None:
-    """Make a subscriber's subscriptions exactly these; existing ones keep their day."""
+    """Replace a subscriber's subscriptions by exactly these; existing ones keep their date."""
     wanted = set(wanted)
     for each in set(load_follows(conn, subscriber)) - wanted:
         unfollow(conn, subscriber, each.source, each.place, now)
@@ -293,8 +294,8 @@ def update_address(conn: Connection, subscriber: int, address: SealedAddress) ->
 
 def lock(conn: Connection, subscribers: Collection[int]) -> None:
     """Lock subscribers until the transaction ends. A transaction that changes deliveries and subscribers
-    locks the subscribers first, by id: on PostgreSQL two that lock in different orders would wait for each
-    other. SQLite has one writer.
+    locks the subscribers first, by id: on PostgreSQL two that lock in different orders would deadlock. SQLite
+    has one writer.
     """
     rows = tables.SubscriberRow.c.id
     if subscribers:
@@ -302,7 +303,7 @@ def lock(conn: Connection, subscribers: Collection[int]) -> None:
 
 
 def follow(conn: Connection, subscriber: int, wanted: Iterable[Follow], now: datetime) -> int:
-    """Add subscriptions; returns how many were new. Nothing is stored for somebody who has ended."""
+    """Add subscriptions; returns how many were new. Nothing is stored for an ended subscriber."""
     wanted = set(wanted)
     rows = [
         {
@@ -367,7 +368,7 @@ def load_all_follows(conn: Connection) -> dict[int, tuple[Follow, ...]]:
 
 
 def count_living(conn: Connection) -> int:
-    """How many have not ended."""
+    """Count the subscribers who have not ended."""
     rows = tables.SubscriberRow.c.state
     return conn.scalar(sa.select(sa.func.count()).where(rows.in_((PENDING, ACTIVE, PAUSED)))) or 0
 

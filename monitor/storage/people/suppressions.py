@@ -1,4 +1,4 @@
-"""Addresses that are never written to again, and the bounced mails that were counted."""
+"""Suppressed addresses, and the bounced mails that were counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def suppress(conn: Connection, channel: str, address_hash: str, reason: str, now
 
 
 def unsuppress(conn: Connection, channel: str, address_hash: str) -> None:
-    """Delete a suppression: its owner asks again, and one new message will tell."""
+    """Delete a suppression: its owner has asked again, and the next message shows whether the address
+    works.
+    """
     conn.execute(
         sa.delete(SuppressionRow).where(
             SuppressionRow.c.channel == channel, SuppressionRow.c.address_hash == address_hash
@@ -48,7 +50,7 @@ def load_since(conn: Connection, channel: str, address_hash: str) -> datetime | 
 
 
 def count_since(conn: Connection, since: datetime) -> int:
-    """How many addresses were suppressed since then."""
+    """Count the addresses that were suppressed since then."""
     return conn.scalar(sa.select(sa.func.count()).where(SuppressionRow.c.at >= since)) or 0
 
 

@@ -1,4 +1,4 @@
-"""Who is told what: subscribers, their sign-ups, and the addresses that are never written to again."""
+"""The tables of subscribers, their sign-ups, and suppressed addresses."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class SubscriberRow(TableRow, table=True):
     """An address on a channel. ``state``: pending, active, paused, ended. The row outlives an unsubscribe
     with its address erased.
 
-    ``address`` is encrypted with AES-GCM, ``address_hash`` a keyed hash to find it, ``outline`` what the site
-    may know of it, encrypted too (`channels.outline`); all None once ended.
-    ``origin``: operator, config, site, bot. ``frequency``: at_once, daily, weekly; digests are sent at
-    ``local_hour`` in ``timezone``. ``digest_at`` is when the next digest, or the summary after a pause, is
-    due, and ``digest_since`` from when on its changes are collected; both None for alerts at once.
-    ``quiet_from`` and ``quiet_to`` are the local hours between which nothing is posted in a chat,
-    ``own_line`` is the line of its own under each post. ``confirm_until`` is when the link of the last
-    confirmation expires. ``number`` is random and stands in links and envelope senders, since ids would tell
-    readers how many there are. ``receipts``: wants the quarterly receipt.
+    ``address`` is encrypted with AES-GCM, ``address_hash`` a keyed hash to find it, ``outline`` the part of
+    it that the site may read, also encrypted (`channels.outline`); all None once ended. ``origin``: operator,
+    config, site, bot. ``frequency``: at_once, daily, weekly; digests are sent at ``local_hour`` in
+    ``timezone``. ``digest_at`` is when the next digest, or the summary after a pause, is due, and
+    ``digest_since`` from when on its changes are collected; both None for alerts at once. ``quiet_from`` and
+    ``quiet_to`` are the local hours between which nothing is posted in a chat, ``own_line`` is the line of
+    its own under each post. ``confirm_until`` is when the link of the last confirmation expires. ``number``
+    is random and is used in links and envelope senders, because ids would reveal the number of subscribers.
+    ``receipts``: wants the quarterly receipt.
     """
 
     __tablename__ = "subscriber"
@@ -72,7 +72,7 @@ class SubscriberRow(TableRow, table=True):
 
 
 class SubscriptionRow(TableRow, table=True):
-    """What a subscriber asked for: one place of one source.
+    """A subscription: one place of one source.
 
     ``place``: a ZIP, a state, "US", or the key of an area (`places.codes`). ``within`` is the state of a ZIP,
     None for the others.
@@ -94,10 +94,10 @@ class SubscriptionRow(TableRow, table=True):
 
 
 class AreaPlaceRow(TableRow, table=True):
-    """A ZIP or a state of an area that somebody follows: what concerns the one concerns the other.
+    """A ZIP or a state of a followed area: a change that concerns the place concerns the area.
 
-    ``statewide``: the place is a state, and only what serves all of it counts. It says of nobody that they
-    follow the area.
+    ``statewide``: the place is a state, and only agencies that serve all of it count. The row does not reveal
+    who follows the area.
     """
 
     __tablename__ = "area_place"
@@ -126,7 +126,7 @@ class PastSubscriptionRow(TableRow, table=True):
 
 
 class PastStatusRow(TableRow, table=True):
-    """How a subscriber was told ``until`` a moment in the order of fan-outs, kept for some weeks."""
+    """A subscriber's settings ``until`` a moment in the order of fan-outs, kept for some weeks."""
 
     __tablename__ = "past_status"
     id: int | None = Field(default=None, primary_key=True)
@@ -139,7 +139,7 @@ class PastStatusRow(TableRow, table=True):
 
 
 class SignupRow(TableRow, table=True):
-    """A sign-up as it came in, until the sender decides about it; what was typed is sealed as a whole."""
+    """A stored sign-up, until the sender processes it; the typed values are encrypted as a whole."""
 
     __tablename__ = "signup"
     id: int | None = Field(default=None, primary_key=True)
@@ -148,7 +148,7 @@ class SignupRow(TableRow, table=True):
 
 
 class BotUpdateRow(TableRow, table=True):
-    """An update that the bot's webhook received, sealed as a whole, until the bot has answered it."""
+    """An update that the bot's webhook received, encrypted as a whole, until the bot has answered it."""
 
     __tablename__ = "bot_update"
     update_id: int = Field(sa_column=sa.Column(BigId, primary_key=True, autoincrement=False))
