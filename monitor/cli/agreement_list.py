@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from monitor.storage.lists.agreements import AgreementCopy
 
 
-@command(short_help="List the agreements that listings link, with what was kept of them.")
+@command(short_help="List the agreements that listings link to, with the stored copies.")
 @click.option("--source", "names", multiple=True, metavar="NAME", help="Only this list; may be repeated.")
-@click.option("--failing", is_flag=True, help="Only those that brought no document at the last look.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--failing", is_flag=True, help="Only those whose last check failed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def agreements(session: Session, names: tuple[str, ...], failing: bool, as_json: bool) -> None:
     """List the documents that listings link to, for lists with "agreements = true": what was kept, when it
     was replaced, and why a check failed. `monitor evidence --agreement N` proves a copy.

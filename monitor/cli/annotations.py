@@ -51,7 +51,7 @@ def add(session: Session, source: str, agency: str, text: str, spanish: str, as_
 
 @subcommand(note, name="list", short_help="List the notes.")
 @click.option("--source", metavar="NAME", help="Only of this list.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(session: Session, source: str | None, as_json: bool) -> None:
     """List the notes on agencies, newest first.
 

@@ -36,7 +36,7 @@ def read_documents(components: Components) -> DocumentsState:
     return poll_documents(components.engine, read, now=components.clock())
 
 
-@command(short_help="Show how the file of documents was read, and which rows fit no agency.")
+@command(short_help="Show how the file of documents was read, and which rows match no agency.")
 @click.option("--read", "read_now", is_flag=True, help="Read the file or address of [documents] now.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def documents(session: Session, read_now: bool, as_json: bool) -> None:

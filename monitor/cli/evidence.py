@@ -93,7 +93,7 @@ def evidence(
 @click.argument("bundle", required=False, type=click.Path(path_type=Path, exists=True))
 @click.option("--key", default="", metavar="KEY", help="The public key of the record, from another place.")
 @click.option("--head", default="", metavar="HEAD", help='"record NUMBER ROOT", as the service published it.')
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: check, passed, text.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line: check, passed, text.")
 def verify(session: Session, bundle: Path | None, key: str, head: str, as_json: bool) -> None:
     """Check BUNDLE (a ZIP file or its folder) offline, as its own verify.py does. Without BUNDLE, check that
     the record in the database continues the published HEAD: every entry is hashed again. Exit 1 when a check

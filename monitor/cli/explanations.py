@@ -17,13 +17,13 @@ _MOST_NAMED = 10  # the most changes with one explanation
 
 
 @command(
-    short_help="Explain why somebody was told a change, or was not.",
+    short_help="Explain why somebody was alerted to a change, or was not.",
     context_settings={"ignore_unknown_options": True},  # the numbers of groups are negative
 )
 @click.argument("address", metavar="ADDRESS|CHAT")
 @click.argument("change")
 @click.option("--channel", metavar="NAME", help="The channel of ADDRESS. Default: recognized by its form.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, one for each change.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, one for each change.")
 def explain(session: Session, address: str, change: str, channel: str | None, as_json: bool) -> None:
     """Explain why ADDRESS was alerted to CHANGE, or was not: the place and rule that match, when the message
     was queued, how often it was tried, and what the server answered.

@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 
 
 @command(
-    creates_database=True, name="import", short_help="Add the past of a list from files that others captured."
+    creates_database=True,
+    name="import",
+    short_help="Import the past of a list from files that others captured.",
 )
 @click.argument("source", metavar="SOURCE")
 @click.argument("paths", metavar="PATH...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--captured-by", metavar="NAME", default="", help="Who captured the files.")
 @click.option("--url", default="", help="Where they were served; chooses the address in a web archive.")
-@click.option("--licence", default="", help="The licence of the files.")
-@click.option("--note", default="", help="What else should be shown with them.")
+@click.option("--licence", default="", help="The license of the files.")
+@click.option("--note", default="", help="A note that is shown with them.")
 @click.option("--git-path", metavar="FILE", help="The file in a git repository whose history is read.")
 @click.option("--dry-run", is_flag=True, help="Write nothing; list conflicts, and what would be published.")
-@click.option("--undo", is_flag=True, help="Take the imported past of SOURCE back.")
+@click.option("--undo", is_flag=True, help="Remove the imported past of SOURCE.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def import_(
     session: Session,

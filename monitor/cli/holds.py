@@ -28,7 +28,7 @@ def holds() -> None:
 
 @subcommand(holds, name="list", short_help="List held changes and rejected publications.")
 @click.option("--source", "source", metavar="NAME", help="Only this source.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(session: Session, source: str | None, as_json: bool) -> None:
     """List held changes and rejected publications: the reason, since when, and when they are released.
 
@@ -67,7 +67,7 @@ def _selection_options(function: Any) -> Any:
 
 @subcommand(holds, name="approve", short_help="Publish held changes now.")
 @_selection_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def approve(
     session: Session, ids: tuple[str, ...], source: str | None, everything: bool, as_json: bool
 ) -> None:

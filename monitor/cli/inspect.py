@@ -26,7 +26,7 @@ _MAX_NAMES = 3  # the most changes named in a line of a replay
 @command(short_help="Parse one file as a source and print its listings.")
 @click.argument("file", type=_FILE)
 @click.option("--source", "name", metavar="NAME", required=True, help="The configured source to parse it as.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def parse(session: Session, file: Path, name: str, as_json: bool) -> None:
     """Parse FILE as the source NAME and print its listings; problems with single rows go to stderr.
 
@@ -186,7 +186,7 @@ def compare(before: Publication, after: Publication, policy: Policy, now: dateti
 @command(short_help="Simulate polling over a history of files; sends nothing.")
 @click.argument("source", metavar="SOURCE")
 @click.argument("manifest", type=_FILE)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def replay(session: Session, source: str, manifest: Path, as_json: bool) -> None:
     """Simulate polling SOURCE at its interval over a history of files,
     and show what would have been announced, and when.

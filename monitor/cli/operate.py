@@ -140,7 +140,7 @@ def check(session: Session, to: str | None, as_json: bool) -> None:
 
 
 @command(
-    short_help="Look at what surrounds the service: DNS, clock, disk, key, backup; and check everything."
+    short_help="Check the environment of the service: DNS, clock, disk, key, backup; and everything else."
 )
 @click.option("--selector", metavar="NAME", help="The DKIM selector of your relay, to look its key up.")
 @click.option(
@@ -260,7 +260,7 @@ def load_status(components: Components) -> dict[str, Any]:
     return report(components.load_health())
 
 
-@command(short_help="Print the state of the service as metrics of Prometheus.")
+@command(short_help="Print the state of the service as Prometheus metrics.")
 def metrics(session: Session) -> None:
     """Print the state of the service as Prometheus metrics, for a textfile collector.
 

@@ -38,7 +38,7 @@ def failed() -> None:
 
 
 @subcommand(failed, name="list", short_help="List failed messages: `monitor outbox --failed`.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def failed_list(session: Session, as_json: bool) -> None:
     """List all failed messages, newest last, as `monitor outbox --failed` does."""
     _list_messages(session, "failed", None, as_json)
@@ -76,8 +76,8 @@ def outbox() -> None:
 @subcommand(outbox, name="list", short_help="List messages that were tried without success.")
 @click.option("--failed", "only", flag_value="failed", help="Only those that are not tried again.")
 @click.option("--due", "only", flag_value="due", help="Those that are due, tried or not.")
-@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="The newest so many.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Only the newest N.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def outbox_list(session: Session, only: str | None, limit: int, as_json: bool) -> None:
     """List messages that were tried without success, newest last: due again, failed, or unknown (given up
     although they may have arrived).
@@ -128,7 +128,7 @@ def _list_messages(session: Session, only: str | None, limit: int | None, as_jso
 
 @subcommand(outbox, name="restore", short_help="Undo a wave of refusals.")
 @click.argument("answers", metavar="[ANSWER]...", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) -> None:
     """Undo a wave of refusals, after its cause is fixed.
 
@@ -172,7 +172,7 @@ def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) ->
 
 @subcommand(outbox, name="show", short_help="Show messages: what they tell, what they wait for.")
 @click.argument("ids", metavar="ID...", nargs=-1, type=int, required=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def outbox_show(session: Session, ids: tuple[int, ...], as_json: bool) -> None:
     """Show messages by ID, in any state: what each is about, how often it was tried, what the server
     answered, and what it waits for. Exit 1 for an unknown ID.

@@ -95,7 +95,7 @@ def add(
 
 
 @subcommand(subscribers, name="list", short_help="List subscribers and what they follow.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(session: Session, as_json: bool) -> None:
     """List subscribers and what they follow, addresses masked.
 

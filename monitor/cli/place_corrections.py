@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from monitor.storage.lists.place_overrides import StoredOverride
 
 
-@click.group(cls=ListByDefault, short_help="Give agencies their places; list and remove what was given.")
+@click.group(cls=ListByDefault, short_help="Assign places to agencies; list and remove assignments.")
 def place() -> None:
     """Assign places to agencies for which the rules find none, or wrong ones (`monitor unplaced`, `monitor
     locate`). Assignments are stored in the database, override the file of [places] overrides, and take effect
@@ -59,7 +59,7 @@ def set_(session: Session, source: str, agency: str, places: tuple[str, ...], as
 
 
 @subcommand(place, name="list", short_help="List the places that were given.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def list_(session: Session, as_json: bool) -> None:
     """List the places that were assigned to agencies by notices and by `monitor place set`.
 

@@ -40,7 +40,7 @@ BAR_EVERY = 200  # the number of rows for one step of the progress bar
 )
 @click.option("--source", help="Also apply the overrides of this source.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object a line: places, how, confidence, reason."
+    "--json", "as_json", is_flag=True, help="One JSON object per line: places, how, confidence, reason."
 )
 def locate(
     session: Session,
@@ -147,7 +147,7 @@ def find(session: Session, text: str, as_json: bool) -> None:
 
 @command(short_help="List the agencies that could not be placed.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object a line: source, key, name, state, reason."
+    "--json", "as_json", is_flag=True, help="One JSON object per line: source, key, name, state, reason."
 )
 def unplaced(session: Session, as_json: bool) -> None:
     """List the accepted agencies that could not be placed within their state, or have no state.

@@ -199,7 +199,7 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
 @click.option(
     "--lost",
     is_flag=True,
-    help="The old key is gone, with every copy: go on under a new one that it has not signed.",
+    help="The old key and every copy of it are lost: continue with a new one that it has not signed.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rotate_record(session: Session, lost: bool, yes: bool) -> None:

@@ -51,10 +51,10 @@ def sources() -> None:
 
 @subcommand(sources, short_help="Propose how a list is read, and write its section.")
 @click.argument("target", metavar="URL|FILE")
-@click.option("--name", metavar="NAME", help="The section's name. Default: made of the address.")
-@click.option("--title", metavar="TEXT", help="What people read. Default: made of the name.")
+@click.option("--name", metavar="NAME", help="The section's name. Default: made from the URL.")
+@click.option("--title", metavar="TEXT", help="The title for people. Default: made from the name.")
 @click.option("--url", metavar="URL", help="With FILE: the address where the list is published.")
-@click.option("--state", metavar="STATE", help="The state of all agencies, where no column says it.")
+@click.option("--state", metavar="STATE", help="The state of all agencies, if no column has it.")
 @click.option("--write", is_flag=True, help="Append the section to the configuration file.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def propose(

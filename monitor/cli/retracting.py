@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from monitor.outbox.retract import RetractionPlan
 
 
-@command(short_help="Take a published change back, and tell everybody who was told of it.")
+@command(short_help="Retract a published change, and notify everybody who was alerted to it.")
 @click.argument("change")
 @click.option("--reason", required=True, metavar="TEXT", help="Why, in English; everybody can read it.")
 @click.option("--reason-es", "spanish", default="", metavar="TEXT", help="The same in Spanish.")
-@click.option("--dry-run", is_flag=True, help="Only show who would be told; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Only show who would be notified; write nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def retract(

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 _MOST_CHANGES = 50  # the most changes shown to a person; JSON has all
 
 
-@command(short_help="Show what a publication would do, and who would be told; sends nothing.")
+@command(short_help="Show what a publication would do, and who would be alerted; sends nothing.")
 @click.argument("source", metavar="SOURCE")
 @click.option(
     "--file",
     "file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Take this file for what the publisher serves.",
+    help="Use this file as what the publisher serves.",
 )
 @click.option("--url", metavar="URL", help="Fetch it from this address instead of the configured one.")
 @click.option("--hold", metavar="ID", help="What `monitor holds approve ID` would do.")
-@click.option("--anyway", is_flag=True, help="Also publish what would be held, rejected or wait.")
+@click.option("--anyway", is_flag=True, help="Also publish what would be held, rejected or delayed.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def simulate(
     session: Session,

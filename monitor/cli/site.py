@@ -54,7 +54,7 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     server.create_server(application, trusted=settings.site.trusted_proxies).run(sockets=[at])
 
 
-@command(short_help="On PostgreSQL: make the role of the site, which cannot read addresses.")
+@command(short_help="On PostgreSQL: create the site's role, which cannot read addresses.")
 @click.argument("role", default="monitor_web")
 @click.option("--sql", "as_sql", is_flag=True, help="Print the statements instead of running them.")
 def grant(session: Session, role: str, as_sql: bool) -> None:

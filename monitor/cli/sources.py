@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @command(creates_database=True, short_help="Poll the sources once, now.")
 @click.argument("source", metavar="[SOURCE]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def poll(session: Session, source: str | None, as_json: bool) -> None:
     """Poll SOURCE, or every enabled source, once now, and queue the deliveries of what is published.
 
@@ -139,7 +139,7 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
     "--place", metavar="PLACE", help="A ZIP code, a town, county or radius, a state such as IL, or US."
 )
 @click.option("--source", "source", metavar="NAME", help="The same as SOURCE.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def changes(
     session: Session,
     name: str | None,

@@ -19,7 +19,7 @@ def webhooks() -> None:
 
 
 @subcommand(webhooks, name="list", short_help="List the configured webhooks.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def webhooks_list(session: Session, as_json: bool) -> None:
     """List the webhooks of the configuration.
 

@@ -146,7 +146,7 @@ def decode_cursor(text: str, *kinds: type) -> tuple[Any, ...]:
             return tuple(parts)
     except (ValueError, TypeError, UnicodeError):
         pass
-    raise ProblemError(400, "Unknown cursor", "Take `next` from the answer before, as it stands there.")
+    raise ProblemError(400, "Unknown cursor", "Take `next` from the previous answer, unchanged.")
 
 
 def read_source(site: Site, name: str | None) -> SourceInfo:
@@ -183,7 +183,7 @@ def find_moment(conn: Connection, source: str, at: datetime | None) -> ListMomen
     """
     found = record_rows.find_move(conn, source) if at is None else record_rows.find_moment(conn, source, at)
     if found is None:
-        raise ProblemError(404, "Nothing recorded", "This list had not been read then; leave ?at= away.")
+        raise ProblemError(404, "Nothing recorded", "This list had not been read then; omit ?at=.")
     return found
 
 

@@ -70,7 +70,7 @@ _DESCRIBED: dict[int | str, dict[str, Any]] = {
 }
 _PROBLEMS = {**_DESCRIBED, 304: {"description": "The ETag that was sent is still right."}}
 
-SourceName = Annotated[str | None, Query(description="The list; may be left away where there is only one.")]
+SourceName = Annotated[str | None, Query(description="The list; may be omitted if there is only one.")]
 StateCode = Annotated[str | None, Query(pattern="^[A-Z]{2}$", description="USPS code of a state.")]
 ZipCode = Annotated[str | None, Query(pattern="^[0-9]{5}$", description="A ZIP code.")]
 At = Annotated[str | None, Query(description="A moment (RFC 3339), or a day (its end, UTC).")]
@@ -132,7 +132,7 @@ def agencies(
     site = site_of(request)
     name = read_source(site, source).name
     if at is not None and number is not None:
-        raise ProblemError(400, "One of both", "Say ?at= or ?number=, not both.")
+        raise ProblemError(400, "One of both", "Give ?at= or ?number=, not both.")
     with reading(site.engine) as conn:
         moment = find_moment(conn, name, None if at is None else read_moment(at))
         after: tuple[str, str] | None = None
@@ -145,7 +145,7 @@ def agencies(
             if found_at is None:
                 if cursor is not None:
                     raise ProblemError(400, "Unknown cursor", "Start again without a cursor.")
-                raise ProblemError(404, "No such number", "Take a number from /changes, or leave it away.")
+                raise ProblemError(404, "No such number", "Take a number from /changes, or omit it.")
             moment = ListMoment(number, found_at)
         listed = (
             record_rows.load_list(conn, name, moment.number)
@@ -183,9 +183,7 @@ def agency(request: Request, source: str, key: str) -> Response:
     with reading(site.engine) as conn:
         versions = record_rows.load_agency_versions(conn, source, key)
         if not versions:
-            raise ProblemError(
-                404, "No such agency", "Take `agency` from /api/v1/agencies as it stands there."
-            )
+            raise ProblemError(404, "No such agency", "Take `agency` from /api/v1/agencies, unchanged.")
         history = [row for row in page_queries.load_history(conn, source, key) if row.changeset is not None]
         numbers = page_queries.load_changeset_numbers(conn, history)
         standing = versions[-1] if versions[-1].to_number is None else None

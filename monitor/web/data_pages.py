@@ -187,7 +187,7 @@ def data_file(request: Request, source: str, name: str) -> Response:
         raise ProblemError(404, "No such file", f"The files are: {', '.join((*FILES, PACKAGE, DATASET))}.")
     at, state, year, left = (request.query_params.get(each, "") for each in ("at", "state", "joined", "left"))
     if FILES[name][0] != "agencies" and (at or state or year or left):
-        raise ProblemError(400, "Whole history", f"{name} is always whole: leave the parameters away.")
+        raise ProblemError(400, "Whole history", f"{name} is always complete: omit the parameters.")
     if state and state not in STATES:
         raise ProblemError(400, "No such state", "Write the USPS code of a state, such as TX.")
     if year and not (year.isascii() and year.isdecimal() and len(year) == 4):
