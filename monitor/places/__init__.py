@@ -1,6 +1,7 @@
-"""Which ZIP codes an agency serves, offline: the packaged table, the rule, the overrides and the finder.
+"""Finds which ZIP codes an agency serves, offline: the packaged table, the rule, the overrides and the
+finder.
 
-The names below are imported on first use, so that a module that only parses places starts quickly.
+The names below are imported on first use, so that a module that only parses places imports quickly.
 """
 
 from __future__ import annotations

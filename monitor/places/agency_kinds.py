@@ -1,4 +1,4 @@
-"""What kind of agency a name speaks of, and the words of the name that say where it is."""
+"""Finds the kind of an agency in its name, and the words of the name for its place."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ALWAYS_STATE = _phrases(
     alcohol law enforcement
     """
 )
-"""Phrases that no town or county uses of itself."""
+"""Phrases that towns and counties do not use for themselves."""
 
 STATE_FUNCTIONS = word_set(
     "state dept fire division bureau office board commission attorney highway game fish wildlife army air "
@@ -60,7 +60,7 @@ STATE_FUNCTIONS = word_set(
     "vehicle vehicles investigative investigation crime health human trial court courts juvenile lottery "
     "racing parks tax revenue labor"
 )
-"""What follows the own state's name in the name of one of its agencies."""
+"""Words that follow the state's own name in the name of one of its agencies."""
 
 STATE_SUBJECTS = word_set(
     "correction corrections correctional justice revenue insurance agriculture forestry conservation "
@@ -69,7 +69,7 @@ STATE_SUBJECTS = word_set(
     "juvenile "
     "transportation motor health human mental inspector agricultural"
 )
-"""What a department without any place in its name is of ("Department of Corrections")."""
+"""Subjects of departments without a place in their name ("Department of Corrections")."""
 
 INSTITUTION_WORDS = word_set(
     "university universidad college colleges school schools airport airports hospital hospitals medical "
@@ -87,12 +87,12 @@ SURE_INSTITUTION_WORDS = word_set(
 )
 
 PRECINCTS = word_set("precinct pct district ward")
-"""What a part of a county is called, beside its number."""
+"""Words for a numbered part of a county."""
 
 TRIBAL_WORDS = word_set("tribal tribe tribes nation indian pueblo rancheria reservation")
 
 COUNTY_OFFICES = word_set("sheriff constable constables sheriffs prosecutor prosecutors attorney attorneys")
-"""Offices that a county has even when the word "county" is not in the name."""
+"""Offices of a county even if the word "county" is not in the name."""
 
 KIND_WORDS = word_set(
     "police policia policing sheriff marshal marshals constable constables dept fire jail detention "
@@ -107,7 +107,7 @@ KIND_WORDS = word_set(
     "board commission drug "
     "criminal special officers officer protection gang violent crimes municipal community"
 )
-"""Where one of these stands, the place of the name is over."""
+"""Words that end the place in a name."""
 
 _LEADERS = word_set(
     "the city town village twp boro county municipality parish of and commonwealth state greater"
@@ -115,7 +115,7 @@ _LEADERS = word_set(
 DESIGNATORS = word_set(
     "city town twp village boro municipality area regional metropolitan metro consolidated joint local"
 )
-LONGEST = 400  # characters of a name that are read
+LONGEST = 400  # the most characters of a name that are read
 _ARTICLES = word_set("la las los el")
 _SPANISH = word_set("de del la el los las municipal municipio general area estatal nueva zona")
 _REGIONS = word_set(
@@ -133,7 +133,7 @@ _INVERTED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class AgencyName:
-    """An agency's parsed name. ``core`` are the words before the word for its kind: where it is."""
+    """An agency's parsed name. ``core`` are the words before the word for its kind, which name its place."""
 
     text: str
     words: Words
@@ -143,7 +143,7 @@ class AgencyName:
 
 
 def contains(where: Words, what: Words) -> bool:
-    """Whether the words stand in the name one after the other."""
+    """Whether the words occur consecutively in the name."""
     n = len(what)
     return any(where[i : i + n] == what for i in range(len(where) - n + 1))
 
@@ -248,7 +248,7 @@ def is_institution(part: Words) -> bool:
 
 
 def is_surely_institution(part: Words) -> bool:
-    """Whether words are there that rarely belong to the name of a town."""
+    """Whether the name has words that are rarely part of a town's name."""
     return any(w in SURE_INSTITUTION_WORDS for w in part)
 
 

@@ -1,4 +1,4 @@
-"""From a town to its ZIPs by mailing city, distance and population."""
+"""Finds the ZIPs of a town by mailing city, distance and population."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.places.known import mailing, mailing_of
 from monitor.places.names import key
 from monitor.places.packaged_table import Point, StateTable, Town, distance, list_names
 
-NEAREST_KM = 25.0  # how far a place without a ZIP may lie from the nearest
+NEAREST_KM = 25.0  # the largest distance of a place without a ZIP from the nearest one
 PEOPLE_PER_ZIP = 5000  # to rank places whose population is not known
 SAME_PLACE_KM = 16.0  # so far the post town may lie from the populated place of its name
 WITHIN = 0.7  # of a ZIP's own radius: the town lies inside it
@@ -20,12 +20,11 @@ INSIDE = 0.8  # of the radius: nearer to the middle a ZIP is the town's whatever
 ABOUT_KM = 12.0  # where the ZIPs about the middle of a town are looked for
 AROUND_KM = 6.0  # how far from a place the ZIPs are whose counties it may lie in
 BUILDING = 10  # tenths of a kilometer: the radius of a ZIP below which it is a building or a campus
-BY_HAND_KM = 5.0  # the ZIP nearest to a town's middle is its own also where the list does not name it
-BESIDE_KM = 1.0  # a ZIP whose centre is hardly farther than the nearest one's
+BY_HAND_KM = 5.0  # the ZIP nearest to a town's center belongs to it even if the list does not name it
+BESIDE_KM = 1.0  # a ZIP whose center is hardly farther than the nearest one's
 
-# Whose a ZIP is, told by depth: the distance of its centre from the middle of a town in units of the town's
-# radius.
-# Depth up to which a mailing city's ZIPs may be the town's, and the kilometers beyond its radius.
+# A ZIP is assigned by depth: the distance of its center from the center of a town, in units of the town's
+# radius. Depth up to which a mailing city's ZIPs may be the town's, and the kilometers beyond its radius.
 REACH, REACH_KM = 3.0, 9.0
 LISTED = 1.75  # deeper a ZIP that the hand-kept list gives to another municipality is that one's
 FILLS = 0.5  # of a ZIP's radius: a smaller neighbor does not fill the ZIP that it lies in
@@ -56,14 +55,14 @@ SAME, FAR_OFF = "=", ">"  # in what is packaged of a town's ZIPs
 
 @dataclass(frozen=True, slots=True)
 class NamedPlace:
-    """One place that a name may mean: with a point, or known only to lie in a county (a township)."""
+    """One possible place of a name: with a point, or known only by its county (a township)."""
 
     name: str
     point: Point | None
     population: int = 0
     rows: tuple[int, ...] = ()  # ZIPs whose mailing city bears the name
     county: int | None = None
-    known: bool = False  # the rows are the whole answer, from the hand-kept list of mailing names
+    known: bool = False  # the rows are complete, from the manually maintained list of mailing names
     packaged: tuple[int, ...] | None = field(default=None, compare=False)  # what `town_rows` works out
 
     @property
@@ -73,16 +72,16 @@ class NamedPlace:
 
 
 def radius_km(population: int) -> float:
-    """The radius of a town as large as its population suggests: between 1.5 and 35 km.
+    """Estimate the radius of a town from its population: between 1.5 and 35 km.
 
-    American towns hold 300 to 1,500 people to the square kilometer, more the larger they are.
+    American towns have 300 to 1,500 people per square kilometer, more the larger they are.
     """
     density = 350 + 60 * math.sqrt(max(population, 0)) / 10
     return min(35.0, max(1.5, math.sqrt(population / (math.pi * min(density, 1800)))))
 
 
 def centre(table: StateTable, rows: tuple[int, ...]) -> Point | None:
-    """The middle of ZIPs, those with an area of their own before the others."""
+    """The center of ZIPs; ZIPs with an area of their own are preferred."""
     inside = _areal(table, rows) or list(rows)
     points = [p for p in map(table.point, inside) if p]
     if not points:
@@ -148,7 +147,7 @@ def _with_rows(site: NamedPlace, rows: tuple[int, ...]) -> NamedPlace:
 
 
 def _read_rows(table: StateTable, site: NamedPlace, text: str) -> tuple[int, ...]:
-    """The ZIPs of a town from what `_write_rows` made of them."""
+    """Read the ZIPs of a town in the encoding of `_write_rows`."""
     if text == SAME:
         return tuple(sorted(site.rows))
     added, _, left_out = text.partition("-")
@@ -164,9 +163,9 @@ def _read_rows(table: StateTable, site: NamedPlace, text: str) -> tuple[int, ...
 
 
 def _write_rows(table: StateTable, site: NamedPlace) -> str:
-    """The ZIPs of a town as what they differ in from those of its mailing city.
+    """Encode the ZIPs of a town as the difference from those of its mailing city.
 
-    Others are told by how many are nearer to its middle, or by their row when they are far off.
+    Other ZIPs are given by their rank of distance from its center, or by their row if they are far away.
     """
     rows = town_rows(table, site)
     if not rows or set(rows) == set(site.rows):
@@ -184,7 +183,7 @@ def _others_near(table: StateTable, site: NamedPlace) -> list[int]:
 
 
 def _rank(site: NamedPlace) -> tuple[bool, bool, int, Point]:
-    """Post towns first, then what is known by hand, then the larger before the smaller."""
+    """The sort key: post towns first, then manually listed places, then by descending population."""
     people = site.population or PEOPLE_PER_ZIP * len(site.rows)
     return not site.rows, site.known and not site.population, -people, site.point or (0.0, 0.0)
 
@@ -192,7 +191,7 @@ def _rank(site: NamedPlace) -> tuple[bool, bool, int, Point]:
 def _with_mailing_names(
     table: StateTable, by_hand: tuple[tuple[str, tuple[str, ...]], ...], found: list[NamedPlace]
 ) -> list[NamedPlace]:
-    """Puts the hand-kept areas in the place of what they describe better, or before it."""
+    """Replace places by the manually listed areas that describe them better, or insert these before them."""
     for name, mail in by_hand:
         rows = tuple(dict.fromkeys(r for m in mail for r in _mail_rows(table, m)))
         middle = centre(table, rows)
@@ -249,7 +248,7 @@ def counties_of(table: StateTable, site: NamedPlace) -> frozenset[int]:
 
 
 def counties_around(table: StateTable, site: NamedPlace) -> frozenset[int]:
-    """The counties of a place and of the ZIPs about it; the nearest centre may lie over a county line."""
+    """The counties of a place and of the ZIPs about it; the nearest center may be across a county line."""
     rows = (r for _, r in closest(table, site.point, 8, AROUND_KM, areal=True))
     return counties_of(table, site).union(*map(table.shares.counties, rows))
 
@@ -267,7 +266,7 @@ def main_counties(table: StateTable, site: NamedPlace) -> list[int]:
 def closest(
     table: StateTable, point: Point | None, count: int, km: float = NEAREST_KM, areal: bool = False
 ) -> list[tuple[float, int]]:
-    """The nearest ZIPs of a point, at most so many and so far."""
+    """The nearest ZIPs of a point, at most ``count`` and within ``km``."""
     if point is None:
         return []
     near = sorted(table.near(point, km))
@@ -279,8 +278,8 @@ def closest(
 def town_rows(table: StateTable, site: NamedPlace) -> tuple[int, ...]:
     """The ZIPs of a town.
 
-    As the packaged table has them, or as listed by hand; else those of its mailing city that are near enough
-    for its size, those around its center, and the post office nearest to it.
+    From the packaged table, or the manually maintained list; otherwise those of its mailing city that are
+    near enough for its size, those around its center, and the post office nearest to it.
     """
     if site.packaged is not None:
         return site.packaged
@@ -347,7 +346,7 @@ def _away(table: StateTable, row: int, point: Point) -> float:
 
 
 def reach_km(limit: float) -> float:
-    """How far a ZIP with a town's mailing name may lie from the middle of a town of that radius."""
+    """The largest distance of a ZIP with a town's mailing name from the center of a town with that radius."""
     return max(REACH_KM, min(limit * REACH, limit + REACH_KM))
 
 
@@ -377,7 +376,7 @@ def _belongs(table: StateTable, row: int, site: NamedPlace, limit: float) -> boo
 
 @lru_cache(maxsize=128)
 def _listed(table: StateTable) -> dict[int, frozenset[str]]:
-    """The ZIPs that the hand-kept list gives to municipalities, with their keys."""
+    """The ZIPs that the manually maintained list assigns to municipalities, with their keys."""
     found: dict[int, frozenset[str]] = {}
     for name, mails in mailing_of(table.state):
         for row in (table.row[m] for m in mails if m in table.row):

@@ -1,8 +1,8 @@
 """What people can subscribe to: a ZIP, a county, a town, a radius, a state, or all.
 
 A county, a town and a radius have a key of letters, digits and hyphens, so that it fits into paths, buttons
-and links: "county-17031" (FIPS), "town-MI-Detroit", "radius-60601-10" (miles). Light: nothing here loads the
-table.
+and links: "county-17031" (FIPS), "town-MI-Detroit", "radius-60601-10" (miles). This module is cheap to
+import: it does not load the table.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MILITARY = {"AA": "Armed Forces Americas", "AE": "Armed Forces Europe", "AP": "A
 EVERYWHERE = "US"
 
 RADII = (10, 25)
-"""Miles around a ZIP that can be followed."""
+"""The radiuses around a ZIP that can be followed, in miles."""
 
 _ZIP = re.compile(r"([0-9]{5})(?:[-\s]?[0-9]{4})?")
 _COUNTY = re.compile(r"(?:county|fips)[-\s]?(\d{5})", re.IGNORECASE | re.ASCII)
@@ -107,7 +107,7 @@ def is_area(place: str) -> bool:
 def place_path(place: str) -> str:
     """The path of a place's page on the site: "/zip/60601", "/state/IL", "/county/17031", "/town/MI-Detroit".
 
-    All changes for "US".
+    For "US", the path of all changes.
     """
     if is_area(place):
         return "/" + place.replace("-", "/", 1)
@@ -117,7 +117,7 @@ def place_path(place: str) -> str:
 
 
 def names_radius(text: str) -> bool:
-    """Whether a text speaks of a distance, right or wrong: "10 miles of 60601", "5 km around Chicago".
+    """Whether a text contains a distance, valid or not: "10 miles of 60601", "5 km around Chicago".
 
     "8 Mile Rd" is a street.
     """
@@ -125,8 +125,8 @@ def names_radius(text: str) -> bool:
 
 
 def split_radius(text: str) -> tuple[int, str]:
-    """The miles of a radius and what stands for its middle: (25, "Chicago"); 0 for a radius that cannot be
-    followed and for any other text.
+    """Split a radius into its miles and the text for its center: (25, "Chicago"); 0 for a radius that cannot
+    be followed and for any other text.
     """
     found = _RADIUS_OF.fullmatch(text)
     if found is None:

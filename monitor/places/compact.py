@@ -1,4 +1,4 @@
-"""Collections that hold their parts in arrays and one text, for tables that stay in memory."""
+"""Memory-efficient collections that store their parts in arrays and one text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class MadeWhenAsked(Sequence[T]):
-    """A sequence whose values are made of something smaller each time that they are asked for."""
+    """A sequence whose values are created from a compact form on each access."""
 
     __slots__ = ()
 
@@ -64,7 +64,7 @@ class ZipCodes(MadeWhenAsked[str]):
         return len(self._numbers)
 
     def pick(self, positions: Iterable[int]) -> list[str]:
-        """Make the ZIPs at these positions, in a fifth of the time of one after another."""
+        """Create the ZIPs at these positions, in a fifth of the time for single accesses."""
         return [f"{number:05}" for number in map(self._numbers.__getitem__, positions)]
 
     def find(self, code: str, start: int, end: int) -> int | None:
@@ -111,9 +111,9 @@ class KeyIndex:
 
 
 class ByKey(Mapping[str, tuple[T, ...]], Generic[T]):
-    """Values by key, made by a function of their positions when they are asked for.
+    """Values by key, created by a function of their positions on access.
 
-    Keys that have no value are not in it. The order is that of the index.
+    Keys without a value are not included. The order is that of the index.
     """
 
     __slots__ = ("_index", "_make", "_order", "_starts")

@@ -17,7 +17,7 @@ _CONSTABLE_WORDS = word_set(
     "constable constables office of the precinct pct district ward deputy no number sheriff"
 )
 
-MAIN_PART = 4  # an agency of the county has at least one in so many of its ZIPs there
+MAIN_PART = 4  # at least one in this many of a county agency's ZIPs must be in the county
 
 
 def county_agency(query: Query) -> Placement | None:
@@ -33,7 +33,8 @@ def county_agency(query: Query) -> Placement | None:
             if agency_kinds.is_surely_institution(part) and not any(
                 w in agency_kinds.COUNTY_OFFICES for w in part
             ):
-                return None  # the county only tells apart an institution ("Johnson County Community College")
+                # the county only distinguishes an institution ("Johnson County Community College")
+                return None
             return _covers(query, found)
     first = query.name.parts[0] if query.name.parts else ()
     if any(w in agency_kinds.COUNTY_OFFICES for w in first) or "jail" in first:
@@ -65,7 +66,7 @@ def constable(query: Query) -> Placement | None:
 
 
 def _constable_places(query: Query) -> list[agency_kinds.Words]:
-    """What is left of a constable's name without office, state, precinct and number: its municipality."""
+    """The rest of a constable's name without office, state, precinct and number: its municipality."""
     text = re.sub(r"\bSo\.? (?=[A-Z][a-z])", "South ", query.name.text)
     own = (*agency_kinds.state_words(query.state), "state")
     left = tuple(w for w in words(text) if w not in own and w not in _CONSTABLE_WORDS and not w[:1].isdigit())
@@ -73,10 +74,10 @@ def _constable_places(query: Query) -> list[agency_kinds.Words]:
 
 
 def within_county_given(query: Query, placement: Placement) -> Placement:
-    """A placement checked against the county that the listing gives.
+    """Check a placement against the county in the listing.
 
-    ZIPs outside the county are given up where they are the larger part. When none lies inside, a county that
-    the name says makes a conflict; anything else is somewhere in the given county.
+    ZIPs outside the county are dropped if they are the larger part. If none lies inside, a county in the name
+    is a conflict; otherwise the agency is somewhere in the given county.
     """
     if placement.statewide or not query.counties or not placement.places[0].isdigit():
         return placement

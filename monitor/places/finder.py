@@ -1,7 +1,7 @@
-"""From what somebody types to places, one or several.
+"""Finds one or several places in typed text.
 
-The site, the bot, the preferences, configured places and `monitor find` use `find`. Offline; nothing of the
-text is kept.
+The site, the bot, the preferences, configured places and `monitor find` use `find`. Offline; the text is not
+stored.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from monitor.states import STATES
 __all__ = ["LONGEST", "PROBLEMS", "FinderResult", "find", "label_area"]
 
 MOST_NAMED = 20
-"""Places of one text that are looked up, the first of it."""
+"""The most places of one text that are looked up, the first ones."""
 
 _SEVERAL = re.compile(
     r"[,;/&+]|\s(?:and|y|or|o)\s|\d{5}\D+\d{5}|(?:^|\s)[a-z]{2}\s(?:\S.*\s)?[a-z]{2}$",
     re.IGNORECASE | re.ASCII,
 )
-"""What stands between places that are named one after the other; most single names have nothing of it."""
+"""Separators between several places; most single names contain none."""
 _LISTED = re.compile(r"[;/&+]|\s(?:and|y|or|o)\s", re.IGNORECASE)
 _PARTS = re.compile(r"[,;/&+]|\s(?:and|y|or|o)\s", re.IGNORECASE)
 _SURELY_WRONG = ("digits", "unknown_zip", "radius")
@@ -36,8 +36,8 @@ _SURELY_WRONG = ("digits", "unknown_zip", "radius")
 def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     """The places that a text names.
 
-    Several places ("Hammond and Gary, IN") are a question that offers each of them; several ZIPs are all
-    meant. Where a part of the text means nothing, the text is one name or address.
+    Several places ("Hammond and Gary, IN") result in a question that offers each of them; several ZIPs are
+    all meant. If a part of the text means nothing, the text is one name or address.
     """
     typed = " ".join(text[:LONGEST].split())
     whole = find_place(typed, gazetteer)

@@ -22,18 +22,18 @@ from monitor.places.query import county_rows
 from monitor.states import STATES
 
 NEAR = 5
-"""Suggestions for a misspelled name, at most."""
+"""The most suggestions for a misspelled name."""
 
 LEAST_LETTERS = 4
-TWO_SLIPS_FROM = 7  # letters from which two slips are allowed
+TWO_SLIPS_FROM = 7  # the number of letters from which two typos are allowed
 TWO_SLIPS = 2
-TWO_SLIPS_PEOPLE = 5000  # smaller towns are too many to be meant by a text that is two slips away
+TWO_SLIPS_PEOPLE = 5000  # there are too many smaller towns for a text with two typos
 
 
 @dataclass(frozen=True, slots=True)
 class KnownArea:
-    """A row of nicknames.csv: counties, towns, ZIPs, or the whole state. ``first``: it is meant before towns
-    of the name.
+    """A row of nicknames.csv: counties, towns, ZIPs, or the whole state. ``first``: it takes precedence over
+    towns of the name.
     """
 
     kind: str
@@ -163,7 +163,7 @@ def area_of_county(table: StateTable, number: int) -> TownZips:
 
 
 def near_states(text: str) -> tuple[str, ...]:
-    """The states whose names a misspelled text is near to, nearest first: two slips at most, one in five
+    """The states whose names a misspelled text is near to, nearest first: at most two typos, one per five
     letters.
     """
     wanted = key(text)
@@ -180,7 +180,7 @@ def _state_keys() -> dict[str, str]:
 def near_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
     """The towns whose names a misspelled text is near to, nearest and largest first; at most `NEAR`.
 
-    The first letter must be right; one slip is allowed up to six letters, two above that.
+    The first letter must be correct; one typo is allowed up to six letters, two above that.
     """
     wanted = key(text.rpartition(",")[2] if "," in text else text)
     if len(wanted) < LEAST_LETTERS:

@@ -21,7 +21,7 @@ _OFFICE_WORDS = _AGENCY_WORDS | word_set(
     "dept department office of the de la el departamento oficina public safety bureau division tribal campus "
     "university state highway cops cop force mi my local"
 )
-"""Words of an office that say nothing of where it is."""
+"""Words of an office that say nothing about its place."""
 _TITLES_OF_KIND = {
     "county": (" County", " Borough", " Census Area", " Municipality", " Municipio"),
     "parish": (" Parish",),
@@ -154,7 +154,7 @@ def is_agency(text: str) -> bool:
 
 
 def fold_agency_name(text: str) -> tuple[str, ...]:
-    """An agency's name as what people type is compared with it: "Detroit police" is "City of Detroit PD"."""
+    """Normalize an agency's name for comparison with typed text: "Detroit police" is "City of Detroit PD"."""
     parts = words(text)
     if parts[:1] in (("city",), ("town",), ("village",)) and parts[1:2] == ("of",):
         parts = parts[2:]

@@ -1,4 +1,4 @@
-"""What a text that somebody typed means: the result of the finder, and why nothing was found."""
+"""The result of the finder: what a typed text means, or why nothing was found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.places.listed_agencies import AgencyOnList
 from monitor.states import STATES
 from monitor.translatable import N_
 
-_LIKE_TOWNS = ("New York", "Washington")  # states whose bare name may mean a town
+_LIKE_TOWNS = ("New York", "Washington")  # states whose name alone may mean a town
 
 PROBLEMS: Mapping[str, str] = MappingProxyType(
     {
@@ -41,8 +41,8 @@ class FinderResult:
     ``towns`` are areas of any kind, the one most likely meant first. ``sure``: the state is meant if there is
     one, else the first area.
     ``typo``: the text was misspelled and these are near. ``problem``: empty, digits, unknown_zip, no_town,
-    radius, which_agency, nothing.
-    ``agencies``: those of that name that lists have now. ``more``: there are further towns than `CHOICES`.
+    radius, which_agency, nothing. ``agencies``: the currently listed ones of that name. ``more``: there are
+    more towns than `CHOICES`.
     """
 
     zips: tuple[str, ...] = ()

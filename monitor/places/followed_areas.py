@@ -1,6 +1,6 @@
-"""Counties, towns and radiuses as places to follow: what a key stands for, and the key of what was typed.
+"""Counties, towns and radiuses as places to follow: the area of a key, and the key of typed text.
 
-What a key stands for is read from the gazetteer again whenever that is renewed.
+The area of a key is read again from the gazetteer whenever that is renewed.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def read_followed(text: str) -> tuple[str, ...]:
 
 
 def choose_followed(result: FinderResult) -> tuple[str, ...]:
-    """What somebody who typed a text follows by it; nothing if it is not sure what they mean.
+    """Choose the places that a person follows by a typed text; empty if it is ambiguous.
 
     A county, a radius or a town of several ZIPs is one place. An agency's area is the county or the town that
     it serves as a whole, otherwise its ZIPs.

@@ -50,8 +50,8 @@ class Covers:
 class TownZips:
     """An area by name: its state, its ZIPs, and its population (0 when it is not known).
 
-    ``kind``: town, city, county, borough, neighborhood, agency or radius. ``meant``: before towns of the same
-    name. ``key``: of a county or a radius as a place to follow.
+    ``kind``: town, city, county, borough, neighborhood, agency or radius. ``meant``: it takes precedence over
+    towns of the same name. ``key``: the key of a county or a radius as a place to follow.
     """
 
     name: str
@@ -65,7 +65,7 @@ class TownZips:
 
 @dataclass(frozen=True, slots=True)
 class Gazetteer:
-    """Which places an agency serves, and which agencies serve a place. Pure and safe for several threads."""
+    """Finds which places an agency serves, and which agencies serve a place. Pure and thread-safe."""
 
     table: Table
     overrides: Overrides = field(default_factory=Overrides)
@@ -77,16 +77,18 @@ class Gazetteer:
         return replace(self, find_listed=find_listed)
 
     def with_overrides(self, overrides: Overrides) -> Gazetteer:
-        """The same gazetteer with an operator's corrections in the place of the ones it had."""
+        """The same gazetteer with other corrections by the operator."""
         return replace(self, overrides=overrides)
 
     @property
     def version(self) -> str:
-        """A hash of all that decides where an agency is: the data, the rules and the overrides."""
+        """A hash of everything that determines placements: the data, the rules and the overrides."""
         return hashlib.sha256(f"{compute_version()} {self.overrides!r}".encode()).hexdigest()[:16]
 
     def locate(self, listing: Listing, source: str | None = None) -> Placement:
-        """The places of a listing: ZIPs, or its state, or ("US",); never raises and never drops one."""
+        """Place a listing: ZIPs, or its state, or ("US",); it never raises, and every listing gets a
+        placement.
+        """
         given = self.overrides.find(listing, source)
         if given is not None:
             return given
@@ -101,7 +103,7 @@ class Gazetteer:
         return locate_in(listing, table)
 
     def zip(self, zip_code: str) -> ZipArea | None:
-        """What is known of a five-digit ZIP, None when the table does not have it."""
+        """Look up a five-digit ZIP; None if it is not in the table."""
         return area(self.table, zip_code)
 
     def state_of_zip(self, zip_code: str) -> str | None:
@@ -110,12 +112,12 @@ class Gazetteer:
         return found[0].state if found is not None else state_of_zip(zip_code)
 
     def notices(self, zip_code: str) -> tuple[str, ...]:
-        """What a resident should be told about a ZIP: PO box, military, unknown, several states."""
+        """Notices for residents about a ZIP: PO box, military, unknown, several states."""
         found = self.zip(zip_code)
         return found.notices if found is not None else (unknown_notice(zip_code),)
 
     def covers(self, zip_code: str, placed: Iterable[tuple[Listing, Placement]]) -> Covers:
-        """Which of the placed agencies cover a ZIP, and why; each list in the order of names."""
+        """Find which of the placed agencies cover a ZIP, and why; each list sorted by name."""
         found = self.zip(zip_code)
         state = found.state if found is not None else state_of_zip(zip_code)
         agencies: list[tuple[Listing, Placement]] = []
@@ -155,7 +157,7 @@ def _join_placements(placements: list[Placement], towns: list[str]) -> Placement
     """The placement of an agency with several towns: the places of them all, where each is known."""
     first = placements[0]
     if all(set(other.places) == set(first.places) for other in placements):
-        return first  # its name says where it is, whatever the town
+        return first  # its name gives its place, regardless of the town
     if any(other.statewide or other.confidence is Confidence.STATE_ONLY for other in placements):
         return first
     places = tuple(sorted({place for placement in placements for place in placement.places}))
@@ -168,6 +170,6 @@ def _by_name(pairs: list[tuple[Listing, Placement]]) -> tuple[tuple[Listing, Pla
 
 @cache
 def load() -> Gazetteer:
-    """The gazetteer that ships with the program; its states are read when first asked for."""
+    """Load the gazetteer that ships with the program; states are read on first use."""
     read_lists()
     return Gazetteer(packaged())

@@ -1,4 +1,6 @@
-"""The places that an operator gives an agency in words: ZIPs, a state, a town, a county or a radius."""
+"""Parses the places that an operator assigns to an agency in words: ZIPs, a state, a town, a county or a
+radius.
+"""
 
 from __future__ import annotations
 

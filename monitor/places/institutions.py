@@ -1,4 +1,4 @@
-"""Universities, schools, airports, transit, hospitals, parks, tribal nations: where they are in a city."""
+"""Universities, schools, airports, transit, hospitals, parks, tribal nations: finds their place in a city."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from monitor.places.query import Query, counties_by_key, counties_said, county_r
 
 CAMPUS_ZIPS = 8  # of a big city, when it is not known where in it an institution is
 SEAT_KM = 6.0  # an address in another town, farther from the main seat than that, is another campus
-BESIDE_KM = 3.0  # ZIPs whose centres are so near to a campus are near it
+BESIDE_KM = 3.0  # the distance from a campus within which centers of ZIPs are near it
 SHORT_NAME = 4  # letters below which a word is no evidence of a town
-BRANCH_KM = 30.0  # farther from its town a branch is another town's ("Austin Community College - Riverside")
+# farther from its town, a branch belongs to another town ("Austin Community College - Riverside")
+BRANCH_KM = 30.0
 BRANCH_PEOPLE = 2000  # smaller places are more often the name of a hall or a founder
 
 _COMMON = word_set(
@@ -108,7 +109,7 @@ def _near_address(query: Query) -> Placement | None:
 
 
 def _in_town(query: Query, site: NamedPlace) -> Placement | None:
-    """The town's ZIPs, those nearest to its middle when it is a big one."""
+    """The town's ZIPs; for a big town, those nearest to its center."""
     table = query.table
     rows = list(town_rows(table, site))
     middle = site.point

@@ -1,4 +1,6 @@
-"""Hand-kept tables beside this module: governments, mailing names and campuses that no rule can guess."""
+"""Manually maintained tables beside this module: governments, mailing names and campuses that no rule can
+derive.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,7 @@ def _consolidated() -> dict[str, tuple[Consolidated, ...]]:
 
 
 def consolidated(name: AgencyName, state: str) -> Consolidated | None:
-    """The known force that a name speaks of, if it is one."""
+    """Find the known force in a name, if there is one."""
     for row in _consolidated().get(state, ()):
         for phrase in row.phrases:
             if any(part[: len(phrase)] == phrase for part in name.parts):
@@ -68,7 +70,7 @@ def _mailing() -> dict[tuple[str, str], tuple[tuple[str, tuple[str, ...]], ...]]
 
 
 def mailing(state: str, name_key: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Municipalities of a name whose mail goes by other names: each with its ZIPs or post towns."""
+    """Municipalities of a name whose mailing names differ, each with its ZIPs or post towns."""
     return _mailing().get((state, name_key), ())
 
 
@@ -102,7 +104,7 @@ def campuses_named(name_key: str) -> tuple[tuple[str, Campus], ...]:
 
 
 def read_lists() -> None:
-    """Read every list, so that no look-up has to."""
+    """Read every list in advance."""
     _consolidated()
     _mailing()
     _campuses_by_key()

@@ -1,4 +1,4 @@
-"""Agencies that the lists have, for the finder: it knows them by name, and where the lists place them."""
+"""Listed agencies for the finder: their names and places."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class AgencyOnList:
 
 
 FindListed = Callable[[Collection[FoldedName]], tuple[AgencyOnList, ...]]
-"""Finds the agencies that are listed now under one of these names."""
+"""Finds the currently listed agencies with one of these names."""
 
 
 def find_no_listed(_names: Collection[FoldedName]) -> tuple[AgencyOnList, ...]:
-    """What a gazetteer without lists knows of them: nothing."""
+    """The lookup of a gazetteer without lists: always empty."""
     return ()

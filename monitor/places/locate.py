@@ -1,4 +1,4 @@
-"""The rule: from a listing to its places, step by step; the first step that answers decides."""
+"""The placement rule: finds the places of a listing, step by step; the first step with a result decides."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from monitor.places.query import Query
 from monitor.places.statewide import known_government, state_wide
 
 OFFICE_LIKE = KIND_WORDS | {"state", "college", "district"}
-"""Words that end the place in an agency's name, and that some towns have in theirs."""
+"""Words that end the place in an agency's name, but that are also part of some towns' names."""
 
 Step = Callable[[Query], Placement | None]
 

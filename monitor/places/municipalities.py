@@ -21,12 +21,13 @@ from monitor.places.packaged_table import distance
 from monitor.places.query import Query, counties_by_key, county_rows, place, titles
 from monitor.places.spelling import near_keys
 
-BOTH_KM = 25.0  # up to this distance a department may serve the place it is named after and its address's
-PARTNERS_KM = 30.0  # farther apart two towns do not share a police department
+# up to this distance, a department may serve both the place in its name and the one in its address
+BOTH_KM = 25.0
+PARTNERS_KM = 30.0  # towns farther apart do not share a police department
 GOOD_PART = 20  # percent of its land
 GOOD_PIECE = 0.1  # of an independent city's land that a ZIP holds; Charlottesville's ZIPs are mostly rural
 TOWN_PEOPLE = 5000  # a town of so many is meant before a township that is known by its county only
-MUCH = 10  # times as many people make another place of the name unlikely
+MUCH = 10  # a place with this many times as many people makes another place of the name unlikely
 LONGER = 5  # letters that a village may have more than its township: "ville", "burg"
 BESIDE_KM = 8.0  # ZIPs of the address city so near to the place named are served as well
 COUNTY_KM, BESIDE_COUNTY_KM = (
@@ -264,7 +265,7 @@ def _away_from(query: Query, site: NamedPlace, address: NamedPlace) -> float:
 
 
 def _named_only(query: Query, site: NamedPlace) -> Placement | None:
-    """There is nothing but the name, a county at most, to say which place is meant."""
+    """Place by the name alone, or with a county."""
     if query.counties and site.located and not counties_of(query.table, site) & query.counties:
         return _town(query, site, "name", Confidence.CONFLICT, "other_county")
     if not site.located:

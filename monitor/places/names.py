@@ -1,4 +1,4 @@
-"""How names are made comparable: letter case, accents, the usual abbreviations, and spaces."""
+"""Normalizes names for comparison: letter case, accents, the usual abbreviations, and spaces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-# Both spellings of a pair become the same word; what is rare and ambiguous ("No" for North) stays as it is.
+# Both spellings of a pair become the same word; rare and ambiguous ones ("No" for North) stay as they are.
 _WORDS = {
     "saint": "st",
     "sainte": "ste",
@@ -108,7 +108,7 @@ key = lru_cache(maxsize=8192)(make_key)
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of a list that is easier to read as one text."""
+    """Split a list of words that is easier to read as one text."""
     return frozenset(text.split())
 
 

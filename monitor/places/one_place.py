@@ -1,4 +1,4 @@
-"""From one name or address to its place: ZIPs, towns, addresses, counties, agencies, nicknames, typos."""
+"""Finds the place of one name or address: ZIPs, towns, addresses, counties, agencies, nicknames, typos."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from monitor.places.radius import zips_around
 from monitor.states import STATES, read_state
 
 LONGEST = 200
-"""Characters of the field that are looked at."""
+"""The most characters of the field that are examined."""
 
 CHOICES = 60
-"""Towns that a chooser shows, the largest first."""
+"""The most towns to choose from, the largest first."""
 
 _ZIP_AT_THE_END = re.compile(r"(?<![\d-])(\d{5})(?:-\d{4})?\W*$", re.ASCII)
 _ZIP_ALONE = re.compile(r"(\d{5})(?:[-\s]?\d{4})?", re.ASCII)
@@ -97,9 +97,9 @@ _LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
 
 
 def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
-    """The place that a text names, or all of several ZIPs.
+    """Find the place that a text names, or all of several ZIPs.
 
-    A ZIP wins over a town, and a house number is never taken for a ZIP.
+    A ZIP takes precedence over a town, and a house number is never read as a ZIP.
     """
     typed = " ".join(text[:LONGEST].split())
     if not typed:
@@ -205,7 +205,7 @@ def _middle_zip(town: TownZips, gazetteer: Gazetteer) -> str | None:
 
 
 def _without_accents(text: str) -> str:
-    """No name of a place here is told from another by an accent alone."""
+    """Remove accents; no two names of places differ only by an accent."""
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
@@ -242,7 +242,7 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         rest = STATES[state]  # "NY, NY"
     if found := _by_hand(rest, typed, state, gazetteer):
         return found
-    # Trooper is a town of Pennsylvania, and "Trooper, PA" nobody's office
+    # Trooper is a town in Pennsylvania, and "Trooper, PA" is not an office
     named_so = state is not None and " " not in rest and bool(gazetteer.towns(rest, state))
     if is_agency(typed) and not named_so:
         return _agency(rest, state, gazetteer)
@@ -358,13 +358,13 @@ def _chosen(towns: tuple[TownZips, ...], states: tuple[str, ...], gazetteer: Gaz
 
 
 def _people(area: TownZips) -> int:
-    """How many people live there; where nobody says so (San Juan, PR), as many as its many ZIPs suggest."""
+    """The population; if unknown (San Juan, PR), estimated by the number of ZIPs."""
     many = area.kind == "town" and len(area.zips) >= MANY_ZIPS
     return area.population or (PEOPLE_PER_ZIP * len(area.zips) if many else 0)
 
 
 def _with_counties(towns: tuple[TownZips, ...], gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """Towns of one name and state told apart by county: "Springfield (Delaware County)"."""
+    """Distinguish towns of one name and state by county: "Springfield (Delaware County)"."""
     count = Counter(map(label_area, towns))
     return tuple(
         replace(town, name=f"{town.name} ({county})")
@@ -383,7 +383,7 @@ def _county(town: TownZips, gazetteer: Gazetteer) -> str:
 
 
 def _in_county(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """ "Springfield (Delaware County), PA", as suggestions tell namesakes apart."""
+    """Read "Springfield (Delaware County), PA", the form in which suggestions distinguish namesakes."""
     match = _WITH_COUNTY.fullmatch(typed)
     state = _state(match["state"]) if match else None
     if match is None or state is None:

@@ -30,7 +30,7 @@ class Overrides:
 
     @classmethod
     def of(cls, rows: Iterable[Override]) -> Overrides:
-        """The look-up tables of rows; a later row wins over an earlier one."""
+        """Build the lookup tables of rows; a later row overrides an earlier one."""
         made = cls()
         for row in rows:
             if row.key:
@@ -40,7 +40,7 @@ class Overrides:
         return made
 
     def with_rows(self, rows: Iterable[Override]) -> Overrides:
-        """The same with further rows, which win over these."""
+        """The same with further rows, which override these."""
         more = Overrides.of(rows)
         return Overrides(self.by_key | more.by_key, self.by_name | more.by_name)
 

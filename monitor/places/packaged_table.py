@@ -1,6 +1,6 @@
-"""The packaged table: what is known of each state, read when the state is first asked for and then kept.
+"""The packaged table: the data of each state, read on first use and then cached.
 
-All states stay in memory, so each is held in arrays, and values are made of them when they are asked for.
+All states stay in memory, so each is stored in arrays, and values are created from them on access.
 """
 
 from __future__ import annotations
@@ -42,10 +42,12 @@ def distance(a: Point, b: Point) -> float:
     return EARTH_KM * math.hypot(dx, dy)
 
 
-class Town(Struct, frozen=True):  # many are made for a look-up, and a struct is made in a sixth of the time
+# many are created for a lookup, and a struct is created in a sixth of the time
+class Town(Struct, frozen=True):
     """A populated place with a point: (latitude, longitude) in degrees; population 0 when it is not known.
 
-    ``governed`` tells a municipality or township from a neighborhood, which has no government of its own.
+    ``governed`` distinguishes a municipality or township from a neighborhood, which has no government of its
+    own.
     """
 
     name: str
@@ -55,7 +57,7 @@ class Town(Struct, frozen=True):  # many are made for a look-up, and a struct is
 
 
 class Named(Struct, frozen=True):
-    """What bears a name in a state: ``subdivisions`` are (county, letter of its kind).
+    """Everything with a name in a state: ``subdivisions`` are (county, letter of its kind).
 
     ``posted`` are the rows of ZIPs whose mailing city it is; ``town_zips`` is text of `areas.pack_towns`.
     """
@@ -306,7 +308,7 @@ class StateTable:
         return self.state if row < own else self.homes[row - own]
 
     def near(self, point: Point, km: float) -> Iterator[tuple[float, int]]:
-        """The ZIPs whose centre is at most so far from a point, with the distance, in no order."""
+        """The ZIPs whose center is within ``km`` of a point, with the distance, unsorted."""
         dlat = km / 111.0
         dlon = dlat / max(math.cos(math.radians(point[0])), 0.1)
         south, north = int((point[0] - dlat) * 1000), int((point[0] + dlat) * 1000) + 1
@@ -321,8 +323,7 @@ class StateTable:
     def rank_near(self, point: Point) -> list[int]:
         """The ZIPs about a point, nearest first.
 
-        The order is worked out in whole numbers, so that it is the same on every machine: `town_zips` counts
-        in it.
+        The order is computed in integers, so that it is the same on every machine: `town_zips` depends on it.
         """
         lat, lon = round(point[0] * 1000), round(point[1] * 1000)
         narrow = _COSINES[min(abs(lat) // 1000, 89)] ** 2
@@ -341,7 +342,7 @@ class StateTable:
         lat, lon = int(point[0] * 10), int(point[1] * 10)
         ys = range(lat - reach, lat + reach + 1)
         lats, lons, populations = self._place_lat, self._place_lon, self._populations
-        # Most are told by a box around the circle, half a kilometer wider than it.
+        # Most are excluded by a box around the circle, half a kilometer wider.
         high = (km + 0.5) / 111.0
         wide = high / max(math.cos(math.radians(min(abs(point[0]) + high, 89.0))), 0.01)
         south, north = (point[0] - high) * 1000, (point[0] + high) * 1000

@@ -1,4 +1,4 @@
-"""A listing taken apart once, so that each step of the rule only asks."""
+"""A listing parsed once, with lazily computed properties for the steps of the rule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.places.areas import NamedPlace, counties_of, sites
 from monitor.places.names import key, squeeze, words
 from monitor.places.packaged_table import Point, StateTable, distance
 
-STRAY_KM = 100.0  # a point so far from every ZIP of its state is a slip
+STRAY_KM = 100.0  # a point this far from every ZIP of its state is a mistake
 _NO_COUNTY = frozenset(("", "na", "none", "unknown", "notavailable", "null", "statewide"))
 _COUNTY_WORDS = frozenset(("county", "parish", "boro", "municipio", "municipality", "area"))
 _KINDS_BEHIND = tuple(
@@ -140,7 +140,9 @@ def county_keys(text: str) -> tuple[str, ...]:
 
 
 def counties_by_keys(table: StateTable, keys: Iterable[str], *, city: bool) -> list[int]:
-    """The counties of the first key that is one; of a county and a city of one name that which is said."""
+    """The counties of the first key that is one; of a county and a city with one name, the one that is meant
+    by the text.
+    """
     for each in keys:
         found = counties_by_key(table, each)
         if len(found) > 1:

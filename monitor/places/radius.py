@@ -13,9 +13,9 @@ _SLACK = 1.1  # an equirectangular map is not exact
 
 
 def zips_around(table: Table, zip_code: str, miles: int) -> dict[str, str]:
-    """The ZIPs whose centers are at most so many miles from a ZIP's center, each with its state.
+    """Find the ZIPs whose centers are within ``miles`` of a ZIP's center, each with its state.
 
-    Empty when nothing is known of where the ZIP is, or for another radius than those of `RADII`.
+    Empty if the location of the ZIP is not known, or for a radius that is not in `RADII`.
     """
     found = table.find(zip_code)
     middle = found[0].point(found[1]) if found else None

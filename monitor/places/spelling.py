@@ -1,4 +1,4 @@
-"""Misspelt names: the nearest known name by a bounded edit distance."""
+"""Misspelled names: finds the nearest known name by a bounded edit distance."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
-SHORT = 9  # letters up to which one slip is allowed, above it two
+SHORT = 9  # the number of letters up to which one typo is allowed, above it two
 LEAST = 5  # shorter names have too many neighbors
 
 
 def near_keys(wanted: str, known: Iterable[str]) -> list[str]:
-    """The keys nearest to a misspelled one: same first letter, one slip up to nine letters, two above."""
+    """The keys nearest to a misspelled one: same first letter, one typo up to nine letters, two above."""
     if len(wanted) < LEAST:
         return []
     allowed = 1 if len(wanted) <= SHORT else 2

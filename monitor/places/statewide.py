@@ -1,4 +1,4 @@
-"""Agencies of a whole state, and governments whose area is known by hand."""
+"""Agencies of a whole state, and governments with manually maintained areas."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ACRONYMS: dict[str, frozenset[str]] = {
 
 
 def known_government(query: Query) -> Placement | None:
-    """The hand-kept table of consolidated governments: whole counties."""
+    """Look up the manually maintained table of consolidated governments, which serve whole counties."""
     row = consolidated(query.name, query.state)
     if row is None or agency_kinds.is_surely_institution(query.name.parts[0]):
         return None

@@ -1,4 +1,4 @@
-"""Several places in one text, apart: "60601 and 60602", "Hammond and Gary, IN", "Gary IN Hammond IN"."""
+"""Splits several places in one text: "60601 and 60602", "Hammond and Gary, IN", "Gary IN Hammond IN"."""
 
 from __future__ import annotations
 

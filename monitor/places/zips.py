@@ -1,4 +1,4 @@
-"""What is known of a ZIP: its towns, counties, states, kind, and what a resident should be told about it."""
+"""The data of a ZIP: its towns, counties, states, kind, and notices for residents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAST_PEOPLE = 1000  # smaller places nearby are neighborhoods as often as towns
 
 
 class ZipKind(StrEnum):
-    """What sort of ZIP it is, as far as open data says: only a standard one has an area."""
+    """The kind of a ZIP, as far as open data shows: only a standard one has an area."""
 
     STANDARD = "standard"
     PO_BOX = "PO box"
@@ -57,7 +57,7 @@ class ZipArea:
 
 
 def area(table: Table, zip_code: str) -> ZipArea | None:
-    """What is known of a five-digit ZIP, None when the table does not have it."""
+    """Look up a five-digit ZIP; None if it is not in the table."""
     found = table.find(zip_code)
     if found is None:
         return None
