@@ -1,5 +1,5 @@
-"""How alembic reaches the database: on the connection that `monitor.storage.migrate` hands over, or on a
-developer's own.
+"""Connects alembic to the database: on the connection from `monitor.storage.migrate`, or on a developer's
+own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from monitor.storage import schema
 
 
 def render_type(kind: str, thing: object, _: object) -> str | bool:
-    """Write the column types of `monitor.storage.schema` as that module names them."""
+    """Render the column types of `monitor.storage.schema` under that module's names."""
     if kind == "type" and isinstance(thing, schema.UtcDateTime | schema.Json | schema.BigId):
         return f"columns.{type(thing).__name__}()"
     if kind == "type" and isinstance(thing, sqlmodel.AutoString):
@@ -27,8 +27,8 @@ def run(connection: Connection) -> None:
         target_metadata=schema.metadata,
         render_as_batch=True,  # SQLite cannot alter a table: alembic copies it
         render_item=render_type,
-        # SQLite's DDL is transactional too, once the driver leaves transactions to us, as
-        # `monitor.storage.engine` makes it do.
+        # SQLite's DDL is transactional too if the driver does not manage transactions, as set up by
+        # `monitor.storage.engine`.
         transactional_ddl=True,
     )
     with context.begin_transaction():

@@ -18,7 +18,7 @@ def main() -> None:
         sys.exit(f"there is no benchmark {', '.join(unknown)}; known: {', '.join(known)}")
     for name in names:
         print(f"\n== {name}", flush=True)
-        # a process of its own: what one leaves in memory must not weigh on the next, and some start processes
+        # a process of its own: memory left by one must not affect the next, and some start processes
         # themselves
         if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
             sys.exit(f"the benchmark {name} failed")

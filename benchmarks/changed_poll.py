@@ -1,10 +1,10 @@
-"""What a changed poll costs the worker, of what it cost version 0.1.0 without its parsing, in one run:
+"""The cost of a changed poll for the worker, relative to version 0.1.0 without its parsing, in one run:
 `python -m benchmarks.changed_poll FOLDER`.
 
 FOLDER holds version 0.1.0 (`git worktree add FOLDER e61398b`). Both programs poll the same server in turn,
 each in a process of its own: a list of 2,616 agencies (1.7 MB of KML), six of which change every time, and
-the fan-out after it. Counted is the processor of the thread that polls; the parser of today is a process of
-its own, and the time that 0.1.0 takes in its parser is left out.
+the fan-out after it. It measures the processor time of the polling thread; today's parser is a process of its
+own, and the time that 0.1.0 takes in its parser is left out.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GOAL = 1.2
 
 
 def measure(poll_once: Callable[[datetime], float], database: str) -> None:
-    """Poll whenever a line comes in, and answer with the milliseconds of it."""
+    """Poll whenever a line is read, and print its milliseconds."""
     now = START
     print(f"ready {database}", flush=True)
     for _ in sys.stdin:

@@ -66,7 +66,7 @@ def listings(count: int) -> tuple[Listing, ...]:
 
 
 def later(before: tuple[Listing, ...], moved: int) -> tuple[Listing, ...]:
-    """The same list read anew, with ``moved`` listings gone, as many renamed, changed and new."""
+    """The same list read again, with ``moved`` listings gone, as many renamed, changed and new."""
     quarter = len(before) // max(4 * moved, 1)
     after = [structs.replace(listing) for listing in before]
     for n in range(moved):
@@ -84,14 +84,12 @@ def later(before: tuple[Listing, ...], moved: int) -> tuple[Listing, ...]:
 
 
 def digests(side: tuple[Listing, ...]) -> dict[str, str]:
-    """A hash per listing, as if it had been stored: what there is to compare when nobody asks what
-    changed.
-    """
+    """A hash per listing, as if it had been stored: enough to see that something changed, but not what."""
     return {listing.key: content_digest(listing) for listing in side}
 
 
 def unequal(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    """The limit: keys whose stored hash is another or not there. Says nothing about what or who."""
+    """The lower bound: keys whose stored hash differs or is missing, without the changes themselves."""
     return [key for key, mark in old.items() if new.get(key) != mark] + [key for key in new if key not in old]
 
 

@@ -7,7 +7,7 @@ Reads ../shared/data (HIFLD's agencies, the 287(g) workbooks). The rule was tune
 an even CRC-32; the figures are of the other half. Agencies' points are what the answers are checked against:
 the rule does not see them unless --with-points says so.
 
-"surplus %" is the share of all matched ZIPs whose centre is farther than 15 km from the agency's point,
+"surplus %" is the share of all matched ZIPs whose center is farther than 15 km from the agency's point,
 pooled: stations of large cities dominate it, and a wide city's own outlying ZIPs and PO boxes count as
 surplus too. "surplus per agency %" is the mean of the agencies' own shares. "municipal hq" leaves out
 stations and precincts ("... - PRECINCT 5"), "consolidated" are the governments known by hand, "other" is
@@ -117,7 +117,7 @@ def kind_of(agency: Agency) -> str:
 
 @dataclass
 class Tally:
-    """What one list of agencies came to."""
+    """The results of one list of agencies."""
 
     agencies: int = 0
     placed: int = 0
@@ -148,7 +148,7 @@ class Tally:
 
 
 class Truth:
-    """What the points say: nearest ZIP, county."""
+    """The truth according to the points: nearest ZIP, county."""
 
     def __init__(self, gazetteer: Gazetteer) -> None:
         self.table = gazetteer.table
@@ -263,7 +263,7 @@ def speed(gazetteer: Gazetteer, agencies: list[Agency]) -> float:
 def finder_speed(
     gazetteer: Gazetteer, agencies: list[Agency], count: int = 400
 ) -> dict[str, dict[str, float]]:
-    """Processor milliseconds of a look-up after loading, each text for the first time, by kind of text."""
+    """Processor milliseconds of a lookup after loading, each text for the first time, by kind of text."""
     find("Detriot", gazetteer)  # reads every state and makes the index of spellings
     some = [a.listing for a in random.Random(1).sample(agencies, count) if a.listing.city]
     texts = {

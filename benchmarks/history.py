@@ -1,4 +1,4 @@
-"""What a year of polls costs, and how long 15 months take to replay: `python -m benchmarks.history
+"""The storage of a year of polls, and the time to replay 15 months: `python -m benchmarks.history
 [--quick]`.
 
 A list like Ring's (2,616 agencies, 1.7 MB of KML) is polled hourly for a year through the real poll, with 730
@@ -76,7 +76,7 @@ ICE = PolledSource(
 
 
 class Map(UnlinkedSource):
-    """A publisher of one map, which changes when it is told to.
+    """A publisher of one map, which changes on request.
 
     ``etags``: whether its server knows them. ``profiles``: each agency has a page under a random id, as
     Ring's have since 2021, which nothing compresses; otherwise a number of requests, as before.

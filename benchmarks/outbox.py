@@ -1,4 +1,4 @@
-"""The outbox beside its limits: `python -m benchmarks.outbox [SUBSCRIPTIONS] [--postgres]`.
+"""The outbox compared with its limits: `python -m benchmarks.outbox [SUBSCRIPTIONS] [--postgres]`.
 
 Fan-out against the bare INSERT ... SELECT of the same rows into a table with nothing but its unique key;
 claim and settle by themselves; a whole drain with a channel that accepts at once. SQLite with full flushes;
@@ -70,7 +70,7 @@ class Accepting:
 
 
 def populate(engine: Engine, subscriptions: int, zips: int = 40_000) -> None:
-    """70 % as many people as subscriptions; all follow one of so many ZIPs, three in seven their state as
+    """70 % as many people as subscriptions; all follow one of ``zips`` ZIPs, three in seven their state as
     well.
     """
     numbers = NUMBERS[engine.dialect.name]
@@ -102,7 +102,7 @@ def populate(engine: Engine, subscriptions: int, zips: int = 40_000) -> None:
 
 
 def publish(engine: Engine, states: int) -> int:
-    """One changeset of agencies that serve a whole state each, in so many states."""
+    """One changeset of agencies that each serve a whole state, in ``states`` states."""
     with transaction(engine) as conn:
         changeset = conn.scalar(
             sa.insert(schema.ChangesetRow)

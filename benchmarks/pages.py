@@ -1,6 +1,7 @@
-"""Pages of the site beside a minimal FastAPI + Jinja2 + SQLite page, in one run: a kept page in time on one
-connection, and the same page made anew in processor time; then ZIP pages at random in an open loop, and the
-visitor after 64 who hung up. The record is two lists of 2,616 agencies with three years behind them.
+"""Pages of the site compared with a minimal FastAPI + Jinja2 + SQLite page, in one run: a cached page by time
+on one connection, and the same page rendered again by processor time; then random ZIP pages in an open loop,
+and a visitor after 64 others disconnected. The record is two lists of 2,616 agencies with three years behind
+them.
 """
 
 from __future__ import annotations
@@ -156,7 +157,9 @@ def measure_capacity(address: str, zips: list[str], seconds: float = 5) -> float
 
 
 def time_after_hangups(address: str, zips: list[str], clients: int = 64) -> float:
-    """Seconds until a visitor has an answer, right after so many have asked for pages and hung up."""
+    """Seconds until a visitor has an answer, right after ``clients`` others have requested pages and
+    disconnected.
+    """
     host, _, port = address.rpartition(":")
     for number in range(clients):
         with socket.create_connection((host, int(port))) as one:

@@ -1,4 +1,4 @@
-"""Parsing a map against expat with no handler, and other readers of KML beside it, in one run.
+"""Parsing a map compared with expat without handlers, and with other readers of KML, in one run.
 
 python -m benchmarks.parse             2,600 placemarks, best of 60
 python -m benchmarks.parse --million   1,000,000 placemarks (650 MB), once: time, memory above the listings
@@ -198,7 +198,7 @@ def seconds_of(read: Callable[[bytes], None], body: bytes) -> float:
 
 
 def small() -> None:
-    """The readers take turns, so that a busy moment of the machine is not one reader's alone."""
+    """The readers take turns, so that a busy moment of the machine affects all of them."""
     body = body_of(2600)
     for title, document in (("as My Maps writes them", body), ("with an id each", with_ids(body))):
         compare(title, document)

@@ -1,5 +1,5 @@
-"""Builds the packaged table of places, byte for byte the same from the same raw files, and reports what two
-builds differ in.
+"""Builds the packaged table of places, byte for byte the same from the same raw files, and reports the
+differences between two builds.
 
     make places ARGS="--postal US.txt --counties FILE --places FILE --names FILE [--zcta-place FILE]"
     python -m tools.build_gazetteer report OLD NEW
@@ -19,8 +19,8 @@ Raw files may be plain, .gz or .xz. The official downloads, each with its licens
     identifiers/country-us, us_census_places.csv (public domain names).
 --zcta-place
     U.S. Census Bureau, geo/docs/maps-data/data/rel2020/zcta520, tab20_zcta520_place20_natl.txt (public
-    domain). Optional: with it the land that a ZIP shares with a place decides, without it the place's point
-    and population do.
+    domain). Optional: with it, a ZIP is assigned by the land that it shares with a place; without it, by the
+    place's point and population.
 """
 
 from __future__ import annotations

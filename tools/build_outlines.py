@@ -76,7 +76,7 @@ class Atlas:
 
 
 def simplify(points: list[tuple[float, float]], smallest: float) -> list[tuple[float, float]]:
-    """Leave out the points that make triangles smaller than so many square steps (Visvalingam).
+    """Leave out the points that make triangles smaller than ``smallest`` square steps (Visvalingam).
 
     Ends stay, so arcs that meet still meet.
     """

@@ -1,9 +1,9 @@
-"""Builds the container image twice and checks what is promised of it. Needs buildah.
+"""Builds the container image twice and checks its promised properties. Needs buildah.
 
     python -m tools.check_image BASE [further arguments of `buildah bud`]
 
-The two must be equal byte for byte; what lies over the base must be at most 120 MB, with the program in a
-layer of its own of a few MB; and the demo must run in it as user 10001. The image stays.
+The two must be equal byte for byte; the layers above the base must be at most 120 MB, with the program in a
+layer of its own of a few MB; and the demo must run in it as user 10001. The image is kept.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import tempfile
 from pathlib import Path
 
 MOST = 120e6
-"""Bytes of all files over the base."""
+"""The most bytes of all files above the base."""
 MOST_PROGRAM = 8e6
-"""Bytes of the compressed layer that a release ships."""
+"""The most bytes of the compressed layer that a release ships."""
 NAME = "map-monitor-check"
 
 

@@ -1,9 +1,9 @@
-"""Programs of strangers read the data: frictionless the package, schemathesis the API, Datasette the
-database, feedparser the feeds, geojson the map file; pywb replays the web archive.
+"""Checks the data with independent programs: frictionless reads the package, schemathesis the API, Datasette
+the database, feedparser the feeds, geojson the map file; pywb replays the web archive.
 
 `make conformance` installs them in an environment of their own and runs this in the project's. A made-up list
-is polled, its data exported and its site served on a loopback port. With ``--bounded``, as in CI, the API is
-asked the same questions each time, for half a minute at most.
+is polled, its data exported and its site served on a loopback port. With ``--bounded``, as in CI, the API
+gets the same requests each time, for half a minute at most.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ def _run(name: str, command: list[str], folder: Path) -> bool:
 
 
 def _ticking(now: datetime) -> Callable[[], datetime]:
-    """A clock that goes on by a second at each look, so that the limit of 60 requests a minute is never
-    met.
+    """A clock that advances by a second at each call, so that the limit of 60 requests a minute is never
+    reached.
     """
     looks = 0
 

@@ -1,4 +1,5 @@
-"""pytest plugin that writes which test runs which line; `tools/mutants.py` loads it with `-p tools.line_map`.
+"""A pytest plugin that records which test runs which line; `tools/mutants.py` loads it with `-p
+tools.line_map`.
 
 Each pytest process traces the folders that `LINE_MAP_FOLDERS` names (joined by commas) and writes into the
 folder `LINE_MAP_TARGET` one file of coverage data and one JSON object {id of a passed test: seconds}. The
@@ -24,14 +25,17 @@ _tracer = coverage.Coverage(
     include=[f"{folder}/*" for folder in os.environ["LINE_MAP_FOLDERS"].split(",")],
     config_file=False,
 )
-_tracer.set_option("run:disable_warnings", ["no-data-collected"])  # of the process that only hands tests out
+# set only in the process that distributes tests
+_tracer.set_option("run:disable_warnings", ["no-data-collected"])
 _tracer.start()  # before collection imports the modules; threads that start later are traced too
 _seconds: Counter[str] = Counter()
 _failed: set[str] = set()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what also runs on SQLite: of the two `tools/mutants.py` tries only that."""
+    """Leave out the PostgreSQL variants of tests that also run on SQLite: `tools/mutants.py` runs
+    only those.
+    """
     names = {item.nodeid for item in items}
     twins = [x for x in items if "postgres" in x.nodeid and x.nodeid.replace("postgres", "sqlite") in names]
     config.hook.pytest_deselected(items=twins)

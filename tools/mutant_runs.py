@@ -1,10 +1,10 @@
-"""Runs pytest in copies of the tree, for `tools/mutants.py`: in forks of two processes that have done most of
-the work already.
+"""Runs pytest in copies of the tree, for `tools/mutants.py`: in forks of two prepared processes.
 
-`tools.collected_tests` has collected the tests, and replaces the code of functions. This module, as a
-program, has imported the libraries only: it judges what runs at import, and what passed there. Each line of
-standard input is a JSON object: ``arguments`` of pytest, the file that takes its ``output``, and a ``limit``
-in seconds. Each is answered by a line with pytest's exit status, or ``null`` at the limit.
+`tools.collected_tests` has collected the tests, and replaces the code of functions. This module, run as a
+program, has imported only the libraries: it judges code that runs at import, and mutants that passed in the
+other one. Each line of standard input is a JSON object: ``arguments`` of pytest, the file that takes its
+``output``, and a ``limit`` in seconds. Each is answered by a line with pytest's exit status, or ``null`` at
+the limit.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ ROOT = Path(__file__).resolve().parents[1]
 START = 60.0
 """Seconds that pytest may take to import and collect, on a busy machine."""
 FIRST = 20.0
-"""Seconds that any test may take that is collected already."""
+"""Seconds that any collected test may take."""
 SLOWER = 5.0
 """How many times longer than when they were traced the tests of a mutant may take."""
-_LOOK = 0.02  # seconds between two looks at a run
+_LOOK = 0.02  # seconds between two checks of a run
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
@@ -79,7 +79,7 @@ def environment_of(tree: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder, in memory where there is some; open to the user under whom PostgreSQL runs."""
+    """A temporary folder, in memory if possible; accessible to the user under which PostgreSQL runs."""
     memory = Path("/dev/shm")
     path = Path(tempfile.mkdtemp(prefix="mutants-", dir=memory if memory.is_dir() else None))
     path.chmod(0o755)
@@ -192,7 +192,7 @@ class Runner:
 
 
 def find_libraries(folder: Path) -> list[str]:
-    """The modules of others that the program imports at its modules' level, sorted."""
+    """The third-party modules that the program imports at module level, sorted."""
     names: set[str] = set()
     for file in folder.rglob("*.py"):
         for node in ast.parse(file.read_text("utf-8")).body:

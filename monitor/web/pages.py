@@ -127,7 +127,7 @@ def _translate_plain(gettext: Callable[[str], str]) -> Callable[[str], Markup]:
 
     @cache
     def translated(sentence: str) -> Markup:
-        return Markup(gettext(sentence) % {})  # noqa: S704 - the catalogue's own text
+        return Markup(gettext(sentence) % {})  # noqa: S704 - the catalog's own text
 
     return translated
 

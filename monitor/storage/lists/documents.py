@@ -136,7 +136,7 @@ def load_meetings(conn: Connection, since: datetime_date) -> tuple[AgencyDocumen
 
 
 def load_agencies(conn: Connection) -> dict[str, dict[str, set[tuple[str, str]]]]:
-    """Every agency that was ever accepted, by list and key: its names (normalised) with their states."""
+    """Every agency that was ever accepted, by list and key: its names (normalized) with their states."""
     found: dict[str, dict[str, set[tuple[str, str]]]] = {}
     listing = ListingVersionRow.c
     rows = conn.execute(sa.select(listing.source, listing.agency, listing.name, listing.state).distinct())

@@ -430,7 +430,7 @@ class PlaceOverrideRow(TableRow, table=True):
 
 
 class DocumentRow(TableRow, table=True):
-    """A document about an agency, from the operator's file. ``name_key`` is the normalised name; ``day`` the
+    """A document about an agency, from the operator's file. ``name_key`` is the normalized name; ``day`` the
     day of ``date`` (ISO 8601), where it has one.
     """
 
