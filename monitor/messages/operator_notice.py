@@ -25,7 +25,8 @@ def render_operator_notice(message: OperatorNotice, sender: Sender) -> Rendered:
     if not message.opened and not message.ended:
         raise ValueError("a notice to the operator says something")
     opened = tuple(
-        _quote(problem, _LONGEST) + (f". Run: {remedy}" if remedy else "")
+        _quote(problem.removesuffix(".") if remedy else problem, _LONGEST)
+        + (f". Run: {remedy}" if remedy else "")
         for problem, remedy in message.opened
     )
     ended = tuple(_quote(problem, _LONGEST) for problem in message.ended)

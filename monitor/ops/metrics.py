@@ -104,6 +104,11 @@ def _of_sources(facts: HealthFacts) -> Iterator[Metric]:
         lambda n: _seconds(sources[n].state.last_fetch_at),
     )
     yield each(
+        "monitor_source_interval_seconds",
+        "How often the list is asked for.",
+        lambda n: sources[n].info.every.total_seconds(),
+    )
+    yield each(
         "monitor_source_pending",
         "Changes that a second poll must confirm.",
         lambda n: sources[n].state.pending,
@@ -155,7 +160,7 @@ def _of_parts(facts: HealthFacts) -> Iterator[Metric]:
     beat = GaugeMetricFamily(
         "monitor_last_beat_timestamp_seconds", "When a part of the service last worked.", labels=["part"]
     )
-    for part, at in (("sender", facts.sender_beat), ("bot", facts.bot_beat)):
+    for part, at in (("sender", facts.sender_beat), ("bot", facts.bot_beat if facts.has_bot else None)):
         if at is not None:
             beat.add_metric([part], at.timestamp())
     yield beat

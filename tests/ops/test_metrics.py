@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from datetime import timedelta
 
 import httpx
 import pytest
+from click import Command, Context, Group
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -20,8 +23,12 @@ from monitor.storage.deliveries.backlog import Backlog
 from monitor.storage.deliveries.canary_rows import CanaryTrace
 from monitor.storage.deliveries.pauses import Pause
 from tests.conftest import ROOT
-from tests.ops.test_health import FINE, NOW
+from tests.ops.test_health import FINE, NOW, RING
 from tests.peers.processes import PATIENCE
+
+RULES = ROOT / "docs" / "prometheus-rules.yml"
+CASES = ROOT / "tests" / "data" / "prometheus" / "alerts.yml"
+"""What makes each rule fire, for `promtool test rules`."""
 
 WHOLE = replace(
     FINE,
@@ -84,7 +91,7 @@ def test_a_database_that_cannot_be_read_is_down_and_nothing_else() -> None:
 
 
 def test_the_alerting_rules_name_metrics_that_exist() -> None:
-    rules = (ROOT / "docs" / "prometheus-rules.yml").read_text("utf-8")
+    rules = RULES.read_text("utf-8")
     named = {
         name
         for expression in re.findall(r"expr: (.+)", rules)
@@ -92,6 +99,39 @@ def test_the_alerting_rules_name_metrics_that_exist() -> None:
     }
     assert len(named) > 10
     assert named <= {name for name, _ in samples(render_metrics(lambda: WHOLE))}
+
+
+def test_each_alerting_rule_has_a_case_in_which_it_fires() -> None:
+    rules = re.findall(r"- alert: (\w+)", RULES.read_text("utf-8"))
+    fires = set(re.findall(r"\{labels: '\{alertname=\"(\w+)\"\}'", CASES.read_text("utf-8")))
+    assert len(rules) > 10
+    assert set(rules) == fires
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not here (on Debian: prometheus)")
+def test_the_alerting_rules_fire_when_they_should_and_only_then() -> None:
+    found = subprocess.run(["promtool", "test", "rules", CASES], capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_the_alerting_rules_name_commands_that_exist() -> None:
+    for said in re.findall(r"Run: monitor ([a-z ]+)", RULES.read_text("utf-8")):
+        command: Command = root
+        words = said.split()
+        while words and isinstance(command, Group):
+            found = command.get_command(Context(command), words.pop(0))
+            assert found is not None, said
+            command = found
+        assert command is not root
+
+
+def test_lists_are_asked_for_at_their_own_interval_and_only_a_bot_that_is_configured_beats() -> None:
+    found = samples(render_metrics(lambda: WHOLE))
+    assert found["monitor_source_interval_seconds", "ring"] == RING.every.total_seconds()
+    assert ("monitor_last_beat_timestamp_seconds", "bot") in found
+    without = samples(render_metrics(lambda: replace(WHOLE, has_bot=False)))
+    assert ("monitor_last_beat_timestamp_seconds", "bot") not in without
+    assert ("monitor_last_beat_timestamp_seconds", "sender") in without
 
 
 def test_they_are_served_on_a_listener_of_their_own() -> None:

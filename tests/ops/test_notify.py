@@ -15,6 +15,8 @@ from monitor import app, config
 from monitor.app import Components
 from monitor.channels import Channel
 from monitor.errors import StoreError, UsageError
+from monitor.messages import render
+from monitor.messages.model import OperatorNotice, Sender
 from monitor.ops.health import HealthFinding, paused_key
 from monitor.ops.notify import GROWN_AFTER, MEMBERS, PAUSED_RETRY, NoticeWay, OperatorNotifier
 from monitor.storage import engine as db
@@ -309,3 +311,11 @@ def test_a_service_finds_its_own_conditions(
     ((_, mail),) = relay[0].mails
     assert "no backup was made yet. Run: monitor backup" in text(mail).replace("\n", " ").replace("  ", " ")
     assert "MB are free" in text(mail)
+
+
+def test_a_condition_that_ends_with_a_period_has_one_before_its_command() -> None:
+    waits = "ring: 6 changes are held: they wait a day."
+    sender = Sender(site_name="Watch", contact="", timezone="UTC")
+    shown = render(OperatorNotice(opened=((waits, "monitor holds list"),)), sender)
+    assert "they wait a day. Run: monitor holds list" in " ".join(shown.text.split())
+    assert "they wait a day.\n" in render(OperatorNotice(opened=((waits, ""),)), sender).text
