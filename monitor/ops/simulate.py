@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from monitor.channels.kinds import kind_of
 from monitor.channels.placeholders import PATTERN
-from monitor.domain import Change, Rendered, State
+from monitor.domain import Change, State
 from monitor.fetch import Fetched, NotModified, Target, Validators
 from monitor.ops.backup import copy_database
 from monitor.outbox import Locate, fan_out
@@ -181,6 +181,6 @@ def _make_samples(
 
 def _make_sample(channel: str, language: str, prepared: PreparedMessage) -> MessageSample:
     rendered = prepared.rendered
-    subject = rendered.subject if isinstance(rendered, Rendered) else ""
+    subject = getattr(rendered, "subject", "")
     text = PATTERN.sub("[...]", kind_of(channel).format_sample(rendered))
     return MessageSample(channel, language, subject, text)

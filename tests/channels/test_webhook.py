@@ -392,3 +392,9 @@ def test_a_wrong_entry_is_refused_with_what_to_write(tmp_path: Path, wrong: str,
     path.write_text(f'[webhook.to.desk]\nplaces = ["IL"]\n{wrong}\n')
     with pytest.raises(ConfigError, match=reason):
         load(path, {})
+
+
+def test_a_sample_for_the_operator_is_the_object_that_would_be_posted() -> None:
+    shown = json.loads(KINDS["webhook"].format_sample(render_webhook(alert(), SENDER)))
+    assert shown["type"] == "agency.changed"
+    assert shown["data"]["changes"][0]["agency"]["name"] == "Hammond Police Department"

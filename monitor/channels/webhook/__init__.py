@@ -52,6 +52,10 @@ class WebhookKind(ChannelKind[WebhookSection]):
 
         return render_webhook
 
+    def format_sample(self, rendered: Any) -> str:
+        """The object that would be posted."""
+        return json.dumps({"type": rendered.kind, "data": rendered.data}, ensure_ascii=False, indent=1)
+
     def operator_addresses(self, section: WebhookSection) -> tuple[OperatorAddress, ...]:
         """The entries of ``[webhook.to]``, by place."""
         return tuple(
