@@ -186,8 +186,9 @@ class Runner:
             return None
         if status == pytest.ExitCode.TESTS_FAILED and (failed := _FAILED.search(text)):
             return failed[1]
-        if status == pytest.ExitCode.INTERRUPTED and "error" in text:
-            return "the tests cannot be collected"  # the changed module cannot be imported
+        if status in {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.USAGE_ERROR} and "error" in text.lower():
+            # the changed module cannot be imported; a whole file named test by test is a usage error then
+            return "the tests cannot be collected"
         raise SystemExit(f"pytest ended with {status}, which says nothing:\n{text[-2000:]}")
 
 

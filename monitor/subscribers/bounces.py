@@ -213,7 +213,7 @@ def _keep_for_the_operator(
         delivery=refusals.load_last_sent(conn, one.id, now - _REPORT_WITHIN),
         lane=keys.compute_lookup(open_outline(keys, one.channel, one.outline).lane),
         answer=f"returned {report.status}",
-        error=reason[:300],
+        error=reason,
         verdict=refusals.POLICY,
         at=now,
     )

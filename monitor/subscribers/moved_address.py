@@ -42,9 +42,9 @@ def is_move(form: Mapping[str, str]) -> bool:
     return _OLD in form
 
 
-def move(conn: Connection, keys: KeyFile, form: Mapping[str, str]) -> bool:
-    """Replace the old address of a subscriber by the new one; False if nobody has the old one, if the new one
-    already has a subscriber, or if it is suppressed.
+def move(conn: Connection, keys: KeyFile, form: Mapping[str, str]) -> None:
+    """Replace the old address of a subscriber by the new one. Nothing changes if nobody has the old one, if
+    the new one has a subscriber already, or if the new one is suppressed.
     """
     channel, new = form["channel"], form["address"]
     one = people.find(conn, channel, lookup(keys, channel, form[_OLD]), for_change=True)
@@ -54,7 +54,6 @@ def move(conn: Connection, keys: KeyFile, form: Mapping[str, str]) -> bool:
         or people.find(conn, channel, address.hashed) is not None
         or people.load_reason(conn, channel, address.hashed) is not None
     ):
-        return False
+        return
     people.update_address(conn, one.id, address)
     log.info("subscriber %d (%s) has a new address", one.id, channel)
-    return True

@@ -71,7 +71,7 @@ def read_owner(
     token: str,
     now: datetime,
     *,
-    for_change: bool = False,
+    for_change: bool,
 ) -> Subscriber | None:
     """Read the subscriber of a valid token for this purpose; ``for_change`` as in `people.get`.
 

@@ -42,11 +42,11 @@ _PURGED = "purged at"
 class Purged:
     """The result of `purge`."""
 
-    unconfirmed: int = 0
-    ended: int = 0
-    deliveries: int = 0
-    counts: int = 0
-    signups: int = 0
+    unconfirmed: int
+    ended: int
+    deliveries: int
+    counts: int
+    signups: int
 
 
 def purge(engine: Engine, now: datetime) -> Purged:

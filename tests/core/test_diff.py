@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from monitor.core.diff import apply, diff, find_respelled, value_of
+from monitor.core.diff import _is_another_row, apply, diff, find_respelled, value_of
 from monitor.core.identity import assign_keys
 from monitor.domain import Change, Kind, Listing
 from tests.core.simulation import agency
@@ -230,3 +230,31 @@ def test_two_spellings_are_one_agency_unless_they_are_in_two_places(
     spelled = [agency("Lake Police Department", "IN", key="1", **{field: was})]
     respelled = [agency("Lake PD", "IN", key="2", **{field: now})]
     assert bool(find_respelled(spelled, respelled)) is paired
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "now", "another"),
+    [
+        ("City of Alder Police Dept", [14, 15], [15], True),
+        ("City of Alder Police Dept", [14], [15], True),
+        ("City of Alder Police Dept", [14], [14], False),
+        ("City of Alder Police Dept", [14, 15], [14, 15], False),
+        ("City of Alder Police Dept", [14], [14, 15], False),
+        ("City of Alder Police Dept", [], [15], False),
+        ("City of Alder Police Dept", [14], [], False),
+        ("Cedar Police Department", [14], [15], False),
+    ],
+)
+def test_another_row_of_an_agency_is_one_with_its_name_and_other_dates(
+    name: str, was: list[int], now: list[int], another: bool
+) -> None:
+    def dated(name: str, days: list[int]) -> Listing:
+        return agency(name, dates=tuple(date(2025, 4, day) for day in days))
+
+    assert _is_another_row(dated("Alder Police Department", was), dated(name, now)) is another
+
+
+def test_two_listings_with_one_key_are_an_error_that_names_the_key() -> None:
+    twice = [structs.replace(agency(name), key=key) for name, key in (("A", "a"), ("B", "b"), ("C", "b"))]
+    with pytest.raises(ValueError, match="two listings have the key 'b'"):
+        diff(twice, [])

@@ -303,3 +303,45 @@ def test_which_rows_are_part_of_an_agency(was: dict[str, Any], row: dict[str, An
         assert (listing.url, listing.documents) == (DOCUMENT, (DOCUMENT,))
         assert listing.county == (one.county or other.county)
         assert listing.city == (one.city or other.city)
+
+
+# which of several candidates a row with an unreadable value is
+
+NEAR, FAR = (41.85, -87.65), (40.11, -88.24)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "shared"),
+    [
+        ({}, {}, False),
+        ({"dates": (DAY, NEXT_DAY)}, {"since": NEXT_DAY}, True),
+        ({"since": DAY}, {"since": NEXT_DAY}, False),
+        ({"since": DAY}, {}, False),
+        ({"url": DOCUMENT}, {"documents": (DOCUMENT, f"{DOCUMENT}?2")}, True),
+        ({"url": DOCUMENT}, {"url": f"{DOCUMENT}?2"}, False),
+        ({"url": DOCUMENT}, {}, False),
+        ({"point": NEAR}, {"point": NEAR}, True),
+        ({"point": NEAR}, {"point": FAR}, False),
+        ({"point": NEAR}, {}, False),
+        ({}, {"point": NEAR}, False),
+        ({"county": "Cook"}, {"county": "COOK"}, True),
+        ({"county": "Cook"}, {"county": "Lake"}, False),
+        ({"county": "Cook"}, {}, False),
+        ({}, {"county": "Cook"}, False),
+    ],
+)
+def test_what_two_rows_of_one_name_share(was: dict[str, Any], now: dict[str, Any], shared: bool) -> None:
+    before, after = agency("Alder Jail", **was), agency("Alder Jail", **now)
+    assert continuity._shares_evidence(before, after) is shared
+
+
+def test_a_row_whose_state_is_read_is_known_by_its_name_and_not_by_its_document() -> None:
+    """A document alone says that an agency was renamed, which is told as such."""
+    lost = publication(
+        [agency("Alder Jail", url=DOCUMENT), agency("Cedar Jail", url=f"{DOCUMENT}?2")]
+    ).listings
+    strangers = {
+        0: agency("Zelkova \ufffd Jail", url=DOCUMENT),
+        1: agency("Birch Jail", None, url=f"{DOCUMENT}?2"),
+    }
+    assert continuity._recognize(lost, strangers) == {1: lost[1]}

@@ -95,6 +95,14 @@ def test_a_form_is_padded_so_that_its_size_says_little() -> None:
     assert (content["frequency"], content["timezone"], content["local_hour"]) == ("at_once", None, None)
 
 
+def test_a_form_of_any_length_is_padded_to_the_next_512_characters() -> None:
+    texts = [form(wish(15, f"{'a' * length}@mail.example")) for length in range(1, 65)]
+    lengths = [len(text.rstrip()) for text in texts]
+    assert lengths == list(range(lengths[0], lengths[0] + 64))
+    assert lengths[0] < 512 < lengths[-1]
+    assert [len(text) for text in texts] == [512 if length <= 512 else 1024 for length in lengths]
+
+
 def test_a_form_has_at_most_250_places() -> None:
     assert len(json.loads(form(wish(MOST_PLACES)))["follows"]) == MOST_PLACES
     with pytest.raises(UsageError, match=f"at most {MOST_PLACES} places"):

@@ -29,6 +29,7 @@ from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people.tables import RateWindowRow, SubscriberRow, SubscriptionRow
 from monitor.subscribers import LinkState, Preferences, Tombstones
 from monitor.subscribers.retention import purge
+from monitor.subscribers.unsubscribe import _clear
 from tests.subscribers.conftest import ANN, ask, count, deliveries, member, token, who, wish
 
 DAY = timedelta(days=1)
@@ -178,6 +179,21 @@ def test_erasing_clears_the_mailbox_of_that_address_only(
     )
     assert again == (False, 0)
     assert len(Tombstones(tmp_path).read()) == 2
+
+
+def test_a_mail_to_several_is_deleted_for_each_of_them_and_one_that_is_gone_is_no_error(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "1.eml").write_text("To: bob@example.org, Ann <ann@example.org>\n\nx\n")
+    (tmp_path / "2.eml").write_text("To: bob@example.org\n\nx\n")
+
+    def theirs(address: str) -> bool:
+        if address == ANN:
+            (tmp_path / "1.eml").unlink()  # somebody else deletes it at this moment
+        return address == ANN
+
+    assert _clear(tmp_path, theirs) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["2.eml"]
 
 
 @pytest.mark.parametrize("restored", [False, True])
@@ -375,12 +391,16 @@ def test_what_came_to_be_owed_to_somebody_while_they_were_forgotten_goes_as_well
 
 
 def test_only_the_program_reads_the_file_of_erasures_and_its_folder(tmp_path: Path, now: datetime) -> None:
-    stones = Tombstones(tmp_path / "data")
+    stones = Tombstones(tmp_path / "new" / "data")
     stones.add("email", "a" * 64, now)
     assert stones.folder.stat().st_mode & 0o777 == 0o700
     (file,) = stones.folder.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(stones.read()) == 1
+    stones.add("email", "b" * 64, now)
+    assert (
+        file.read_text("ascii") == f"{now.isoformat()} email {'a' * 64}\n{now.isoformat()} email {'b' * 64}\n"
+    )
 
 
 @pytest.mark.parametrize("half", [{"channel": "email"}, {"address": "ann@example.org"}, {}])

@@ -25,7 +25,7 @@ from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.key_exchange import unlock
 from monitor.storage.people.tables import SubscriberRow
 from monitor.subscribers import Tombstones
-from tests.subscribers.conftest import ANN, member, token, who
+from tests.subscribers.conftest import ANN, ask, deliveries, member, token, who
 from tests.subscribers.town import Town, link, text
 
 
@@ -45,6 +45,21 @@ def test_an_export_goes_to_the_address_itself(small_town: Town, tmp_path: Path) 
         root, ["subscribers", "export", "no@example.org", "--config", str(tmp_path / "config.toml")]
     )
     assert unknown.exit_code == 2
+
+
+def test_an_export_is_for_who_has_confirmed(sqlite_engine: Engine, keys: KeyFile, now: datetime) -> None:
+    """Otherwise anybody could have mail sent to anybody."""
+
+    def export() -> bool:
+        return subscribers.export(sqlite_engine, keys, channel="email", address="Ann@Example.org", now=now)
+
+    assert not export()
+    ask(sqlite_engine, keys, now)
+    assert not export()
+    assert deliveries(sqlite_engine, "notice") == []
+    subscribers.confirm(sqlite_engine, keys, token(keys, Purpose.CONFIRM, who(sqlite_engine, keys)), now)
+    assert export()
+    assert deliveries(sqlite_engine, "notice") == [("notice", "due", "export 2026-03-01T12:00:00")]
 
 
 def test_erasing_by_command_outlives_a_restored_copy(small_town: Town, tmp_path: Path) -> None:

@@ -170,3 +170,17 @@ def test_an_mbox_is_split_where_a_mail_begins() -> None:
     assert list(mails(one)) == [one]
     assert list(mails(b"")) == [b""]
     assert list(mails(begin + b"\n\n" + begin)) == []
+
+
+def test_a_returned_message_is_no_part_of_the_report() -> None:
+    """Its own headers may be called as the fields of a report are."""
+    more = original("Action: failed\nStatus: 5.1.1", "message/rfc822")
+    assert read(report("Action: delayed\nStatus: 4.4.1", more=more)).reports == (
+        DeliveryReport("delayed", "4.4.1", ""),
+    )
+
+
+def test_a_thousand_characters_of_a_header_are_read() -> None:
+    ours = f"alerts+{BOUNCE}"
+    assert read(f"To: {'x' * (999 - len(ours))}{ours}@watch.example\n\n").claims == (VERP,)
+    assert read(f"To: {'x' * (1000 - len(ours))}{ours}@watch.example\n\n").claims == ()

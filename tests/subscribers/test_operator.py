@@ -1,4 +1,4 @@
-"""The one door: who comes in, what they follow, and that leaving erases them."""
+"""Whom the operator adds and removes, by command and by configuration, and what they follow."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from monitor import subscribers
+from monitor.channels import OperatorAddress
 from monitor.channels.outline import seal_address
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage import people
+from monitor.storage.deliveries import configured_addresses
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people import Follow
 from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
-from monitor.subscribers import Added
+from monitor.subscribers import Added, Followed
 from tests.conftest import own
 
 
@@ -247,6 +249,41 @@ def test_a_suppressed_chat_is_reported_and_stays_out(engine: Engine, keys: KeyFi
         engine, keys, own({"IL": "@gone", "IN": "@here"}), ["ring"], now, channel="telegram"
     )
     assert (followed.added, followed.suppressed) == (1, ("IL",))
+
+
+def test_a_webhook_that_has_ended_is_left_out_and_those_after_it_are_not(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime
+) -> None:
+    """Until its target changes, or the operator revives it."""
+
+    def follow(gone: str) -> Followed:
+        hooks = (
+            OperatorAddress("IL", "gone", target=gone),
+            OperatorAddress("IN", "gone", target=gone),
+            OperatorAddress("WI", "stays", target="https://b.example"),
+        )
+        return subscribers.follow_channels(sqlite_engine, keys, hooks, ["ring"], now, channel="webhook")
+
+    assert follow("https://a.example") == Followed(added=2, ended=0)
+    subscribers.remove(sqlite_engine, keys, now=now, channel="webhook", address="gone")
+    subscribers.remove(sqlite_engine, keys, now=now, channel="webhook", address="stays")
+    with db.transaction(sqlite_engine) as conn:
+        configured_addresses.note_end(conn, "webhook", "gone", "410", now)
+    assert follow("https://a.example") == Followed(added=1, ended=0)
+    assert list(channels(sqlite_engine, keys).values()) == [{"WI"}]
+    assert follow("https://c.example") == Followed(added=1, ended=0)
+    assert sorted(map(sorted, channels(sqlite_engine, keys).values())) == [["IL", "IN"], ["WI"]]
+
+
+def test_only_who_was_subscribed_is_logged_as_ended(
+    sqlite_engine: Engine, keys: KeyFile, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    added = add(sqlite_engine, keys, now)
+    for _ in range(2):
+        subscribers.remove(sqlite_engine, keys, now=now, subscriber=added.subscriber)
+    subscribers.remove(sqlite_engine, keys, now=now, subscriber=99)
+    assert [text for text in caplog.messages if "ended" in text] == [f"subscriber {added.subscriber} ended"]
 
 
 def test_a_wrong_chat_in_the_configuration_changes_nothing(
