@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -90,26 +91,43 @@ def judge_past(
 def _look(
     scratch: Engine, files: Sequence[CapturedFile], watch: PolledSource, parser: Parser
 ) -> Iterator[Capture]:
-    """Poll each file at its moment, and again whenever a waiting change is due before the next one."""
-    watch, parser = replace(watch, longest_gap=_ALWAYS, leads_to=None), _OnceParser(parser)
+    """Look at each file, while the one behind it is parsed."""
+    watch = replace(watch, longest_gap=_ALWAYS, leads_to=None)
     publisher = ServedFiles(tuple(Served(file.at, file.path) for file in files))
-    for file, following in zip(files, [*files[1:], None], strict=True):
-        publisher.now = now = file.at
-        result = poll(scratch, watch, publisher, now=now, parser=parser)
-        outcome = {Result.FAILED: history.FAILED, Result.REJECTED: history.REJECTED}.get(
-            result.outcome, history.GOOD
-        )
-        yield _describe(file, outcome, result.reason if outcome != history.GOOD else "")
-        if outcome != history.GOOD:
-            continue
-        if following is not None:
-            _forget_returning(scratch, watch, following, now, parser)
-        while (due := _find_due(scratch, watch)) is not None:
-            now = max(due, now + _SECOND)
-            if following is not None and now >= following.at:
-                break
-            publisher.now = now
-            poll(scratch, watch, publisher, now=now, parser=parser)
+    with ThreadPoolExecutor(1) as thread:
+        ahead = _AheadParser(parser, thread)
+        ahead.begin(files[0].path.read_bytes(), watch.options)
+        for file, following in zip(files, [*files[1:], None], strict=True):
+            if following is not None:
+                ahead.begin(following.path.read_bytes(), watch.options)
+            yield _look_at(scratch, file, following, watch, publisher, ahead)
+
+
+def _look_at(
+    scratch: Engine,
+    file: CapturedFile,
+    following: CapturedFile | None,
+    watch: PolledSource,
+    publisher: ServedFiles,
+    parser: Parser,
+) -> Capture:
+    """Poll a file at its moment, and as often as anything that waits is due before the next one."""
+    publisher.now = now = file.at
+    result = poll(scratch, watch, publisher, now=now, parser=parser)
+    outcome = {Result.FAILED: history.FAILED, Result.REJECTED: history.REJECTED}.get(
+        result.outcome, history.GOOD
+    )
+    if outcome != history.GOOD:
+        return _describe(file, outcome, result.reason)
+    if following is not None:
+        _forget_returning(scratch, watch, following, now, parser)
+    while (due := _find_due(scratch, watch)) is not None:
+        now = max(due, now + _SECOND)
+        if following is not None and now >= following.at:
+            break
+        publisher.now = now
+        poll(scratch, watch, publisher, now=now, parser=parser)
+    return _describe(file, outcome, "")
 
 
 def _find_due(scratch: Engine, watch: PolledSource) -> datetime | None:
@@ -149,21 +167,26 @@ def _find_returning(missing: Sequence[Listing], there: Sequence[Listing]) -> fro
     return frozenset(listing.key for listing in missing if listing.key not in gone)
 
 
-class _OnceParser:
-    """A parser that caches the last file: each file is read once as the next one, and then as the current
-    one.
+class _AheadParser:
+    """Parses the next file in a thread while the one before it is judged, and each file once: it is looked at
+    as the next one too.
     """
 
-    def __init__(self, parser: Parser) -> None:
-        self._parser = parser
-        self._last: tuple[bytes, Publication] | None = None
+    def __init__(self, parser: Parser, thread: Executor) -> None:
+        self._parser, self._thread = parser, thread
+        self._begun: dict[bytes, Future[Publication]] = {}
         self.pair = parser.pair
         self.find_links = parser.find_links
 
+    def begin(self, body: bytes, options: ParseOptions) -> None:
+        """Begin to parse a body; what was parsed of earlier ones is forgotten, but for the last."""
+        if body not in self._begun:
+            self._begun = dict([*self._begun.items()][-1:])
+            self._begun[body] = self._thread.submit(self._parser.parse, body, options)
+
     def parse(self, body: bytes, options: ParseOptions) -> Publication:
-        if self._last is None or self._last[0] != body:
-            self._last = (body, self._parser.parse(body, options))
-        return self._last[1]
+        self.begin(body, options)
+        return self._begun[body].result()
 
 
 def _describe(file: CapturedFile, outcome: str, reason: str) -> Capture:
