@@ -251,6 +251,7 @@ class Components:
     def _look_at_host(self) -> HostFacts:
         from monitor.keys import NAME
         from monitor.ops.health import HostFacts
+        from monitor.record.signing import find_lost_head
         from monitor.storage.key_exchange import find_key_problem
 
         operator, folder = self.settings.operator, self.settings.data.folder
@@ -265,6 +266,7 @@ class Components:
             key_problem=key_problem,
             key_made=key_problem is not None or (folder / NAME).exists(),
             backup_after=operator.backup_after,
+            lost_head=find_lost_head(self.engine, folder),
         )
 
     def open_notifier(self) -> OperatorNotifier | None:
@@ -274,6 +276,7 @@ class Components:
         from monitor.ops.health import find_problems
         from monitor.ops.notify import OperatorNotifier
         from monitor.ops.open_questions import find_questions
+        from monitor.ops.record_health import find_lasting
 
         ways = notice_ways(self.settings, self.clock)
         if not ways:
@@ -281,7 +284,7 @@ class Components:
 
         def find() -> list[HealthFinding]:
             facts = self.load_health()
-            return [*find_problems(facts), *find_questions(facts)]
+            return [*find_lasting(facts), *find_problems(facts), *find_questions(facts)]
 
         return OperatorNotifier(
             self.engine,

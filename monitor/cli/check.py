@@ -31,6 +31,7 @@ from monitor.ops.doctor import (
     diagnose_domain,
     diagnose_host,
     diagnose_log_key,
+    diagnose_record,
     diagnose_site_role,
 )
 from monitor.ops.mail_diagnosis import diagnose_mail
@@ -102,8 +103,10 @@ def run_doctor(
         found += diagnose_mail(mail, domain, records)
     if app.describe_missing_database(settings) is None:
         with Components.open(settings) as components:
-            found += diagnose_host(components.load_health())
+            facts = components.load_health()
+            found += diagnose_host(facts)
             found.append(diagnose_log_key(components.engine, settings.data.folder))
+            found.append(diagnose_record(facts))
             found += diagnose_site_role(components.engine, settings.database.web_url)
     answers: list[tuple[str, datetime]] = []
 

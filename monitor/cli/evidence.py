@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -93,8 +94,11 @@ def evidence(
 @click.argument("bundle", required=False, type=click.Path(path_type=Path, exists=True))
 @click.option("--key", default="", metavar="KEY", help="The public key of the record, from another place.")
 @click.option("--head", default="", metavar="HEAD", help='"record NUMBER ROOT", as the service published it.')
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line: check, passed, text.")
-def verify(session: Session, bundle: Path | None, key: str, head: str, as_json: bool) -> None:
+@click.option("--proof", type=click.File(), help="What /log/consistency/ of the service has, for --head.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: check, passed, text.")
+def verify(
+    session: Session, bundle: Path | None, key: str, head: str, proof: TextIO | None, as_json: bool
+) -> None:
     """Check BUNDLE (a ZIP file or its folder) offline, as its own verify.py does. Without BUNDLE, check that
     the record in the database continues the published HEAD: every entry is hashed again. Exit 1 when a check
     fails.
@@ -109,7 +113,7 @@ def verify(session: Session, bundle: Path | None, key: str, head: str, as_json: 
         with reading(session.database()) as conn:
             results = list(check_log(conn, head))
     else:
-        results = verifier.verify(_read_bundle(bundle), key, head)
+        results = verifier.verify(_read_bundle(bundle), key, head, proof.read() if proof else "")
     for name, passed, text in results:
         if as_json:
             emit({"check": name, "passed": passed, "text": text})

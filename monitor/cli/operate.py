@@ -239,8 +239,8 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
     due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s), paused (channels that send nothing
     now: channel, until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender:
     last_beat_at, age (s), working; bot (where one is configured): the same, and problem; placements (once the
-    gazetteer or the overrides have changed between two starts): at, gazetteer, listings, moved, areas,
-    people.
+    gazetteer or the overrides were others than at the start before): at, gazetteer, listings, moved, areas,
+    people; forks (where the record went on from an older copy): at, entry, published.
     """
     if alive:
         sys.exit(0 if is_alive(session.settings.data.folder) else 1)
@@ -296,6 +296,8 @@ def _print_status(report: dict[str, Any]) -> None:
             f"{placing['moved']} of {format_count(placing['listings'], 'agency', 'agencies')} got other "
             f"places, and {format_count(placing['people'], 'person', 'people')} an agency in the next message"
         )
+    for fork in report.get("forks", ()):
+        click.echo(f"record: goes on from an older copy since {fork['at']}, without {fork['published']}")
     for part in ("sender", "bot"):
         if (seen := report.get(part)) is not None:
             working = "working" if seen["working"] else "not running"

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from monitor.errors import StoreError
 from monitor.ops.health import HealthFacts, check_host
+from monitor.ops.record_health import check_record
 from monitor.record.signing import find_log_key_problem
 from monitor.storage import grants, meta
 from monitor.storage.engine import connect, reading
@@ -130,6 +131,17 @@ def diagnose_log_key(engine: Engine, folder: Path) -> Diagnosis:
     """Check the key that signs the record. Raises StoreError."""
     problem = find_log_key_problem(engine, folder)
     return Diagnosis("record key", problem is None, problem or "it signs this record, or was not needed yet")
+
+
+def diagnose_record(facts: HealthFacts) -> Diagnosis:
+    """Say whether the database is an older copy than the record that was published, or was one."""
+    if facts.host.lost_head:
+        return Diagnosis("record", False, next(each.problem for each in check_record(facts) if each.remedy))
+    if facts.forks:
+        last = facts.forks[-1]
+        text = f"it goes on from an older copy since {last.at:%Y-%m-%d %H:%M} UTC (its entry {last.entry})"
+        return Diagnosis("record", None, f"{text}: {last.published!r} was published and is not in it")
+    return Diagnosis("record", True, "it continues what was published last")
 
 
 def diagnose_site_role(engine: Engine, web_url: str | None) -> Iterator[Diagnosis]:

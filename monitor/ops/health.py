@@ -29,6 +29,7 @@ from monitor.ops.health_facts import (
     is_alive,
     load_facts,
 )
+from monitor.ops.record_health import check_record, report_forks
 from monitor.storage.deliveries.backlog import OFTEN
 
 __all__ = [
@@ -52,11 +53,6 @@ __all__ = [
 
 
 _CANARY_GRACE = timedelta(minutes=15)  # the minimum, for a short interval
-
-
-SIGNED_WITHIN = timedelta(hours=1)
-
-"""`monitor run` signs the record every 5 minutes, `monitor poll` each time."""
 
 
 _RECORDS = dict.fromkeys(
@@ -308,13 +304,6 @@ def check_bot(seen: HealthFacts) -> Iterator[HealthFinding]:
     yield HealthFinding("bot", text, BOT, notify=True, remedy="monitor telegram test")
 
 
-def check_record(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find a public record that is no longer signed."""
-    if seen.unsigned_since is not None and seen.now - seen.unsigned_since > SIGNED_WITHIN:
-        problem = f"the record is not signed since {_iso(seen.unsigned_since)}; see the log of `monitor run`"
-        yield HealthFinding("record", problem, "record", notify=True)
-
-
 def check_documents(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find a file of documents that cannot be read, rows of it that match no agency, and lost agreements."""
     if count := seen.agreements_not_kept:
@@ -400,6 +389,8 @@ def report(seen: HealthFacts) -> dict[str, Any]:
     }
     if seen.placing is not None:
         whole["placements"] = seen.placing
+    if seen.forks:
+        whole["forks"] = report_forks(seen)
     if seen.has_bot:
         problem = next((finding.problem for finding in found if finding.part == "bot"), None)
         whole["bot"] = {**_beat_report(seen.bot_beat, seen.now), "problem": problem}

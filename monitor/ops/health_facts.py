@@ -24,6 +24,7 @@ from monitor.storage.engine import reading
 from monitor.storage.heartbeats import StandingLoop
 from monitor.storage.lists import agreements, documents, log_rows, overview, placement_rows
 from monitor.storage.lists.documents import DocumentsState
+from monitor.storage.lists.log_rows import RecordFork
 from monitor.storage.lists.overview import SourceOverview
 from monitor.storage.lists.placement_rows import UnplacedListing
 from monitor.storage.people import signups
@@ -47,9 +48,10 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """Facts about the machine: free bytes on the data disk (None: not known) and the lower limit, why the key
-    cannot be used (None: it can), whether one was created, the time of the last backup, and the age from
-    which one is old (None: not checked).
+    """What the machine says: bytes free where the data is (None: not known) and how many are too few, why the
+    key cannot be used (None: it can), whether one was made, when the last backup was made, and after how long
+    one is old (None: nobody checks). ``lost_head`` is a published head of the record that the database does
+    not continue (None: it continues it).
     """
 
     disk_free: int | None = None
@@ -58,6 +60,7 @@ class HostFacts:
     key_made: bool = True
     last_backup_at: datetime | None = None
     backup_after: timedelta | None = None
+    lost_head: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,13 @@ class HealthFacts:
     """All facts for the checks.
 
     ``configured`` are the channels with a transport; ``pauses`` those of configured channels. ``fenced`` says
-    why nothing is sent (None: sending is allowed). ``signups`` were counted within this hour,
-    ``signups_an_hour`` is their limit. ``suppressed`` addresses were closed within a day; ``living`` counts
-    the others, read only during a wave. ``canary_every`` is the interval of the canary (None: there is none),
-    ``canary`` its last result. ``ended`` are configured addresses that reported that they are gone.
-    ``standing`` are the loops that hang. ``unsigned_since`` is the time of the first entry of the record that
-    no signature covers. ``placing`` is the result of the last change of the gazetteer
-    (`storage.meta.PLACING`).
+    why nothing is sent (None: it is). ``signups`` were counted within this hour, ``signups_an_hour`` is their
+    limit. ``suppressed`` addresses were closed within a day; ``living`` counts the others, read only during a
+    wave. ``canary_every`` is the interval of the canary (None: there is none), ``canary`` what became of it.
+    ``ended`` are addresses of the configuration that said that they are gone. ``standing`` are the loops that
+    stand still. ``unsigned_since`` is the time of the first entry of the record that no signature covers.
+    ``forks`` say when it went on from an older copy.
+    ``placing`` is what the last step to another gazetteer did (`storage.meta.PLACING`).
     """
 
     now: datetime
@@ -102,6 +105,7 @@ class HealthFacts:
     bot_beat: datetime | None
     bot_trouble: str | None
     unsigned_since: datetime | None = None
+    forks: tuple[RecordFork, ...] = ()
     host: HostFacts = HostFacts()
     waves: tuple[Wave, ...] = ()
     standing: tuple[StandingLoop, ...] = ()
@@ -204,6 +208,7 @@ def load_facts(
             bot_beat=heartbeats.load_latest(conn, "bot"),
             bot_trouble=meta.get(conn, meta.BOT_TROUBLE),
             unsigned_since=log_rows.load_unsigned_since(conn),
+            forks=log_rows.load_forks(conn),
             host=replace(host, last_backup_at=_read_last_backup(conn)),
             waves=refusals.load_waves(conn, now - DAY),
             standing=heartbeats.load_standing_loops(conn, now - SILENT_AFTER),

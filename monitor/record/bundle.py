@@ -124,8 +124,9 @@ def build_bundle(evidence: BundleContents, signer: Signer) -> dict[str, bytes]:
         "checkpoint": evidence.checkpoint.encode(),
         "key.txt": f"{verifier}\n".encode(),
         "verify.py": read_verifier(),
-        "polls.warc.gz": _encode_archive(evidence),
     }
+    if archive := _encode_archive(evidence):  # empty, and no archive, where no publication is kept
+        files["polls.warc.gz"] = archive
     if evidence.retractions:
         files["retractions.ndjson"] = b"".join(entry.line for entry in evidence.retractions)
     files |= {body.path: body.content for body in evidence.bodies if body.content is not None}

@@ -48,6 +48,8 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
         first = f"the record of {stands.size} entries continues the one of {size} that was published"
     else:
         first = f"the first {size} entries are not those that were published: it is another history"
+        for fork in log_rows.load_forks(conn):
+            first += f"; entry {fork.entry} says that it goes on from an older copy than {fork.published!r}"
     entries = "every entry has the hash that is stored for it"
     if not whole:
         entries = (

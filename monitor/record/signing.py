@@ -35,6 +35,7 @@ from monitor.record.log_key import (
 from monitor.record.tree import compute_root
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import log_rows
+from monitor.storage.lists.log_rows import RecordFork
 
 logger = logging.getLogger(__name__)
 
@@ -152,6 +153,18 @@ def find_fork(engine: Engine, verifiers: Sequence[Verifier], folder: Path) -> Ch
     return published
 
 
+def find_lost_head(engine: Engine, folder: Path) -> str | None:
+    """The published head that the database does not continue and does not say so yet; None if there is none,
+    or if the key that signed it cannot be read. Raises StoreError.
+    """
+    try:
+        verifiers = _list_verifiers(load_log_key(folder))
+    except KeyFileError:
+        return None
+    lost = find_fork(engine, verifiers, folder)
+    return None if lost is None else lost.head
+
+
 def _report_fork(engine: Engine, verifiers: Sequence[Verifier], folder: Path, now: datetime) -> None:
     lost = find_fork(engine, verifiers, folder)
     if lost is None:
@@ -162,7 +175,8 @@ def _report_fork(engine: Engine, verifiers: Sequence[Verifier], folder: Path, no
         lost.head,
     )
     with transaction(engine) as conn:
-        log.append_entry(conn, {"type": "fork", "at": format_time(now), "published": lost.head}, now)
+        entry = log.append_entry(conn, {"type": "fork", "at": format_time(now), "published": lost.head}, now)
+        log_rows.add_fork(conn, RecordFork(now, entry, lost.head))
     (folder / HEAD).unlink(missing_ok=True)
 
 

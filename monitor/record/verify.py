@@ -1,24 +1,26 @@
 #!/usr/bin/env python3
 """Check an evidence bundle of Map Monitor, offline. Needs only Python 3.8 or newer; sends and writes nothing.
 
-    python3 verify.py [FOLDER] [--key KEY] [--head "record NUMBER ROOT"]
+    python3 verify.py [FOLDER] [--key KEY] [--head "record NUMBER ROOT" [--proof FILE]]
 
 FOLDER is the unpacked bundle, by default that of this script. KEY is the public key of the record, HEAD the
-last line of any mail of the service, both from another place than the bundle. Exit code 0: all checks passed.
+last line of any mail of the service, both from another place than the bundle. FILE is what the service has
+at /log/consistency/, for a head of another size than the bundle. Exit code 0: all checks passed.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
-import hashlib
 import io
 import json
 import pathlib
 import sys
 import zipfile
-from typing import Any, Iterable
+from hashlib import sha256, sha512
+from typing import Any, Iterable, Tuple
 
+Result = Tuple[str, bool, str]
 SUMS, SEAL, BODIES = "SHA256SUMS", "SHA256SUMS.sig", "bodies/"
 REQUIRED = ("README.txt", "LEEME.txt", "statement.html", "claim.json", "polls.ndjson", "changes.ndjson",
             "proofs.json", "checkpoint", "key.txt", "verify.py")  # fmt: skip
@@ -48,10 +50,9 @@ def decode_point(encoded: bytes) -> tuple[int, int, int, int]:
     y, sign = number & ((1 << 255) - 1), number >> 255
     square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(square, (P + 3) // 8, P)
-    if (x * x - square) % P:
-        x = x * ROOT_OF_MINUS_ONE % P
-    if y >= P or (x * x - square) % P or (x == 0 and sign):
-        raise VerificationFailed("a key or a signature is not a valid one")
+    x = x * ROOT_OF_MINUS_ONE % P if (x * x - square) % P else x
+    valid = y < P and (x * x - square) % P == 0 and (x or not sign)
+    require(valid, "a key or a signature is not a valid one")
     x = P - x if x & 1 != sign else x
     return (x, y, 1, x * y % P)
 
@@ -64,19 +65,17 @@ def add_points(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tu
 
 
 def multiply_point(factor: int, point: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    result = (0, 1, 1, 0)
-    while factor:
-        if factor & 1:
-            result = add_points(result, point)
-        point, factor = add_points(point, point), factor >> 1
-    return result
+    if not factor:
+        return (0, 1, 1, 0)
+    even = multiply_point(factor >> 1, add_points(point, point))
+    return add_points(even, point) if factor & 1 else even
 
 
 def verify_ed25519(key: bytes, text: bytes, signature: bytes) -> bool:
     if len(key) != 32 or len(signature) != 64:
         return False
     s = int.from_bytes(signature[32:], "little")
-    k = int.from_bytes(hashlib.sha512(signature[:32] + key + text).digest(), "little") % L
+    k = int.from_bytes(sha512(signature[:32] + key + text).digest(), "little") % L
     left = multiply_point(s, decode_point(BASE))
     right = add_points(decode_point(signature[:32]), multiply_point(k, decode_point(key)))
     same = ((left[at] * right[2] - right[at] * left[2]) % P == 0 for at in (0, 1))
@@ -88,40 +87,35 @@ def canonical(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def require(holds: object, reason: str) -> None:
     if not holds:
         raise VerificationFailed(reason)
 
 
-def encode(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
 def decode(text: str) -> bytes:
-    content = base64.b64decode(text, validate=True)
-    require(encode(content) == text, "a hash or signature is not in its one canonical spelling")
+    try:
+        content = base64.b64decode(text, validate=True)
+    except ValueError:
+        content = b""
+    same = base64.b64encode(content).decode() == text
+    require(same, "a hash, a key or a signature is not written as one (base64)")
     return content
 
 
 def parse_key(text: str) -> tuple[str, bytes, bytes]:
     """Name, id and key of the public key of a log (https://c2sp.org/signed-note)."""
-    name, id_, encoded = text.strip().split("+", 2)
+    name, id_, encoded = [*text.strip().split("+", 2), "", ""][:3]
     decoded = decode(encoded)
-    expected = hashlib.sha256(name.encode() + b"\n" + decoded).digest()[:4]
-    require(
-        decoded[:1] == b"\x01" and expected.hex() == id_, "the public key does not match its check digits"
-    )
+    expected = sha256(name.encode() + b"\n" + decoded).digest()[:4]
+    known = (decoded[:1], expected.hex()) == (b"\x01", id_)
+    require(known, "the public key does not match its check digits")
     return name, expected, decoded[1:]
 
 
-def open_note(note: bytes, key: str, what: str) -> list[str]:
+def open_note(note: str, key: str, what: str) -> list[str]:
     """The lines of a note that the key signed, after the first, which is the name of the record."""
     name, id_, public = parse_key(key)
-    text, _, signatures = note.decode().rpartition("\n\n")
+    text, _, signatures = note.rpartition("\n\n")
     text += "\n"
     for line in signatures.split("\n")[:-1]:
         mark, signer, encoded = line.split(" ")
@@ -133,34 +127,44 @@ def open_note(note: bytes, key: str, what: str) -> list[str]:
     raise VerificationFailed(f"{what} is not signed by the record's key: it or its signature was changed")
 
 
-def climb(leaf: bytes, index: int, size: int, proof: Iterable[bytes]) -> bytes | None:
-    """The root that a proof of inclusion leads to (RFC 9162, 2.1.3.2)."""
-    place, last, node = index, size - 1, hashlib.sha256(b"\x00" + leaf).digest()
+def climb(node: bytes, index: int, size: int, proof: Iterable[bytes]) -> tuple[bytes, bytes]:
+    """The root that a proof leads to from a hash at this place, and that of all up to it (RFC 9162, 2.1)."""
+    place, last, left = index, size - 1, node
     for step in proof:
         if last <= 0 or place > last:
-            return None
+            return b"", b""
         if place & 1 or place == last:
-            node = hashlib.sha256(b"\x01" + step + node).digest()
+            node = sha256(b"\x01" + step + node).digest()
+            left = sha256(b"\x01" + step + left).digest()
             while not place & 1 and place:
                 place, last = place >> 1, last >> 1
         else:
-            node = hashlib.sha256(b"\x01" + node + step).digest()
+            node = sha256(b"\x01" + node + step).digest()
         place, last = place >> 1, last >> 1
-    return node if last == place == 0 else None
+    return (node, left) if last == place == 0 else (b"", b"")
+
+
+def continues(old: bytes, first: int, new: bytes, size: int, steps: list[bytes]) -> bool:
+    """Whether the record of this size begins with the ``first`` entries of the old root (2.1.4.2)."""
+    place, last = first - 1, size - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    node, *rest = [old, *steps] if not first & (first - 1) else (steps or [b""])
+    return climb(node, place, last + 1, rest) == (new, old) if first < size else old == new
 
 
 class Bundle:
     """The files of a bundle by name, each parsed when a check first needs it."""
 
-    def __init__(self, files: dict[str, bytes], key: str, head: str) -> None:
-        self.files, self.known_key, self.head = files, key.strip(), head
+    def __init__(self, files: dict[str, bytes], key: str, head: str, proof: str) -> None:
+        self.files, self.known_key, self.head, self.proof = files, key.strip(), head, proof
+        self.key = self.known_key or files.get("key.txt", b"").decode("ascii", "replace").strip()
+        self.read: dict[str, None] = {}  # by the check that runs
 
     def text(self, name: str) -> str:
         require(name in self.files, f"the file {name} is missing")
+        self.read[name] = None
         return self.files[name].decode()
-
-    def key(self) -> str:
-        return self.known_key or self.text("key.txt").strip()
 
     def claim(self) -> dict[str, Any]:
         claim: dict[str, Any] = json.loads(self.text("claim.json"))
@@ -173,10 +177,8 @@ class Bundle:
         written = self.text(name) if name in self.files or kind != "retraction" else ""
         for at, line in enumerate(written.split("\n")[:-1], 1):
             value = json.loads(line)
-            require(
-                canonical(value) == line.encode(), f"line {at} of {name} is not written as it was recorded"
-            )
-            entry = value["entry"]
+            same, entry = canonical(value) == line.encode(), value["entry"]
+            require(same, f"line {at} of {name} is not written as it was recorded")
             fits = entry["type"] == kind and entry["source"] == source
             require(fits, f"line {at} of {name} is of another kind or of another list")
             lines.append(value)
@@ -184,15 +186,13 @@ class Bundle:
 
     def bodies(self) -> dict[str, bytes]:
         found = {name: body for name, body in self.files.items() if name.startswith(BODIES)}
+        self.read.update(dict.fromkeys(found))
         return {name[len(BODIES) :].partition(".")[0]: body for name, body in found.items()}
 
-    def missing(self) -> str:
-        return ", ".join(str(name)[:12] for name in self.claim()["not_kept"])
-
-    def checkpoint(self) -> tuple[int, bytes]:
-        size, root = open_note(self.files["checkpoint"], self.key(), "the checkpoint")
+    def checkpoint(self) -> tuple[int, str]:
+        size, root = open_note(self.text("checkpoint"), self.key, "the checkpoint")
         require(size == str(int(size)), "the checkpoint is not written as it was recorded")
-        return int(size), decode(root)
+        return int(size), root
 
 
 def check_files(bundle: Bundle) -> str:
@@ -201,26 +201,23 @@ def check_files(bundle: Bundle) -> str:
         require(name in listed, f"{name} is not in the list of files, although every bundle has it")
     for name, digest in listed.items():
         require(name in bundle.files, f"the file {name!r}, which is in the list of files, is missing")
-        require(
-            sha256(bundle.files[name]) == digest, f"the file {name} was changed after the bundle was made"
-        )
+        same = sha256(bundle.files[name]).hexdigest() == digest
+        require(same, f"the file {name} was changed after the bundle was made")
     for name in bundle.files:
         require(name in listed or not name.startswith(BODIES), f"{name} was added after the bundle was made")
-    added = ", ".join(sorted(repr(name) for name in set(bundle.files) - {*listed, SUMS, SEAL}))
-    added = f"; NOT of the bundle, and not checked: {added}" if added else ""
-    return f"{len(listed)} files are as they were when the bundle was made{added}"
+    added = sorted(set(bundle.files) - {*listed, SUMS, SEAL})
+    others = f"; NOT of the bundle, and not checked: {str(added)[1:-1]}" if added else ""
+    return f"{len(listed)} files are as they were when the bundle was made{others}"
 
 
 def check_key(bundle: Bundle) -> str:
     own = bundle.text("key.txt").strip()
-    require(bundle.key() == own, "the bundle was signed with another key than the one that you gave")
-    (line,) = open_note(bundle.files[SEAL], own, "the list of files")
-    require(
-        line == f"sha256 {sha256(bundle.files[SUMS])}", "the list of files is not the one that was signed"
-    )
-    require(
-        parse_key(own)[0] == bundle.claim()["origin"], "the key is that of another record than the claim's"
-    )
+    require(bundle.key == own, "the bundle was signed with another key than the one that you gave")
+    (line,) = open_note(bundle.text(SEAL), own, "the list of files")
+    same = line == f"sha256 {sha256(bundle.text(SUMS).encode()).hexdigest()}"
+    require(same, "the list of files is not the one that was signed")
+    same = parse_key(own)[0] == bundle.claim()["origin"]
+    require(same, "the key is that of another record than the claim's")
     known = "the one that you gave" if bundle.known_key else f"to be compared with the published one: {own}"
     return f"the key signed the list of files; it is {known}"
 
@@ -229,75 +226,68 @@ def check_entries(bundle: Bundle) -> str:
     size, root = bundle.checkpoint()
     proofs = json.loads(bundle.text("proofs.json"))
     entries = bundle.lines("poll") + bundle.lines("changes") + bundle.lines("retraction")
-    numbers = sorted(str(line["number"]) for line in entries)
-    require(numbers == sorted(proofs), "entries and proofs do not match: one of them is missing")
+    complete = sorted(str(line["number"]) for line in entries) == sorted(proofs)
+    require(complete, "entries and proofs do not match: one of them is missing")
     for line in entries:
-        number, content = line["number"], canonical(line["entry"])
-        reached = climb(content, number, size, map(decode, proofs[str(number)]))
-        require(
-            reached == root, f"entry {number} was changed: the signed record has another one in its place"
-        )
-    return f"all {len(entries)} are in the signed record, at their places; record {size} {encode(root)}"
+        number, leaf = line["number"], sha256(b"\x00" + canonical(line["entry"])).digest()
+        same = climb(leaf, number, size, map(decode, proofs[str(number)]))[0] == decode(root)
+        require(same, f"entry {number} was changed: the signed record has another one in its place")
+    return f"all {len(entries)} are in the signed record, at their places; record {size} {root}"
 
 
 def check_polls(bundle: Bundle) -> str:
     claim, polls = bundle.claim(), bundle.lines("poll")
-    require(polls, "there is no poll")
+    require(polls, "polls.ndjson has none of the polls that were recorded")
     for line, following in zip(polls, polls[1:]):
         a, b = line["entry"], following["entry"]
         in_order = a["poll"] + 1 == b["poll"] and line["number"] < following["number"] and a["at"] <= b["at"]
         require(in_order, f"after poll {a['poll']} comes poll {b['poll']}: polls are missing or out of order")
     for line in polls:
         for part in ("headers", "request"):
-            fits = line["entry"].get(part) == (sha256(canonical(line[part])) if part in line else None)
+            given = sha256(canonical(line[part])).hexdigest() if part in line else None
+            fits = line["entry"].get(part) == given
             require(fits, f"what stands here as {part} of poll {line['entry']['poll']} was not recorded")
     first, last = polls[0]["entry"], polls[-1]["entry"]
     complete = (first["poll"], last["poll"]) == (claim["first_poll"], claim["last_poll"])
     require(complete, "the first or the last poll that the claim names is missing")
-    failed = sum(line["entry"]["outcome"] == "failed" for line in polls)
+    failed = [line["entry"]["outcome"] for line in polls].count("failed")
     return f"{len(polls)} in a row, none missing, {failed} failed, from {first['at']} to {last['at']}"
 
 
 def check_bodies(bundle: Bundle) -> str:
     bodies, seen = bundle.bodies(), {line["entry"].get("body") for line in bundle.lines("poll")}
     for name, content in bodies.items():
-        require(sha256(content) == name, f"the publication {name[:12]} was changed: its hash is another one")
+        same = sha256(content).hexdigest() == name
+        require(same, f"the publication {name[:12]} was changed: its hash is another one")
         require(name in seen, f"the publication {name[:12]} was seen in none of these polls")
-    missing = bundle.missing()
-    by_hash = f"; known by hash only: {missing}" if missing else ""
-    return f"{len(bodies)} as received, each with its hash{by_hash}"
-
-
-def read_part(body: bytes, part: str) -> bytes:
-    """A body, or a named part of it when it is a workbook."""
-    return zipfile.ZipFile(io.BytesIO(body)).read(part) if part else body
+    missing = ", ".join(name[:12] for name in bundle.claim()["not_kept"])
+    return f"{len(bodies)} as received, each with its hash" + (missing and f"; known by hash only: {missing}")
 
 
 def check_claim(bundle: Bundle) -> str:
     claim, bodies, polls = bundle.claim(), bundle.bodies(), bundle.lines("poll")
+    known = {None, *bodies, *claim["not_kept"]}
     for side, line in (("before", polls[0]), ("after", polls[-1])):
-        if side in claim:
-            fits = line["entry"].get("body") == claim[side]
-            require(fits, f"the poll {side} the change did not see the publication that the claim names")
-            known = claim[side] in bodies or claim[side] in claim["not_kept"]
-            require(known, f"the publication {side} the change is missing")
-    for quote in claim["present"]:
-        text, at = quote["text"].encode(), quote["offset"]
-        found = read_part(bodies[quote["body"]], quote["part"])[at : at + len(text)] == text
-        require(text and found, f"the publication {quote['body'][:12]} has not the quoted text at its place")
-    for quote in claim["absent"]:
-        found = quote["text"].encode() in read_part(bodies[quote["body"]], quote["part"])
-        require(not found, f"the publication {quote['body'][:12]} has a text that the claim says it lacks")
+        fits = side not in claim or line["entry"].get("body") == claim[side]
+        require(fits, f"the poll {side} the change did not see the publication that the claim names")
+        require(claim.get(side) in known, f"the publication {side} the change is missing")
+    wrong = {"present": "has not the quoted text at its place", "absent": "has what the claim says it lacks"}
+    for side, reason in wrong.items():
+        for quote in claim[side]:
+            text, at, body = quote["text"].encode(), quote["offset"], bodies[quote["body"]]
+            part = zipfile.ZipFile(io.BytesIO(body)).read(quote["part"]) if quote["part"] else body
+            found = text in part if side == "absent" else part[at : at + len(text)] != text
+            require(text and not found, f"the publication {quote['body'][:12]} {reason}")
     recorded = [change for line in bundle.lines("changes") for change in line["entry"]["changes"]]
-    claimed = "change" not in claim or claim["change"] in recorded
+    claimed = claim.get("change") in [None, *recorded]
     require(claimed, "the change that is claimed is not among the recorded ones")
     taken_back = [line["entry"] for line in bundle.lines("retraction")]
     same = [entry["at"] for entry in taken_back] == claim.get("retracted", [])
     require(same, "the claim and the record disagree whether the change was retracted")
     about = all(entry["retracts"] == claim.get("change") for entry in taken_back)
     require(about, "a retraction is of another change than the claim")
-    unseen = f" (not checked in {bundle.missing()}, whose bytes were not kept)" if claim["not_kept"] else ""
-    return str(claim["sentence"]) + unseen
+    missing = ", ".join(name[:12] for name in claim["not_kept"])
+    return str(claim["sentence"]) + (missing and f" (not checked in {missing}, whose bytes were not kept)")
 
 
 def check_head(bundle: Bundle) -> str:
@@ -305,27 +295,34 @@ def check_head(bundle: Bundle) -> str:
     if not bundle.head:
         return "not compared with a head that you received earlier: none was given (--head)"
     number, known = [*bundle.head.partition("record ")[2].split(), "", ""][:2]
-    require(number.isdigit() and known, 'the head that you gave is none: it reads "record NUMBER ROOT"')
-    if int(number) != size:
-        return f"not compared: the head has {number} entries, this bundle {size}"
-    require(known == encode(root), "the head that you received is of another history: one of them was forged")
-    return "the head that you received is that of this bundle"
+    valid = number.isascii() and number.isdigit() and int(number) and len(known) == 44
+    require(valid, 'the head that you gave is none: it reads "record NUMBER ROOT"')
+    (first, old), (last, new) = sorted([(int(number), decode(known)), (size, decode(root))])
+    if first < last and not bundle.proof:
+        where = f"/log/consistency/{first}/{last} of the service ({bundle.claim()['origin']})"
+        return f"NOT compared: save what is at {where} as a file, and run this again with --proof FILE"
+    same = continues(old, first, new, last, list(map(decode, bundle.proof.split())))
+    reason = "one was forged, the record goes on from an older copy, or --proof is for other numbers"
+    require(same, f"the head that you received is of another history than this bundle: {reason}")
+    return f"the head that you received and this bundle are of one history ({first} and {last} entries)"
 
 
-CHECKS = (("Files", check_files), ("Key", check_key),
-          ("Entries", check_entries), ("Polls", check_polls), ("Publications", check_bodies),
-          ("Claim", check_claim), ("Head", check_head))  # fmt: skip
+CHECKS = (("Files", check_files), ("Key", check_key), ("Entries", check_entries), ("Polls", check_polls),
+          ("Publications", check_bodies), ("Claim", check_claim), ("Head", check_head))  # fmt: skip
 
 
-def verify(files: dict[str, bytes], key: str = "", head: str = "") -> list[tuple[str, bool, str]]:
+def verify(files: dict[str, bytes], key: str = "", head: str = "", proof: str = "") -> list[Result]:
     """Name, success and explanation of every check."""
-    bundle, results = Bundle(files, key, head), []
+    bundle, results = Bundle(files, key, head, proof), []
     for name, check in CHECKS:
+        bundle.read.clear()
         try:
             results.append((name, True, check(bundle)))
-        except Exception as error:  # whatever a changed file makes of the parsers, it is a failed check
-            damage = f"a file is missing or not written as it was recorded ({type(error).__name__}: {error})"
-            results.append((name, False, str(error) if isinstance(error, VerificationFailed) else damage))
+        except VerificationFailed as error:
+            results.append((name, False, str(error)))
+        except Exception:  # whatever a changed file makes of the parsers, it is a failed check
+            damage = f"changed, cut short, emptied or exchanged, at least one: {', '.join(bundle.read)}"
+            results.append((name, False, damage))
     return results
 
 
@@ -334,10 +331,12 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", default=pathlib.Path(__file__).resolve().parent)
     parser.add_argument("--key", default="", help="public key of the record, not from the bundle")
     parser.add_argument("--head", default="", help='"record NUMBER ROOT": the last line of a mail')
+    parser.add_argument("--proof", type=argparse.FileType(), help="what /log/consistency/ of the service has")
     arguments = parser.parse_args()
     paths = [path for path in pathlib.Path(arguments.folder).rglob("*") if path.is_file()]
     files = {path.relative_to(arguments.folder).as_posix(): path.read_bytes() for path in paths}
-    results = verify(files, arguments.key, arguments.head)
+    proof = arguments.proof.read() if arguments.proof else ""
+    results = verify(files, arguments.key, arguments.head, proof)
     for name, passed, text in results:
         print(f"{'OK' if passed else 'FAIL':<5} {name:<13} {text}")
     good = all(passed for _, passed, _ in results)

@@ -45,6 +45,9 @@ PLACING = "last step to another gazetteer"
 ``gazetteer``, and the counts of `outbox.placing.PlacingReport`.
 """
 
+FORKS = "forks of the record"
+"""The fact that holds when the record went on from an older copy, as JSON (`lists.log_rows.RecordFork`)."""
+
 AREAS_VERSION = "gazetteer of followed areas"
 """The fact that holds the version of the gazetteer from which the followed areas were last read."""
 

@@ -60,7 +60,7 @@ def data_page(request: Request) -> Response:
         return missing(request)
     with reading(site.engine) as conn:
         moves = record_rows.find_moves(conn)
-        note = log_rows.load_checkpoint(conn)
+        note, forks = log_rows.load_checkpoint(conn), log_rows.load_forks(conn)
     found = [
         ListFiles(name, built, *moves[name]) for name, built in files.build_all().items() if name in moves
     ]
@@ -71,6 +71,7 @@ def data_page(request: Request) -> Response:
         fields={table: list(model.model_fields) for table, model in TABLES.items()},
         licence=data_package.LICENCES[files.terms.licence],
         head=None if note is None else read_checkpoint(note).head,
+        forks=forks,
         dumps=[(path.name, path.stat().st_size) for path in dump.list_dumps(files.folder / "dump")],
     )
     answer.headers["Link"] = (

@@ -1,15 +1,18 @@
-"""The log of the record for other programs, as specified by https://c2sp.org/tlog-tiles: its checkpoint, its
-key, its tiles.
+"""The log of the record for other programs, as https://c2sp.org/tlog-tiles asks: its checkpoint, its key, its
+tiles; and proofs that join two of its states.
 
 Any site may read it. It contains nothing about subscribers.
 """
 
 from __future__ import annotations
 
+import base64
+
 from fastapi import APIRouter, Request, Response
 
-from monitor.record.log import read_tile
+from monitor.record.log import read_nodes, read_tile
 from monitor.record.tiles import WIDTH, parse_tile_path
+from monitor.record.tree import prove_consistency
 from monitor.storage.engine import reading
 from monitor.storage.lists import log_rows
 from monitor.web.pages import get, site_of
@@ -48,6 +51,18 @@ def tile(request: Request, path: str) -> Response:
         return _missing()
     kept = _FOREVER if width == WIDTH else {}
     return Response(content, media_type="application/octet-stream", headers=kept)
+
+
+@get(router, "/log/consistency/{first:int}/{size:int}")
+def consistency(request: Request, first: int, size: int) -> Response:
+    """Answer with the proof that the record of ``size`` entries begins with that of ``first`` (RFC 9162,
+    2.1.4): hashes in base64, one in a line. `verify.py` takes it as --proof.
+    """
+    with reading(site_of(request).engine) as conn:
+        if not 0 < first <= size <= log_rows.load_head(conn).size:
+            return _missing()
+        proof = prove_consistency(first, size, read_nodes(conn))
+    return _text("".join(f"{base64.b64encode(step).decode()}\n" for step in proof))
 
 
 def _text(content: str) -> Response:

@@ -435,6 +435,38 @@ def test_a_record_that_nobody_signs_is_a_problem(
     assert "put back" in polled.stderr
 
 
+def test_a_restored_older_copy_that_goes_on_is_said_to_the_operator(
+    run: Run, server: Server, tmp_path: Path
+) -> None:
+    server.put("/list.csv", csv(agencies(30)))
+    assert run("poll").exit_code == 0
+    assert run("backup", "--to", str(tmp_path / "backups")).exit_code == 0
+    server.put("/list.csv", csv([*agencies(30), agency(77)]))
+    assert run("poll").exit_code == 0
+    published = read_checkpoint((tmp_path / "data" / "log.head").read_text()).head
+    assert "forks" not in json.loads(run("status", "--json").stdout)
+    (copy,) = (tmp_path / "backups").iterdir()
+    assert run("restore", str(copy), "--replace", "--yes").exit_code == 0
+
+    (before,) = [
+        each for each in json.loads(run("status", "--json").stdout)["problems"] if "older copy" in each
+    ]
+    assert published in before
+    assert "FAIL record: " in (looked := run("doctor").output)
+    assert published in looked
+    assert run("poll").exit_code == 0  # it goes on
+
+    report = json.loads(run("status", "--json").stdout)
+    (fork,) = report["forks"]
+    assert fork["published"] == published
+    (after,) = [each for each in report["problems"] if "older copy" in each]
+    assert f"its entry {fork['entry']}" in after
+    assert f"record: goes on from an older copy since {fork['at']}" in run("status").output
+    assert f"(its entry {fork['entry']})" in run("doctor").output
+    checked = run("verify", "--head", published)
+    assert checked.exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("site", "name"),
     [('public_url = "https://wächter.example:8443"', "xn--wchter-bua.example/log"), ("", "map-monitor/")],
@@ -459,7 +491,7 @@ def test_export_writes_web_archives_that_another_instance_imports(
     archive = tmp_path / "out" / "list" / "polls.warc.gz"
     content = archive.read_bytes()
     assert told["polls.warc.gz"]["sha256"] == hashlib.sha256(content).hexdigest()
-    assert (tmp_path / "out" / "list" / "agreements.warc.gz").read_bytes() == b""
+    assert not (tmp_path / "out" / "list" / "agreements.warc.gz").exists()  # no agreement is kept
     with archive.open("rb") as stream:
         payloads = [
             hashlib.sha256(record.content_stream().read()).hexdigest()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import base64
 import contextlib
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +24,7 @@ from monitor.record import verify
 from monitor.record.bundle import BundleBody, BundleContents, BundleEntry, Quote, build_bundle, pack_bundle
 from monitor.record.checkpoint import Checkpoint, Signer, sign_note
 from monitor.record.leaf import dump_canonical, encode_leaf
-from monitor.record.tree import Frontier, compute_root, hash_leaf, prove_inclusion
+from monitor.record.tree import Frontier, compute_root, hash_leaf, prove_consistency, prove_inclusion
 
 SIGNER = Signer("watch.example/log", bytes(range(32)))
 BEFORE = b"Agency,State\nGary Police Department,IN\n"
@@ -325,7 +327,68 @@ def test_the_head_of_a_mail_is_compared() -> None:
     for garbage in ("127.0.0.1/log", "record 9", "record nine " + head.split()[2]):
         assert "the head that you gave is none" in failures(bundle(), head=garbage)["Head"]
     later = {name: text for name, _, text in verify.verify(bundle(), head="record 99 " + head.split()[2])}
-    assert "not compared" in later["Head"]
+    size = head.split()[1]
+    assert f"NOT compared: save what is at /log/consistency/{size}/99 of the service" in later["Head"]
+
+
+def test_a_head_of_another_size_is_joined_by_what_the_service_has() -> None:
+    """The heads of a mail before the bundle and of one after it; a forged one; another record's proof."""
+    own = Checkpoint.parse(bundle()["checkpoint"].decode().partition("\n\n")[0] + "\n")
+    frontier, nodes, heads = Frontier(), {}, {}
+    for content in [*entries(), *({"type": "test", "n": n} for n in range(30))]:
+        frontier, completed = frontier.append(hash_leaf(encode_leaf(content)))
+        nodes |= {(level, index): node for level, index, node in completed}
+        heads[frontier.size] = Checkpoint(SIGNER.name, frontier.size, frontier.root).head
+    assert heads[own.size] == own.head
+    for size, head in heads.items():
+        first, last = sorted((size, own.size))
+        steps = prove_consistency(first, last, lambda level, index: nodes[level, index])
+        proof = "".join(f"{base64.b64encode(step).decode()}\n" for step in steps)
+        results = {name: (passed, text) for name, passed, text in verify.verify(bundle(), "", head, proof)}
+        assert results["Head"] == (
+            True,
+            f"the head that you received and this bundle are of one history ({first} and {last} entries)",
+        )
+        if size != own.size:
+            forged = f"record {size} {base64.b64encode(bytes(32)).decode()}"
+            assert "another history" in failures(bundle(), head=forged, proof=proof)["Head"]
+            assert "another history" in failures(bundle(), head=head, proof=proof + proof)["Head"]
+            assert "base64" in failures(bundle(), head=head, proof="<html>")["Head"]
+
+
+PYTHON_WORDS = re.compile(
+    r"\b\w*(?:Error|Exception)\b|codec|NoneType|Traceback|unhashable|subscript|Expecting"
+)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_lawyer_understands_why_a_file_of_a_bundle_fails(name: str) -> None:
+    """Each file emptied, cut short, of other bytes, exchanged for another one; with the list of files as it
+    was and made again.
+    """
+    whole = bundle()
+    content = whole[name]
+    others = {whole[other] for other in FILES if other != name}
+    damaged = [
+        b"",
+        content[: len(content) // 2],
+        content[:-1],
+        b"\xff\xfe\x00",
+        b"[]",
+        b"{}\n",
+        b"null",
+        *others,
+    ]
+    damaged += [
+        content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :] for at in range(0, len(content), 97)
+    ]
+    for bad in damaged:
+        for files in (whole | {name: bad}, resum(whole | {name: bad})):
+            found = failures(files)
+            assert found or files == whole, bad[:40]
+            for text in found.values():
+                assert not PYTHON_WORDS.search(text), text
+                assert len(text) > 20
 
 
 @pytest.mark.parametrize("broken", [None, "bodies"])

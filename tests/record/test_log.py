@@ -254,6 +254,9 @@ def test_an_older_copy_that_goes_on_is_said_in_the_log(
     fork = entries(sqlite_engine)[-1]
     assert (fork["type"], fork["published"]) == ("fork", published.head)
     assert "older copy" in caplog.text
+    with reading(sqlite_engine) as conn:
+        (kept,) = log_rows.load_forks(conn)
+    assert (kept.published, kept.entry) == (published.head, 1 + went_on)
     append(sqlite_engine, now)
     assert signed() is not None
     assert [entry["type"] for entry in entries(sqlite_engine)].count("fork") == 1

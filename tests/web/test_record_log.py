@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -10,10 +11,10 @@ import httpx
 import pytest
 from sqlalchemy.engine import Engine
 
-from monitor.record import log, signing
+from monitor.record import log, signing, verify
 from monitor.record.checkpoint import Verifier, open_checkpoint, parse_head, read_checkpoint
 from monitor.record.tiles import decode_entries, format_tile_path
-from monitor.record.tree import Frontier, hash_leaf
+from monitor.record.tree import Frontier, hash_leaf, verify_consistency
 from monitor.storage.engine import transaction
 from tests.web.conftest import Running
 
@@ -61,6 +62,31 @@ def test_the_tree_can_be_rebuilt_from_what_is_served(filled: Running) -> None:
     assert frontier.root == checkpoint.root
     assert fetch_all(filled, 1, checkpoint.size // 256) == second
     assert len(second) == checkpoint.size // 256 * sha256().digest_size
+
+
+def test_two_states_of_the_record_are_joined_by_a_proof(filled: Running) -> None:
+    last = open_checkpoint(filled.get("/log/checkpoint").text, Verifier.parse(filled.get("/log/key").text))
+    leaves = decode_entries(fetch_all(filled, None, last.size))
+    frontier, roots = Frontier(), {}
+    for leaf in leaves:
+        frontier, _ = frontier.append(hash_leaf(leaf))
+        roots[frontier.size] = frontier.root
+    for first in (1, 2, 255, 256, 257, 512, 600, last.size - 1, last.size):
+        answer = filled.get(f"/log/consistency/{first}/{last.size}")
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        steps = [base64.b64decode(line, validate=True) for line in answer.text.splitlines()]
+        assert verify_consistency(first, last.size, steps, roots[first], last.root), first
+        assert verify.continues(roots[first], first, last.root, last.size, steps), first
+        assert not verify.continues(
+            roots[first - 1] if first > 1 else b"", first, last.root, last.size, steps
+        )
+        assert not verify.continues(roots[first], first, bytes(32), last.size, steps)
+        if steps:
+            assert not verify.continues(roots[first], first, last.root, last.size, steps[:-1])
+            assert not verify.continues(roots[first], first, last.root, last.size, [*steps, bytes(32)])
+    for first, size in ((0, 5), (6, 5), (1, last.size + 1)):
+        assert filled.get(f"/log/consistency/{first}/{size}").status_code == 404
+    assert filled.get("/log/consistency/a/5").status_code == 404
 
 
 def test_feeds_carry_the_head_and_keep_their_etag(filled: Running) -> None:

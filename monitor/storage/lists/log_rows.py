@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.storage import meta
 from monitor.storage.engine import insert_for, insert_in
 from monitor.storage.lists.tables import LogCheckpointRow, LogHeadRow, LogLeafRow, LogNodeRow, SourceRow
 
@@ -29,6 +31,17 @@ class LogLeaf:
 
     number: int
     content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFork:
+    """That the record goes on from an older copy: when that was found, the number of the entry that says so,
+    and the published head that the record does not continue.
+    """
+
+    at: datetime
+    entry: int
+    published: str
 
 
 # Every poll executes these; building such a statement costs several times what its execution does.
@@ -159,3 +172,17 @@ def load_checkpoint(conn: Connection) -> str | None:
         sa.select(LogCheckpointRow.c.note).order_by(LogCheckpointRow.c.size.desc()).limit(1)
     )
     return note
+
+
+def add_fork(conn: Connection, fork: RecordFork) -> None:
+    """Keep that the record goes on from an older copy, beside the entry that says so."""
+    known = json.loads(meta.get(conn, meta.FORKS) or "[]")
+    meta.put(conn, meta.FORKS, json.dumps([*known, [fork.at.isoformat(), fork.entry, fork.published]]))
+
+
+def load_forks(conn: Connection) -> tuple[RecordFork, ...]:
+    """Read when the record went on from an older copy, the first time first."""
+    known = json.loads(meta.get(conn, meta.FORKS) or "[]")
+    return tuple(
+        RecordFork(datetime.fromisoformat(at), int(entry), str(published)) for at, entry, published in known
+    )
