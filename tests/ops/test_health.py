@@ -9,9 +9,12 @@ import pytest
 
 from monitor.channels import EVERYTHING
 from monitor.domain import SourceInfo
-from monitor.ops.health import HealthFacts, SourceFacts, find_problems, report
+from monitor.ops.doctor import diagnose_record
+from monitor.ops.health import HealthFacts, HostFacts, SourceFacts, find_problems, report
+from monitor.ops.record_health import find_lasting
 from monitor.storage.deliveries.backlog import Backlog
 from monitor.storage.deliveries.pauses import Pause
+from monitor.storage.lists.log_rows import RecordFork
 from monitor.storage.lists.overview import SourceOverview, StandingHolds
 
 NOW = datetime(2026, 11, 28, 3, tzinfo=UTC)
@@ -67,6 +70,26 @@ def test_the_report_keeps_its_keys_in_order() -> None:
     assert list(whole["sender"]) == ["last_beat_at", "age", "working"]
     assert list(whole["bot"]) == ["last_beat_at", "age", "working", "problem"]
     assert "bot" not in report(replace(FINE, has_bot=False))
+
+
+def test_a_fork_is_a_problem_for_a_week_and_what_was_told_of_it_is_never_over() -> None:
+    lost = "record 9 A+/BDnq5"
+    (before,) = find_problems(replace(FINE, host=HostFacts(lost_head=lost)))
+    forked = replace(FINE, forks=(RecordFork(NOW, 5, lost),))
+    (after,) = find_problems(forked)
+    assert before.key == after.key  # one notice for both
+    assert before.notify
+    assert after.notify
+    assert "its entry 5" in after.problem
+    assert report(forked)["forks"] == [
+        {"at": NOW.isoformat(timespec="seconds"), "entry": 5, "published": lost}
+    ]
+    old = replace(forked, now=NOW + timedelta(days=7))
+    assert [finding.part for finding in find_problems(old) if finding.part == "record"] == []
+    assert [finding.key for finding in find_lasting(old)] == [after.key]
+    assert diagnose_record(forked).ok is None
+    assert diagnose_record(replace(FINE, host=HostFacts(lost_head=lost))).ok is False
+    assert diagnose_record(FINE).ok is True
 
 
 def test_held_changes_say_until_when_and_why() -> None:
