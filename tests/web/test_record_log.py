@@ -15,7 +15,9 @@ from monitor.record import log, signing, verify
 from monitor.record.checkpoint import Verifier, open_checkpoint, parse_head, read_checkpoint
 from monitor.record.tiles import decode_entries, format_tile_path
 from monitor.record.tree import Frontier, hash_leaf, verify_consistency
+from monitor.storage import meta
 from monitor.storage.engine import transaction
+from monitor.storage.lists import log_rows
 from tests.web.conftest import Running
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -87,6 +89,26 @@ def test_two_states_of_the_record_are_joined_by_a_proof(filled: Running) -> None
     for first, size in ((0, 5), (6, 5), (1, last.size + 1)):
         assert filled.get(f"/log/consistency/{first}/{size}").status_code == 404
     assert filled.get("/log/consistency/a/5").status_code == 404
+
+
+def test_a_fork_of_the_record_is_said_beside_its_head(filled: Running) -> None:
+    fork = log_rows.RecordFork(AT, 1234, "record 9 A+/BDnq5")
+    with transaction(filled.engine) as conn:
+        log.append_entry(conn, {"type": "fork"}, AT)
+        log_rows.add_fork(conn, fork)
+    try:
+        for language, words in (
+            ("en", "from an older copy (its entry 1,234)"),
+            ("es", "una copia más antigua"),
+        ):
+            page = filled.get(f"/data?lang={language}").text
+            assert fork.published in page
+            assert words in page
+    finally:  # the database is that of other tests too
+        with transaction(filled.engine) as conn:
+            log.append_entry(conn, {"type": "test"}, AT)
+            meta.delete(conn, meta.FORKS)
+    assert fork.published not in filled.get("/data").text
 
 
 def test_feeds_carry_the_head_and_keep_their_etag(filled: Running) -> None:
