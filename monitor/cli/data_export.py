@@ -32,8 +32,8 @@ def export(
     files have the same bytes as the site's. They contain nothing about subscribers.
 
     With --warc also SOURCE/polls.warc.gz, every fetch whose content is kept, and SOURCE/agreements.warc.gz
-    where agreements are kept: any reader of web archives replays them, and `monitor import` of another
-    instance takes the first one.
+    where agreements are kept: any reader of web archives can replay them, and `monitor import` on another
+    installation accepts the first one.
     """
     from monitor.record.data.archive_file import AGREEMENTS, POLLS, write_archives
     from monitor.record.data.data_files import DATABASE, PACKAGE

@@ -239,7 +239,7 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
     due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s), paused (channels that send nothing
     now: channel, until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender:
     last_beat_at, age (s), working; bot (where one is configured): the same, and problem; placements (once the
-    gazetteer or the overrides were others than at the start before): at, gazetteer, listings, moved, areas,
+    gazetteer or the overrides have changed between two starts): at, gazetteer, listings, moved, areas,
     people; forks (where the record went on from an older copy): at, entry, published.
     """
     if alive:

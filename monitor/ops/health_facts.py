@@ -48,10 +48,10 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What the machine says: bytes free where the data is (None: not known) and how many are too few, why the
-    key cannot be used (None: it can), whether one was made, when the last backup was made, and after how long
-    one is old (None: nobody checks). ``lost_head`` is a published head of the record that the database does
-    not continue (None: it continues it).
+    """Facts about the machine: free bytes on the data disk (None: not known) and the lower limit, why the key
+    cannot be used (None: it can), whether one was created, the time of the last backup, and the age from
+    which one is old (None: not checked). ``lost_head`` is a published head of the record that the database
+    does not continue (None: it continues it).
     """
 
     disk_free: int | None = None
@@ -81,13 +81,14 @@ class HealthFacts:
     """All facts for the checks.
 
     ``configured`` are the channels with a transport; ``pauses`` those of configured channels. ``fenced`` says
-    why nothing is sent (None: it is). ``signups`` were counted within this hour, ``signups_an_hour`` is their
-    limit. ``suppressed`` addresses were closed within a day; ``living`` counts the others, read only during a
-    wave. ``canary_every`` is the interval of the canary (None: there is none), ``canary`` what became of it.
-    ``ended`` are addresses of the configuration that said that they are gone. ``standing`` are the loops that
-    stand still. ``unsigned_since`` is the time of the first entry of the record that no signature covers.
-    ``forks`` say when it went on from an older copy.
-    ``placing`` is what the last step to another gazetteer did (`storage.meta.PLACING`).
+    why nothing is sent (None: sending is allowed). ``signups`` were counted within this hour,
+    ``signups_an_hour`` is their limit. ``suppressed`` addresses were closed within a day; ``living`` counts
+    the others, read only during a wave. ``canary_every`` is the interval of the canary (None: there is none),
+    ``canary`` its last result. ``ended`` are configured addresses that reported that they are gone.
+    ``standing`` are the loops that hang. ``unsigned_since`` is the time of the first entry of the record that
+    no signature covers. ``forks`` say when it went on from an older copy.
+    ``placing`` is the result of the last change of the gazetteer
+    (`storage.meta.PLACING`).
     """
 
     now: datetime

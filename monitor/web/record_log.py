@@ -1,5 +1,5 @@
-"""The log of the record for other programs, as https://c2sp.org/tlog-tiles asks: its checkpoint, its key, its
-tiles; and proofs that join two of its states.
+"""The log of the record for other programs, as specified by https://c2sp.org/tlog-tiles: its checkpoint, its
+key, its tiles; and proofs that join two of its states.
 
 Any site may read it. It contains nothing about subscribers.
 """
