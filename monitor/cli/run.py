@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from monitor.cli.document_list import read_documents
 from monitor.cli.outgoing import OutgoingLoops, SignupWatch
 from monitor.cli.supervisor import note_started
 from monitor.config import Settings
-from monitor.errors import BusyError
+from monitor.errors import BusyError, StoreError
 from monitor.fetch import Fetcher
 from monitor.ops.notify import OperatorNotifier
 from monitor.parser import ParserProcess
@@ -58,6 +58,7 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
     with ExitStack() as closing:
         components = closing.enter_context(Components.open(settings))
         closing.enter_context(lock_service(settings, components.engine))
+        closing.callback(note_end, components)
         app.follow_channels(components)
         app.canary_address(settings)  # report an error before anything starts
         _log_start(settings)
@@ -109,6 +110,12 @@ def beat(components: Components, timer: PollTimer, loops: Sequence[Repeater]) ->
         heartbeats.put_standing_loops(conn, owner, standing)
     alive.touch(components.settings.data.folder)
     memory.return_freed()
+
+
+def note_end(components: Components) -> None:
+    """Note that this process works no more, so that nobody takes it for a working one."""
+    with suppress(StoreError), transaction(components.engine) as conn:
+        heartbeats.end_beats(conn, app.process_name())
 
 
 def create_bot(components: Components) -> Bot | None:

@@ -37,6 +37,8 @@ def deliver(session: Session, as_json: bool) -> None:
 async def _deliver(session: Session) -> Drained:
     from monitor import app
     from monitor.outbox import fan_out
+    from monitor.storage import heartbeats
+    from monitor.storage.engine import transaction
 
     components = session.components
     stop = asyncio.Event()
@@ -46,7 +48,10 @@ async def _deliver(session: Session) -> Drained:
     app.follow_channels(components)
     # Changes published by a poll that was killed have no deliveries yet.
     await asyncio.to_thread(fan_out, components.engine, locate=components.locate, now=now)
-    return await app.send_due(components, until=components.clock(), stop=stop)
+    drained = await app.send_due(components, until=components.clock(), stop=stop)
+    with transaction(components.engine) as conn:
+        heartbeats.end_beats(conn, app.process_name())
+    return drained
 
 
 @command(short_help="Start sending from a copied or restored database.")

@@ -385,7 +385,7 @@ def report(seen: HealthFacts) -> dict[str, Any]:
         "problems": [finding.problem for finding in found],
         "sources": {source.info.name: _source_report(source, seen.now) for source in seen.sources},
         "outbox": _outbox_report(seen),
-        "sender": _beat_report(seen.sender_beat, seen.now),
+        "sender": _beat_report(seen.sender_beat, seen.now, seen.sender_works),
     }
     if seen.placing is not None:
         whole["placements"] = seen.placing
@@ -393,7 +393,10 @@ def report(seen: HealthFacts) -> dict[str, Any]:
         whole["forks"] = report_forks(seen)
     if seen.has_bot:
         problem = next((finding.problem for finding in found if finding.part == "bot"), None)
-        whole["bot"] = {**_beat_report(seen.bot_beat, seen.now), "problem": problem}
+        whole["bot"] = {
+            **_beat_report(seen.bot_beat, seen.now, seen.bot_works),
+            "problem": problem,
+        }
     return whole
 
 
@@ -437,8 +440,8 @@ def _outbox_report(seen: HealthFacts) -> dict[str, Any]:
     }
 
 
-def _beat_report(beat: datetime | None, now: datetime) -> dict[str, Any]:
-    return {"last_beat_at": _iso(beat), "age": _age(beat, now), "working": is_alive(beat, now)}
+def _beat_report(beat: datetime | None, now: datetime, works: bool) -> dict[str, Any]:
+    return {"last_beat_at": _iso(beat), "age": _age(beat, now), "working": works and is_alive(beat, now)}
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -105,6 +105,8 @@ class HealthFacts:
     has_bot: bool
     bot_beat: datetime | None
     bot_trouble: str | None
+    sender_works: bool = True
+    bot_works: bool = True
     unsigned_since: datetime | None = None
     forks: tuple[RecordFork, ...] = ()
     host: HostFacts = HostFacts()
@@ -119,6 +121,7 @@ class HealthFacts:
 
     @property
     def sending(self) -> bool:
+        """Whether a sender has worked within `SILENT_AFTER`; a command that sends may have ended since."""
         return is_alive(self.sender_beat, self.now)
 
     @property
@@ -208,6 +211,8 @@ def load_facts(
             has_bot=bot,
             bot_beat=heartbeats.load_latest(conn, "bot"),
             bot_trouble=meta.get(conn, meta.BOT_TROUBLE),
+            sender_works=is_alive(heartbeats.load_latest_unended(conn, "sender"), now),
+            bot_works=is_alive(heartbeats.load_latest_unended(conn, "bot"), now),
             unsigned_since=log_rows.load_unsigned_since(conn),
             forks=log_rows.load_forks(conn),
             host=replace(host, last_backup_at=_read_last_backup(conn)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +17,8 @@ _BEATS_KEPT = timedelta(hours=1)
 STOPPED_FOR = timedelta(minutes=2)
 """A running service writes a heartbeat at least once a minute; after this long without one it is stopped."""
 _LOOP = "loop "
+_ENDED = "ended "
+"""Stands before the part in the last heartbeats of a process that has ended in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,39 @@ def write_beat(conn: Connection, part: str, owner: str, now: datetime) -> None:
         .on_conflict_do_update(index_elements=["part", "owner"], set_={"at": now})
     )
     conn.execute(
-        sa.delete(HeartbeatRow).where(HeartbeatRow.c.part == part, HeartbeatRow.c.at < now - _BEATS_KEPT)
+        sa.delete(HeartbeatRow).where(
+            HeartbeatRow.c.part.in_((part, _ENDED + part)), HeartbeatRow.c.at < now - _BEATS_KEPT
+        )
+    )
+
+
+def end_beats(conn: Connection, process: str) -> None:
+    """Note that the process ``process``, and with it each of its drains, has ended in order."""
+    its = sa.or_(
+        HeartbeatRow.c.owner == process, HeartbeatRow.c.owner.startswith(f"{process}/", autoescape=True)
+    )
+    # a number of a process is given again
+    conn.execute(sa.delete(HeartbeatRow).where(HeartbeatRow.c.part.startswith(_ENDED), its))
+    conn.execute(
+        sa.update(HeartbeatRow)
+        .where(HeartbeatRow.c.part.in_(("sender", "bot")), its)
+        .values(part=sa.literal(_ENDED).concat(HeartbeatRow.c.part))
     )
 
 
 def load_latest(conn: Connection, part: str) -> datetime | None:
-    """Read when any process last worked as ``part``."""
+    """Read when any process last worked as ``part``, also one that has ended."""
+    return _load_newest(conn, (part, _ENDED + part))
+
+
+def load_latest_unended(conn: Connection, part: str) -> datetime | None:
+    """Read when any process last worked as ``part`` that has not ended in order: it still works, or died."""
+    return _load_newest(conn, (part,))
+
+
+def _load_newest(conn: Connection, parts: Sequence[str]) -> datetime | None:
     newest: datetime | None = conn.scalar(
-        sa.select(sa.func.max(HeartbeatRow.c.at)).where(HeartbeatRow.c.part == part)
+        sa.select(sa.func.max(HeartbeatRow.c.at)).where(HeartbeatRow.c.part.in_(parts))
     )
     return newest
 

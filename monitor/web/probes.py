@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from monitor import __version__
 from monitor.errors import MonitorError
 from monitor.ops import health
+from monitor.ops.health_facts import SILENT_AFTER
 from monitor.storage import migrate
 from monitor.storage.deliveries import backlog
 from monitor.storage.engine import reading
@@ -92,7 +93,8 @@ def _service(site: Site) -> dict[str, dict[str, Any]]:
         waiting = backlog.count_overdue(conn, site.configured, before=now - STUCK_AFTER, now=now)
     if waiting:
         stuck.append("deliveries are overdue and nobody sends them")
-    if outbox["to_fan_out"] and not sender["working"]:
+    # a command that sends now and then is a sender too
+    if outbox["to_fan_out"] and (sender["age"] is None or sender["age"] > SILENT_AFTER.total_seconds()):
         stuck.append("changesets wait to be fanned out and no sender is working")
     bot = state.get("bot")
     shown = ("last_good_at", "age", "blind", "last_outcome")

@@ -82,6 +82,16 @@ def test_deliver_sends_what_is_due_and_says_what_it_did(installed: Installation)
     assert "0 sent, 0 to be tried again, 0 failed, 0 due" in installed.monitor("deliver").output
 
 
+def test_after_deliver_has_ended_no_sender_is_said_to_work(installed: Installation) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "46320", "--source", "ring")
+    installed.publish()
+    assert deliver(installed)["sent"] == 1
+    seen = json.loads(installed.monitor("status", "--json").stdout)["sender"]
+    assert seen["working"] is False
+    assert seen["age"] < 120
+    assert "sender: not running, last seen" in installed.monitor("status").output
+
+
 def test_deliver_writes_deliveries_that_a_killed_poll_left_unwritten(installed: Installation) -> None:
     installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
     installed.world.publish(HAMMOND)

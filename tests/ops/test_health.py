@@ -215,6 +215,18 @@ def test_a_sender_is_missed_only_when_it_has_something_to_send(
     assert report(seen)["sender"]["working"] is not silent
 
 
+def test_a_command_that_has_ended_has_sent_and_is_no_sender_at_work() -> None:
+    owed = replace(FINE.outbox, due={"email": 1})
+    seen = replace(FINE, outbox=owed, sender_works=False)
+    assert report(seen)["sender"] == {
+        "last_beat_at": "2026-11-28T02:59:00+00:00",
+        "age": 60,
+        "working": False,
+    }
+    assert problems(seen) == []  # what is called once a minute sends it next time
+    assert problems(replace(seen, sender_beat=NOW - 3 * MINUTE)) != []
+
+
 def test_a_closed_fence_is_said_and_excuses_the_bot() -> None:
     assert problems(replace(FINE, fenced="it looks like a copy", bot_beat=None)) == ["it looks like a copy"]
     assert report(replace(FINE, fenced="it looks like a copy"))["outbox"]["fenced"] is True

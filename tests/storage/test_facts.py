@@ -46,6 +46,25 @@ def test_the_heartbeat_of_a_part_is_the_newest_of_its_processes(engine: Engine, 
         assert heartbeats.load_latest(conn, "sender") == now + MINUTE
 
 
+def test_a_process_that_has_ended_was_seen_and_works_no_more(engine: Engine, now: datetime) -> None:
+    with db.transaction(engine) as conn:
+        heartbeats.write_beat(conn, "sender", "here/1", now - MINUTE)
+        heartbeats.write_beat(conn, "sender", "here/12", now - 2 * MINUTE)
+        for _ in range(2):  # its number may be given to another process
+            heartbeats.write_beat(conn, "sender", "here/1", now - MINUTE)
+            heartbeats.write_beat(conn, "sender", "here/1/email/a", now)
+            heartbeats.write_beat(conn, "bot", "here/1", now)
+            heartbeats.end_beats(conn, "here/1")
+        assert heartbeats.load_latest(conn, "sender") == now
+        assert heartbeats.load_latest_unended(conn, "sender") == now - 2 * MINUTE
+        assert heartbeats.load_latest(conn, "bot") == now
+        assert heartbeats.load_latest_unended(conn, "bot") is None
+        assert heartbeats.load_latest_of_any(conn) == now
+        heartbeats.write_beat(conn, "sender", "here/2", now + 61 * MINUTE)
+        parts = list(conn.scalars(sa.select(HeartbeatRow.c.part).order_by(HeartbeatRow.c.part)))
+    assert parts == ["ended bot", "sender"]
+
+
 def test_heartbeats_of_processes_that_ended_do_not_pile_up(engine: Engine, now: datetime) -> None:
     with db.transaction(engine) as conn:
         heartbeats.write_beat(conn, "bot", "long ago", now)
