@@ -26,7 +26,7 @@ from monitor.outbox.commit import GROUP, GroupCommit
 from monitor.outbox.leases import BATCH, LEASE, Leases
 from monitor.outbox.outcomes import Outcome, OutcomeKind
 from monitor.outbox.pacing import Pacer
-from monitor.outbox.prepare import MessagePreparer, NotRendered, NotWanted, PreparedMessage
+from monitor.outbox.prepare import MessagePreparer, NotRendered, NotWanted, PreparedContent, PreparedMessage
 from monitor.storage.deliveries import queue
 from monitor.storage.deliveries.queue import DeliveryStatus
 
@@ -45,7 +45,8 @@ STALLED_AFTER = timedelta(minutes=2)
 class ChannelSender:
     """One channel's share of a drain: a supply of prepared messages, messages being sent, and their settling.
 
-    All methods run in the event loop; `Leases` and `MessagePreparer` work in threads.
+    All methods run in the event loop. `Leases` and `MessagePreparer` work in threads, so that a slow query or
+    a long message delays no other loop; only what takes less time than the hand-over to a thread does not.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class ChannelSender:
         self._clock, self._until, self._stop = clock, until, stop
         self._groups = GroupCommit(self._write, self._note_settled)
         self._in_hand: set[int] = set()  # claimed and not settled
-        self._ready: deque[PreparedMessage] = deque()  # prepared and not begun
+        self._ready: deque[PreparedContent | PreparedMessage] = deque()  # rendered and not begun
         self._sending: dict[asyncio.Task[None], datetime] = {}  # with the channel, and since when
         self._unsettled = 0  # outcomes
         self._paused: dict[str, datetime] = {}
@@ -139,13 +140,13 @@ class ChannelSender:
                 # twice
                 fresh = [id for id in taken.ids if id not in self._in_hand]
                 self._in_hand.update(fresh)
-                results = await asyncio.to_thread(self._preparer.prepare, fresh, now)
+                results = await asyncio.to_thread(self._preparer.prepare_contents, fresh, now)
                 outcomes = [
                     self._outcome_of(result, now)
                     for result in results
-                    if not isinstance(result, PreparedMessage)
+                    if not isinstance(result, PreparedContent)
                 ]
-                self._ready.extend(result for result in results if isinstance(result, PreparedMessage))
+                self._ready.extend(result for result in results if isinstance(result, PreparedContent))
                 self._changed.set()
                 self._settle(outcomes)
                 await self._until_settled({id for outcome in outcomes for id in outcome.ids})
@@ -196,12 +197,23 @@ class ChannelSender:
             )
             if self._over() or not self._ready:
                 return
-            messages = [self._ready.popleft() for _ in range(min(self._room(), len(self._ready)))]
+            messages = self._address(
+                [self._ready.popleft() for _ in range(min(self._room(), len(self._ready)))]
+            )
             self._changed.set()
             for prepared in await self._filter_wanted(messages):
                 task = asyncio.create_task(self._carry(prepared))
                 self._sending[task] = self._clock()
                 task.add_done_callback(self._note_end)
+
+    def _address(self, taken: Sequence[PreparedContent | PreparedMessage]) -> list[PreparedMessage]:
+        """At most as many at once as the channel has room for, so that this holds up nobody."""
+        results = [
+            each if isinstance(each, PreparedMessage) else self._preparer.address(each) for each in taken
+        ]
+        failed = [each for each in results if isinstance(each, NotRendered)]
+        self._settle([self._outcome_of(each, self._clock()) for each in failed])
+        return [each for each in results if isinstance(each, PreparedMessage)]
 
     def _under_way(self) -> int:
         """How many messages are with the channel, or answered and not settled."""
@@ -264,7 +276,7 @@ class ChannelSender:
     async def _read_statuses(self, ids: Sequence[int]) -> dict[int, DeliveryStatus]:
         # reading a few rows of a local file is faster than using a thread, and never waits for a writer
         if self._claims.local:
-            ahead = (id for prepared in islice(self._ready, _AHEAD) for id in prepared.ids)
+            ahead = (delivery.id for each in islice(self._ready, _AHEAD) for delivery in each.deliveries)
             return self._claims.read_statuses(ids, ahead)
         return await asyncio.to_thread(self._claims.read_statuses, ids)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import pytest
 from sqlalchemy.engine import Connection
 
-from monitor.domain import Rendered
+from monitor.domain import Envelope, Rendered
 from monitor.messages import Message
-from monitor.outbox import prepare
+from monitor.outbox import Recipient, prepare
 from monitor.outbox.prepare import MessagePreparer, PreparedMessage
 from monitor.storage.deliveries import fanout
 from monitor.storage.deliveries.fanout import Published
-from tests.outbox.world import CHICAGO, GARY, HAMMOND, World, loader, placeholders, render
+from monitor.storage.people.tables import SubscriberRow
+from tests.outbox.world import CHICAGO, GARY, HAMMOND, Recorder, World, loader, placeholders, render
 
 
 class Counting:
@@ -88,3 +90,58 @@ def test_changesets_up_to_the_bound_are_read_once_and_beyond_it_the_oldest_is_fo
     assert len(counting.read) == 3
     counting.make(0)
     assert len(counting.read) == 4
+
+
+def test_a_long_message_holds_up_no_loop_and_addresses_are_made_as_there_is_room(world: World) -> None:
+    """Rendering takes as long as the message is long, and has a thread; an address takes the same for all."""
+    world.crowd([f"p{number}@a.example" for number in range(30)], "IN")
+    world.publish(HAMMOND)
+    world.fan_out()
+    channel = Recorder(concurrency=3)
+    rendered_in: set[int] = set()
+    addressed, begun, most_ahead = 0, 0, 0
+
+    def noted_render(message: Message) -> Rendered:
+        rendered_in.add(threading.get_ident())
+        return render(message)
+
+    def noted_placeholders(recipient: Recipient) -> dict[str, str]:
+        nonlocal addressed, most_ahead
+        assert threading.get_ident() == threading.main_thread().ident
+        addressed += 1
+        most_ahead = max(most_ahead, addressed - begun)
+        return placeholders(recipient)
+
+    async def note(envelope: Envelope) -> None:
+        nonlocal begun
+        begun += 1
+
+    channel.before = note
+    assert world.send(channel, render=noted_render, placeholders=noted_placeholders).sent == 30
+    assert threading.main_thread().ident not in rendered_in
+    assert addressed == 30
+    assert most_ahead <= channel.concurrency
+
+
+def test_a_message_that_cannot_be_addressed_holds_up_no_other_and_is_tried_again(world: World) -> None:
+    world.crowd([f"p{number}@a.example" for number in range(5)], "IN")
+    world.publish(HAMMOND)
+    world.fan_out()
+    (first, *_) = world.rows()
+    (number, *_) = (each.number for each in world.rows(SubscriberRow) if each.id == first.subscriber_id)
+    broken = True
+
+    def failing(recipient: Recipient) -> dict[str, str]:
+        if broken and recipient.number == number:
+            raise ValueError("p0@a.example")
+        return placeholders(recipient)
+
+    channel = Recorder()
+    done = world.send(channel, placeholders=failing)
+    assert (done.sent, done.retried) == (4, 1)
+    (row,) = (row for row in world.rows() if row.state == "due")
+    assert (row.id, row.last_error) == (first.id, "it could not be addressed: ValueError")
+    broken = False
+    world.later(days=1)
+    assert world.send(channel, placeholders=failing).sent == 1
+    assert len({handed.address for handed in channel.accepted}) == len(channel.accepted) == 5
