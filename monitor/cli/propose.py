@@ -91,6 +91,7 @@ def propose(
             found = _find_list(settings, fetcher, parser, target)
         else:
             raise UsageError(f"there is no file {target}; write a file or an address with https://")
+    found = _keep_date_order(found)
     if state:
         found = _set_state(found, state)
     if name is None:
@@ -144,6 +145,21 @@ def _set_state(found: _Found, text: str) -> _Found:
         found,
         proposal=replace(found.proposal, settings=settings, notes=notes),
         publication=replace(found.publication, listings=listings),
+    )
+
+
+def _keep_date_order(found: _Found) -> _Found:
+    """The same list with the option for dates that have the day first, if they do."""
+    from monitor.sources.date_order import DAY_FIRST
+
+    publication, proposal = found.publication, found.proposal
+    problems = tuple(problem for problem in publication.problems if problem.kind != DAY_FIRST)
+    if len(problems) == len(publication.problems):
+        return found
+    return replace(
+        found,
+        proposal=replace(proposal, settings={**proposal.settings, "dates": "day-first"}),
+        publication=replace(publication, problems=problems),
     )
 
 

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions
+from monitor.sources.date_order import parse_in_order
 from monitor.sources.format import Format, Links
 from monitor.sources.formats import FORMATS
 from monitor.sources.packed import unpack_file
@@ -33,7 +34,7 @@ __all__ = [
     "parse",
 ]
 
-PARSER_VERSION = 5
+PARSER_VERSION = 6
 """Incremented whenever the same body would give other listings: the stored body is then parsed again without
 alerts.
 
@@ -41,7 +42,7 @@ alerts.
 "#NA" is empty, markup in names is resolved, a year alone is no day, merged cells are filled, and every
 document of a KMZ is read. 4: all tables of a page that fit are read, and titles above a second table are no
 listings. 5: headings, notes, pagers and footnote marks are no agencies, and cells, dates and states of more
-programs are read.
+programs are read. 6: dates of a list that has the day first are read so.
 """
 
 
@@ -54,7 +55,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         if not getattr(options.columns, field, None):
             raise ParseError(f"The source {options.name} names no column for the agency's {field}.")
     body, layers, others = unpack_file(body, options.limits, str(options.settings.get("file", "")))
-    publication = chosen.parse(body, options)
+    publication = parse_in_order(chosen.parse, body, options)
     if layers:  # JSON has an unambiguous end
         publication = replace(publication, unterminated=False)
     if others:

@@ -149,6 +149,12 @@ def read_date(text: str) -> date | None:
     return _read_date(text) if len(text) <= _LONGEST_DATE else None
 
 
+def read_day_first(text: str) -> date | None:
+    """Like `read_date`, but the day is before the month in a date of three numbers: 25/12/2024."""
+    match = _US_DATE.fullmatch(text)
+    return read_date(f"{match[2]}/{match[1]}/{match[3]}" if match else text)
+
+
 @lru_cache(maxsize=8192)
 def _read_date(text: str) -> date | None:
     try:

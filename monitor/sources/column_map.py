@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from monitor.sources.cells import clean
@@ -57,6 +58,19 @@ class ParseLimits:
     entries: int = 4096
 
 
+class DateOrder(StrEnum):
+    """How dates are read: as the configuration says, or as a column seems to be until it is disproved."""
+
+    MONTH_FIRST = "month-first"
+    DAY_FIRST = "day-first"
+    SEEMS_MONTH_FIRST = "seems month-first"
+    SEEMS_DAY_FIRST = "seems day-first"
+
+    @property
+    def day_first(self) -> bool:
+        return self in (DateOrder.DAY_FIRST, DateOrder.SEEMS_DAY_FIRST)
+
+
 @dataclass(frozen=True, slots=True)
 class ParseOptions:
     """The parsing settings of the source called ``name``. ``columns`` None uses the format's default (Ring's
@@ -68,6 +82,7 @@ class ParseOptions:
     columns: ColumnMap | None = None
     limits: ParseLimits = field(default_factory=ParseLimits)
     settings: dict[str, Any] = field(default_factory=dict)
+    date_order: DateOrder = DateOrder.MONTH_FIRST
 
     @property
     def whole_state(self) -> str | None:

@@ -19,7 +19,8 @@ _FOOTER = re.compile(
     r"|(?:please |to )?(?:contact|call|e-?mail|visit|see)\b.*[@\d:/].*"
     r"|(?:prepared|compiled|provided|produced|created|downloaded|retrieved|maintained) (?:by|from|on|for)\b.*"
     r"|(?:this|the (?:above|following)) (?:list|table|report|data|document|information|file|spreadsheet)\b.*"
-    r"|page \d+(?: of \d+)?|copyright\b.*|(?:\u00a9|\(c\) )\s*.*|end of (?:list|report|file|table)\.?",
+    r"|page \d+(?: of \d+)?|copyright\b.*|(?:\u00a9|\(c\) )\s*.*|end of (?:list|report|file|table)\.?"
+    r"|continued(?: (?:on|from|below|above)\b.*)?",
     re.IGNORECASE,
 )
 """Text below a table in the column of names: sums, dates, sources, notes."""
@@ -29,12 +30,19 @@ _SUM = re.compile(r"(?:grand |sub)?totals?\s*:?|sum\s*:?|count\s*:?", re.IGNOREC
 LONGEST_SUM = 13
 """The most characters of a name that is a sum: "Grand total :"."""
 _NUMBER = re.compile(r"[\d,.]+")
+_YEAR = re.compile(r"(?:19|20|21)\d\d")
+_FRAME = "()[]-\u2013\u2014=_~ "
+"""What stands around a note: "(end of list)", "-- continued --"."""
 
 
 def is_footer(name: str, others: Iterable[str]) -> bool:
     """Whether the row of this name is a note or a sum below the table; ``others`` are its other cells."""
     others = list(others)
     filled = list(filter(None, others))
+    if len(filled) == 1 and _YEAR.fullmatch(filled[0]) and _FOOTER.fullmatch(f"{name}, {filled[0]}"):
+        return True  # "Updated November 27, 2026" in a CSV without its quotes
     if filled:
         return bool(_SUM.fullmatch(name)) and all(map(_NUMBER.fullmatch, filled))
-    return bool(_SUM.fullmatch(name) or _FOOTER.fullmatch(name) or (others and _SENTENCE.fullmatch(name)))
+    if _SUM.fullmatch(name) or _FOOTER.fullmatch(name) or (others and _SENTENCE.fullmatch(name)):
+        return True
+    return _FOOTER.fullmatch(name.strip(_FRAME)) is not None

@@ -45,12 +45,14 @@ class FormatOptions(BaseModel):
 
     ``file``: the file in a ZIP that is the list, with "*" for the variable part of its name
     ("agencies-*.csv"). ``state``: the state of all agencies on a list without a column of states.
+    ``dates``: which number of a date such as 03/04/2026 is the month; without it the column decides.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str = ""
     state: str = ""
+    dates: Literal["month-first", "day-first"] | None = None
 
     @field_validator("state")
     @classmethod

@@ -25,13 +25,13 @@ from monitor.sources.cells import (
     is_part_of_date,
     plain_number,
     read_address,
-    read_date,
     read_markup,
     read_web_address,
     split_plain_address,
 )
 from monitor.sources.column_layout import NO_COLUMNS, ColumnMeanings
-from monitor.sources.column_map import ColumnMap
+from monitor.sources.column_map import ColumnMap, DateOrder
+from monitor.sources.date_order import check_order, read_in_order
 from monitor.sources.footers import LONGEST_SUM, is_footer
 from monitor.sources.merge import merge_by_fields, merge_by_key
 from monitor.states import read_state
@@ -62,7 +62,7 @@ class ListingReader:
     ``other_columns``: columns that ``columns`` does not name become attributes, unless it names attributes
     itself; those in ``ignored`` never do. ``id_from_url``: a UUID at the end of a listing's link is the
     source's own id. ``by_city``: the city is part of a listing's key. ``whole_state``: the state of agencies
-    without one. ``meanings`` are those of the columns.
+    without one. ``date_order``: which number of a date is the month. ``meanings`` are those of the columns.
 
     A column of states may hold towns with them ("Gary, Indiana"); those are the cities then.
     """
@@ -73,6 +73,7 @@ class ListingReader:
         *,
         by_city: bool,
         whole_state: str | None = None,
+        date_order: DateOrder = DateOrder.MONTH_FIRST,
         other_columns: bool = False,
         id_from_url: bool = False,
         ignored: frozenset[str] = frozenset(),
@@ -81,6 +82,7 @@ class ListingReader:
         self._id_from_url = id_from_url
         self._by_city = by_city
         self._whole_state = whole_state
+        self._date_order, self._read_date = date_order, read_in_order(date_order)
         self._towns: dict[str, str] = {}  # by the text of the state's column
         self._titles: Sequence[str] = ()
         self._layout = NO_COLUMNS
@@ -128,7 +130,9 @@ class ListingReader:
         if "&" in name or "<" in name:
             name = read_markup(name)
         missing = not name or (name[0] == "#" and is_missing(name))
-        if not address and (point is None or name) and (len(name) <= LONGEST_SUM or not texts[state_at]):
+        state = texts[state_at]
+        may_be_note = len(name) <= LONGEST_SUM or not state or state.isdigit()
+        if may_be_note and not address and (point is None or name):
             others = [texts[at] for at in used]
             if not (name or any(others)) or self._is_note(name, others, number):
                 return
@@ -197,7 +201,7 @@ class ListingReader:
             city = self._towns.get(texts[state_at])
         elif city and len(city) > NAME_LENGTH:
             city = self._cut(city, NAME_LENGTH, "city", number)
-        if (text := texts[since_at]) and (day := read_date(text)) is None:
+        if (text := texts[since_at]) and (day := self._read_date(text)) is None:
             part_of_date = self._read_part_of_date(text, number)
         text, link = texts[url_at], links.get(url_at) if links else None
         if text or link:
@@ -386,6 +390,7 @@ class ListingReader:
             self._dated_in_part.add(self._titles[self._layout.since])
             return plain_number(text)
         if not is_missing(text):
+            check_order(text, self._date_order)
             self.report("bad date", f'"{_brief(plain_number(text))}" is no date', number)
         return ""
 

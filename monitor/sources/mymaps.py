@@ -37,6 +37,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         columns,
         by_city=True,
         whole_state=options.whole_state,
+        date_order=options.date_order,
         other_columns=True,
         id_from_url=True,
         ignored=IGNORED,

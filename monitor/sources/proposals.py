@@ -21,10 +21,12 @@ from monitor.sources.cells import (
     plain_number,
     read_address,
     read_date,
+    read_day_first,
     read_web_address,
 )
 from monitor.sources.column_map import ColumnMap, ParseLimits, fold_header
 from monitor.sources.csv_text import decode_text
+from monitor.sources.date_order import find_doubtful
 from monitor.sources.described_table import read_table
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.kml import Document
@@ -329,7 +331,7 @@ class _Shares:
             filled=len(filled) / (len(values) or 1),
             states=sum(map(_is_state, filled)) / count,
             places=sum(_is_place(x) for x in filled) / count,
-            dates=sum(read_date(x) is not None or is_part_of_date(x) for x in filled) / count,
+            dates=sum(map(_is_date, filled)) / count,
             links=sum(read_web_address(x) is not None for x in filled) / count,
             agencies=sum(bool(_AGENCY_WORDS.search(x)) for x in filled) / count,
             distinct=different,
@@ -340,6 +342,10 @@ class _Shares:
 def _is_state(text: str) -> bool:
     reading = read_state(text)
     return reading is not None and reading.exact
+
+
+def _is_date(text: str) -> bool:
+    return is_part_of_date(text) or read_date(text) is not None or read_day_first(text) is not None
 
 
 def _is_place(text: str) -> bool:
@@ -439,6 +445,12 @@ def _choose_columns(
     if state is None:
         notes.append(
             "no column holds states: agencies have no place. If all are in one state, name it with --state IN"
+        )
+    days = [row[sample.titles.index(since)] for row in sample.rows] if since else []
+    if doubtful := find_doubtful(days):
+        notes.append(
+            f"dates are read with the month first: {doubtful} is {read_date(doubtful)}. If the day is first, "
+            'add dates = "day-first" to the options'
         )
     unused = [title for title in sample.titles if title in left and title not in attributes]
     unused += [title for title in sample.titles if title and (title in edited or _PEOPLE.search(title))]

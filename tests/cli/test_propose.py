@@ -303,3 +303,29 @@ def test_what_is_written_is_checked_and_polled_at_once(
     ]
     again = CliRunner().invoke(root, ["poll", "city"])
     assert again.stdout.splitlines() == ["city: unchanged"]
+
+
+def test_days_that_come_first_are_an_option_of_the_section(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    file = tmp_path / "lista.csv"
+    rows = "".join(
+        f"Policía de {town},TX,{day}\n"
+        for town, day in (("Waco", "03/04/2025"), ("Austin", "25/12/2024"), ("Tyler", "31/1/2025"))
+    )
+    file.write_text(f"Agencia,Estado,Fecha de firma\n{rows}", "utf-8")
+    result = run(str(file), "--url", "https://list.example/lista.csv", "--write", "--json")
+    proposed = answer(result)
+    assert proposed["options"] == {"dates": "day-first"}
+    assert proposed["problems"] == []
+    assert [one["since"] for one in proposed["samples"]] == ["2025-04-03", "2024-12-25", "2025-01-31"]
+    (section,) = tomllib.loads((tmp_path / "config.toml").read_text("utf-8"))["sources"].values()
+    assert section["options"] == {"dates": "day-first"}
+
+
+def test_dates_that_may_have_the_day_first_are_told(run: Callable[..., Result], tmp_path: Path) -> None:
+    file = tmp_path / "lista.csv"
+    file.write_text("Agencia,Estado,Fecha\nWaco Police,TX,03/04/2025\nTyler Police,TX,05/06/2025\n", "utf-8")
+    proposed = answer(run(str(file), "--json"))
+    assert proposed["options"] == {}
+    assert [note for note in proposed["notes"] if "03/04/2025 is 2025-03-04" in note]

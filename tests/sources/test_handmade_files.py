@@ -79,12 +79,22 @@ def test_a_zero_byte_in_a_text_is_a_space() -> None:
         "Questions? Call 555-0100",
         "Agencies that have not yet signed are not part of this report.",
         "Please visit https://example.gov",
+        "(end of list)",
+        "-- continued --",
     ],
 )
 @pytest.mark.parametrize("row", ["{},,", ",{},"])
 def test_a_note_below_a_table_is_no_agency(note: str, row: str) -> None:
     text = f"Agency,State,County\nGary Police,IN,Lake\n{row.format(note)}\n"
     assert read(text.encode()) == ([GARY], ["footer"])
+
+
+@pytest.mark.parametrize("note", ["Updated November 27, 2026", "As of July 4, 2026"])
+@pytest.mark.parametrize("headers", ["Agency,State,County", "Agency,City,State,County"])
+def test_a_note_whose_comma_lacks_its_quotes_is_no_agency(note: str, headers: str) -> None:
+    row = "Gary Police,IN,Lake" if headers.startswith("Agency,State") else "Gary Police,Gary,IN,Lake"
+    names, kinds = read(f"{headers}\n{row}\n{note}\n".encode())
+    assert ([name[0] for name in names], kinds) == (["Gary Police"], ["footer"])
 
 
 def test_a_state_alone_in_its_row_is_a_heading() -> None:
