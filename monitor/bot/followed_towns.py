@@ -96,6 +96,8 @@ def _ask_which(result: FinderResult, suffix: str, translate: Translator) -> Repl
     states = list(dict.fromkeys(each.state for each in result.towns))
     if result.typo:
         text = translate("Did you mean one of these?")
+    elif result.unknown:
+        text = translate("I found no place called %(words)s. The others:", words=", ".join(result.unknown))
     elif result.states or len({each.name.partition(" (")[0] for each in result.towns}) > 1:
         text = translate("Which place do you mean?")
     else:

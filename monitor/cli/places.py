@@ -114,7 +114,8 @@ def find(session: Session, text: str, as_json: bool) -> None:
 
     The JSON object has kind (zip, zips, country, state, town, city, county, borough, neighborhood, tribal,
     agency, question, typo, none), label, places (ZIPs, a state, or US) and suggestions: for a question or a
-    typo the texts to choose from, otherwise other places of the name. For "none", label says what to write
+    typo the texts to choose from, otherwise other places of the name. Where several places are named and one
+    of them is not found, unknown has its words. For "none", label says what to write
     instead, and the exit code is 1.
     """
     from monitor.places.finder import PROBLEMS
@@ -129,6 +130,7 @@ def find(session: Session, text: str, as_json: bool) -> None:
                 "label": label,
                 "places": list(result.places),
                 "suggestions": list(result.suggestions),
+                **({"unknown": list(result.unknown)} if result.unknown else {}),
             }
         )
         if result.problem:
@@ -137,6 +139,8 @@ def find(session: Session, text: str, as_json: bool) -> None:
     if result.problem:
         raise MonitorError(f'"{text}" is not found. {label}')
     click.echo(f"{result.kind}: {label}" if label else result.kind)
+    for name in result.unknown:
+        click.echo(f"not found:   {name}")
     for each in result.agencies:
         click.echo(f"listed:      {each.name}, {each.state} ({each.source})")
     if result.places:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from monitor.places.names import word_set, words
 from monitor.states import STATES
@@ -150,16 +151,21 @@ def contains(where: Words, what: Words) -> bool:
 
 def read_name(text: str, state: str = "") -> AgencyName:
     """Parse a name; drop the ``state`` after the place ("Kansas City Kansas Police"). Never fails."""
-    text = text[:LONGEST]
+    name = _parse_name(text[:LONGEST])
+    core, own = name.core, _STATE_WORDS.get(state, ())
+    if own and len(core) > len(own) and core[-len(own) :] == own and core[-len(own) - 1] not in _REGIONS:
+        return replace(name, core=core[: -len(own)])
+    return name
+
+
+@lru_cache(maxsize=256)  # the finder asks for the same name in many states
+def _parse_name(text: str) -> AgencyName:
     inverted = _INVERTED.match(text)
     if inverted:
         text = f"{inverted['name']} {inverted['kind']} {inverted['rest']}"
     parts = tuple(p for p in (words(piece) for piece in _SPLIT.split(text)) if p)
     whole = tuple(w for p in parts for w in p)
     core, designator = next((c for c in map(core_of, parts) if c[0]), ((), ""))
-    own = _STATE_WORDS.get(state, ())
-    if own and len(core) > len(own) and core[-len(own) :] == own and core[-len(own) - 1] not in _REGIONS:
-        core = core[: -len(own)]
     return AgencyName(text, whole, parts, core, designator)
 
 

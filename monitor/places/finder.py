@@ -7,7 +7,7 @@ stored.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from monitor.places.codes import state_of_zip
@@ -37,7 +37,7 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     """The places that a text names.
 
     Several places ("Hammond and Gary, IN") result in a question that offers each of them; several ZIPs are
-    all meant. If a part of the text means nothing, the text is one name or address.
+    all meant. A part that means nothing is named beside the others, unless the text is one name or address.
     """
     typed = " ".join(text[:LONGEST].split())
     whole = find_place(typed, gazetteer)
@@ -52,9 +52,30 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     if wrong is not None:
         return wrong
     if any(each.problem for each in results):
-        return whole
+        return _without_unknown(dict(zip(looked_up, results, strict=True)), typed) or whole
     joined = _join_results(results, whole, listed=_LISTED.search(typed) is not None)
     return replace(joined, more=joined.more or len(looked_up) < len(named))
+
+
+def _without_unknown(results: Mapping[str, FinderResult], typed: str) -> FinderResult | None:
+    """A question with the places of a list of which a part means nothing: "Xyzzy and Hammond, IN".
+
+    None where a text is rather one address: its other parts have numbers, or an "and" of their own ("Boys and
+    Girls Club, Chicago, IL").
+    """
+    unknown = tuple(name for name, result in results.items() if result.problem)
+    known = [result for result in results.values() if not result.problem]
+    if not known or not _LISTED.search(typed) or not all(map(_is_plain, unknown)):
+        return None
+    towns = tuple(dict.fromkeys(area for each in known for area in _areas(each)))
+    states = tuple(dict.fromkeys(state for each in known for state in _states(each)))
+    if not (towns or states):
+        return None
+    return FinderResult(towns=towns[:CHOICES], states=states, more=len(towns) > CHOICES, unknown=unknown)
+
+
+def _is_plain(name: str) -> bool:
+    return not _PARTS.search(name) and not any(map(str.isdigit, name))
 
 
 def _is_one_agency(text: str) -> bool:
@@ -75,9 +96,7 @@ def _join_results(results: list[FinderResult], whole: FinderResult, *, listed: b
     towns = tuple(dict.fromkeys(area for each in results for area in _areas(each)))
     if not listed:  # "Harlem, Manhattan"
         towns = tuple(area for area in towns if not any(set(each.zips) < set(area.zips) for each in towns))
-    states = dict.fromkeys(
-        state for each in results for state in (each.states[:1] if each.sure else each.states)
-    )
+    states = dict.fromkeys(state for each in results for state in _states(each))
     inside = set() if listed else {area.state for area in towns}
     others = tuple(state for state in states if state not in inside)
     if len(towns) == 1 and not others:
@@ -86,6 +105,11 @@ def _join_results(results: list[FinderResult], whole: FinderResult, *, listed: b
         return whole
     agencies = tuple(dict.fromkeys(agency for each in results for agency in each.agencies))
     return FinderResult(towns=towns[:CHOICES], states=others, agencies=agencies, more=len(towns) > CHOICES)
+
+
+def _states(result: FinderResult) -> tuple[str, ...]:
+    """The states that a result means, or asks about."""
+    return result.states[:1] if result.sure else result.states
 
 
 def _areas(result: FinderResult) -> Iterator[TownZips]:

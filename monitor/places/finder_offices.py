@@ -8,7 +8,7 @@ from monitor.domain import Listing
 from monitor.places.agency_kinds import COUNTY_OFFICES, read_name, spoken, variants
 from monitor.places.finder_names import area_of_county, known_areas
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.known import campuses_named, consolidated, mailing
+from monitor.places.known import campuses_named, consolidated_states, mailing
 from monitor.places.names import key, squeeze, word_set, words
 from monitor.places.query import counties_by_keys, county_keys
 from monitor.places.statewide import ACRONYMS
@@ -66,6 +66,7 @@ _SPANISH_OFFICES = (
 """How offices are called in Spanish, and in the order of English."""
 _WORDS_OF_FORM = word_set("the of dept office division bureau")
 _PUBLIC_SAFETY = ("dept", "of", "public", "safety")
+_KINDS_OF_CAMPUS = ("", "university", "airport", "internationalairport")
 MOST_STATES = 12  # states in which an agency of a name is looked for
 
 
@@ -129,11 +130,13 @@ def strip_office(text: str) -> str:
 
 
 def campus_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """The universities of a name, each with the ZIPs of its main seat; also without "University"."""
+    """The universities and airports of a name, each with the ZIPs of its main seat; also without the word for
+    its kind: "O'Hare".
+    """
     said = words(text)
     office = [word for word in said if word not in _AGENCY_WORDS and word not in ("dept", "office", "campus")]
     wanted = squeeze(tuple(office))
-    found = campuses_named(wanted) or campuses_named(f"{wanted}university")
+    found = next(filter(None, (campuses_named(wanted + kind) for kind in _KINDS_OF_CAMPUS)), ())
     areas = []
     for code, campus in found:
         if state in (None, code):
@@ -186,7 +189,7 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple
         return [(state, 0)]
     name = read_name(text)
     parts = words(text)
-    known = [code for code in STATES if consolidated(name, code) is not None]
+    known = consolidated_states(name)
     own = [code for code in STATES if parts[0] in ACRONYMS.get(code, ())] if len(parts) == 1 else []
     led = [code for code in STATES if parts[: len(words(STATES[code]))] == words(STATES[code])]
     if known or own:
@@ -213,9 +216,7 @@ def _populations(name_key: str, gazetteer: Gazetteer) -> dict[str, int]:
     """The states with a town of that name, with the people of the largest one."""
     found: dict[str, int] = {}
     for code in STATES:
-        table = gazetteer.table.state(code)
-        if towns := table.towns.get(name_key):
-            found[code] = max(town.population for town in towns)
-        elif name_key in table.by_city or mailing(code, name_key):
-            found[code] = 0
+        people = gazetteer.table.state(code).count_people(name_key)
+        if people is not None or mailing(code, name_key):
+            found[code] = people or 0
     return found

@@ -43,6 +43,7 @@ class FinderResult:
     ``typo``: the text was misspelled and these are near. ``problem``: empty, digits, unknown_zip, no_town,
     radius, which_agency, nothing. ``agencies``: the currently listed ones of that name. ``more``: there are
     more towns than `CHOICES`.
+    ``unknown``: what was listed beside the choices and is no place; then none of them is ``sure``.
     """
 
     zips: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ class FinderResult:
     sure: bool = False
     typo: bool = False
     agencies: tuple[AgencyOnList, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:

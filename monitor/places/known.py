@@ -62,6 +62,24 @@ def consolidated(name: AgencyName, state: str) -> Consolidated | None:
 
 
 @cache
+def _consolidated_by_word() -> dict[str, frozenset[str]]:
+    """The states with a known force whose phrase begins with a word."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for state, rows in _consolidated().items():
+        for row in rows:
+            for phrase in row.phrases:
+                found[phrase[0]].add(state)
+    return {word: frozenset(states) for word, states in found.items()}
+
+
+def consolidated_states(name: AgencyName) -> list[str]:
+    """The states in which a name speaks of a known force."""
+    by_word = _consolidated_by_word()
+    states = {state for part in name.parts for state in by_word.get(part[0], ())}
+    return sorted(state for state in states if consolidated(name, state) is not None)
+
+
+@cache
 def _mailing() -> dict[tuple[str, str], tuple[tuple[str, tuple[str, ...]], ...]]:
     found: dict[tuple[str, str], list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
     for row in _rows("mailing.csv"):

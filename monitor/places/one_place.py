@@ -68,10 +68,15 @@ _STREET = re.compile(
     re.IGNORECASE,
 )
 _WITH_COUNTY = re.compile(r"(?P<name>[^()]+) \((?P<county>[^()]+)\),? (?P<state>[^,()]+)")
-_GOVERNMENT = re.compile(
-    r"^(?:the )?(?:city|town|village|township|borough|ciudad|pueblo|municipio) (?:of|de) (?=\S)",
+_LEAD_IN = re.compile(
+    r"^(?:(?:the )?(?:city|town|village|township|borough|ciudad|pueblo|municipio) (?:of|de)"
+    r"|i live in|i am in|i'?m in|vivo en|estoy en|soy de|downtown|(?:el )?centro de|(?:la )?isla de) (?=\S)",
     re.IGNORECASE,
 )
+"""What people write before the name of a town."""
+_AIR_FORCE_BASE = re.compile(r"\bair force base\b", re.IGNORECASE)
+_TERRITORIES = ("AS", "GU", "MP", "VI")
+"""Whose villages are not known; each has few ZIPs."""
 _GOVERNMENT_BEHIND = re.compile(r"(?<=\S) (?:city|town|village|township|twp|borough|boro)$", re.IGNORECASE)
 _SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | state$", re.IGNORECASE)
 CITY = 250_000
@@ -117,7 +122,7 @@ def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
     if names_radius(typed):
         return _within_radius(typed, gazetteer)
     typed = _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], _without_accents(typed))
-    typed = put_in_english(typed)
+    typed = _AIR_FORCE_BASE.sub("AFB", put_in_english(typed))
     typed = _ALL_OF.sub("", typed)
     at_the_end = _ZIP_AT_THE_END.search(typed)
     if at_the_end:
@@ -257,6 +262,10 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         towns = _distinct(towns + _towns(typed, None, gazetteer))
     if not towns and not whole:
         towns = county_areas(rest, state, gazetteer, explicit=False) or campus_areas(rest, state, gazetteer)
+    if not towns and state is not None and not has_state:  # "University of Michigan"
+        towns = campus_areas(typed, None, gazetteer)
+    if not towns and state is not None and rest != typed and (other := _state(rest)):  # "Indiana Illinois"
+        return FinderResult(states=(other, state))
     if whole == "DC" and towns:
         whole = None  # Washington and its District are one place
     if towns or whole:
@@ -266,7 +275,7 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         return result if result.sure or whole else _with_namesakes(result, rest, state, gazetteer)
     if typed[:1].isdigit():
         return FinderResult(problem="no_town")
-    prefix = _GOVERNMENT.match(typed)
+    prefix = _LEAD_IN.match(typed)
     if prefix:
         return _named(typed[prefix.end() :], gazetteer)
     behind = _GOVERNMENT_BEHIND.search(rest)
@@ -277,6 +286,8 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if not strip_office(typed):
         return FinderResult(problem="which_agency")
     near = near_areas(rest, state, gazetteer)
+    if not near and state in _TERRITORIES:
+        return FinderResult(states=(state,), unknown=(rest,))
     states = near_states(typed) if state is None else ()
     return (
         FinderResult(towns=near, states=states, typo=True)

@@ -298,6 +298,15 @@ class StateTable:
         towns, posted, parts = self.towns.of(number), self.by_city.of(number), self.subdivisions.of(number)
         return Named(towns, posted, parts, packaged)
 
+    def count_people(self, key: str) -> int | None:
+        """The people of the largest town of a name, by its key; 0 if none is counted, None without a town."""
+        number = self._index.find(key)
+        if number is None:
+            return None
+        if towns := self.towns.of(number):
+            return max(town.population for town in towns)
+        return 0 if self.by_city.of(number) else None
+
     def point(self, row: int) -> Point | None:
         """The center of a ZIP in degrees."""
         return None if self.lat[row] == NOWHERE else (self.lat[row] / 1000, self.lon[row] / 1000)

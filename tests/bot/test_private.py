@@ -405,6 +405,7 @@ def test_a_chat_of_the_configuration_is_not_changed_here(both: World) -> None:
         ("NYC", "<b>New York City, NY</b>"),
         ("Philly", "<b>Philadelphia, PA</b>"),
         ("LA", "Which place do you mean?"),
+        ("Xyzzy and Hammond, IN", "I found no place called Xyzzy. The others:"),
         ("Cook County", "<b>Cook County, IL</b>"),
         ("Harris County, TX", "<b>Harris County, TX</b>"),
         ("Miami-Dade", "<b>Miami-Dade County, FL</b>"),

@@ -228,6 +228,13 @@ def test_find_speaks_to_people_without_json(run: Run) -> None:
     assert run("find", "Harlem").stdout.startswith("neighborhood: Harlem (Manhattan), NY\nplaces:      10026")
 
 
+def test_find_names_what_it_did_not_find_beside_the_rest(run: Run) -> None:
+    answer = json.loads(run("find", "Xyzzy and Hammond, IN", "--json").stdout)
+    assert (answer["kind"], answer["places"]) == ("question", [])
+    assert (answer["suggestions"], answer["unknown"]) == (["Hammond, IN"], ["Xyzzy"])
+    assert "not found:   Xyzzy\n" in run("find", "Xyzzy and Hammond, IN").stdout
+
+
 def test_find_of_nothing_fails_and_says_what_to_write(run: Run) -> None:
     result = run("find", "Qwxzt")
     assert (result.exit_code, result.stdout) == (1, "")

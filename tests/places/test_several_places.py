@@ -105,6 +105,27 @@ def test_a_wrong_place_among_them_is_said(text: str, problem: str) -> None:
     assert find(text, load()).problem == problem
 
 
+@pytest.mark.parametrize(
+    ("text", "unknown", "offered"),
+    [
+        ("Xyzzy and Hammond, IN", ("Xyzzy",), ("Hammond, IN",)),
+        ("Xyzzy; Hammond, IN; Qwertyuiop", ("Xyzzy", "Qwertyuiop"), ("Hammond, IN",)),
+        ("Xyzzy; 60601", ("Xyzzy",), ("60601, IL",)),
+        ("Dededo, GU", ("Dededo",), ("Guam",)),
+    ],
+)
+def test_a_part_that_is_no_place_is_named_and_the_others_are_asked_about(
+    text: str, unknown: tuple[str, ...], offered: tuple[str, ...]
+) -> None:
+    result = find(text, load())
+    assert (result.kind, result.places) == ("question", ())
+    assert (result.unknown, result.suggestions) == (unknown, offered)
+
+
+def test_two_states_side_by_side_are_asked_about() -> None:
+    assert find("Indiana Illinois", load()).suggestions == ("Indiana", "Illinois")
+
+
 def test_places_beyond_the_most_are_told() -> None:
     few, many = find("; ".join(list(STATES)[:5]), load()), find(";".join(list(STATES)[:30]), load())
     assert (len(few.states), few.more) == (5, False)

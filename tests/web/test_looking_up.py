@@ -223,6 +223,13 @@ def test_a_wrong_text_comes_back_on_the_form_with_the_error_beside_it(web: Runni
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("text", ["Xyzzy and Hammond, IN", "Xyzzy; Beverly Hills, CA", "Xyzzy; 46320"])
+def test_a_part_that_is_no_place_is_said_above_the_others(web: Running, text: str) -> None:
+    answer = web.ask("POST", "/find", data={"q": text})
+    assert answer.status_code == 200
+    assert "We found no place called “Xyzzy”." in words(answer.text)
+
+
 def test_a_form_without_its_field_or_of_another_type_is_no_error_of_ours(web: Running) -> None:
     assert web.ask("POST", "/find").status_code == 422
     assert web.ask("POST", "/find", json={"q": "60601"}).status_code in {400, 422}
