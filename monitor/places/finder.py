@@ -30,6 +30,8 @@ _SEVERAL = re.compile(
 """Separators between several places; most single names contain none."""
 _LISTED = re.compile(r"[;/&+]|\s(?:and|y|or|o)\s", re.IGNORECASE)
 _PARTS = re.compile(r"[,;/&+]|\s(?:and|y|or|o)\s", re.IGNORECASE)
+_PLAIN = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'\u2019-])*")
+"""Words of a name, without numbers and other signs."""
 _SURELY_WRONG = ("digits", "unknown_zip", "radius")
 
 
@@ -75,7 +77,7 @@ def _without_unknown(results: Mapping[str, FinderResult], typed: str) -> FinderR
 
 
 def _is_plain(name: str) -> bool:
-    return not _PARTS.search(name) and not any(map(str.isdigit, name))
+    return _PLAIN.fullmatch(name) is not None and not _PARTS.search(name)
 
 
 def _is_one_agency(text: str) -> bool:
