@@ -25,7 +25,7 @@ def read(*dates: str, **settings: str) -> Publication:
 
 
 def days(publication: Publication) -> list[str | None]:
-    return [listing.since and listing.since.isoformat() for listing in publication.listings]
+    return [listing.since.isoformat() if listing.since else None for listing in publication.listings]
 
 
 def problems(publication: Publication) -> list[str]:
