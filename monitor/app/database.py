@@ -32,17 +32,20 @@ def open_database(settings: Settings, *, create: bool = True) -> Engine:
     """Open the database, migrated to this program's revision, and bound to its data folder.
 
     Without ``create``, a database that does not exist or is empty is refused: a mistyped path would otherwise
-    look like a service that has never polled. Raises StoreError.
+    look like a service that has never polled. One of an earlier version is refused too, so that nobody
+    upgrades a database by looking at it. Raises StoreError.
     """
-    from monitor.errors import StoreError
+    from monitor.errors import MigrationError, StoreError
     from monitor.outbox import clone_guard
     from monitor.storage.engine import connect
-    from monitor.storage.migrate import upgrade
+    from monitor.storage.migrate import describe_older, upgrade
 
     if not create and (missing := describe_missing_database(settings)):
         raise StoreError(missing)
     engine = connect(settings.database_url)
     try:
+        if not create and (older := describe_older(engine)):
+            raise MigrationError(older)
         upgrade(
             engine,
             folder=settings.data.folder,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,7 +22,7 @@ from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.counting import format_count
 from monitor.domain import Envelope
-from monitor.errors import MonitorError, UsageError
+from monitor.errors import MigrationError, MonitorError, UsageError
 from monitor.fetch import Fetched
 from monitor.keys import NAME
 from monitor.ops.doctor import (
@@ -102,7 +103,8 @@ def run_doctor(
     if mail is not None:
         found += diagnose_mail(mail, domain, records)
     if app.describe_missing_database(settings) is None:
-        with Components.open(settings) as components:
+        # one that needs an upgrade is told by `run_checks`
+        with suppress(MigrationError), Components.open_existing(settings) as components:
             facts = components.load_health()
             found += diagnose_host(facts)
             found.append(diagnose_log_key(components.engine, settings.data.folder))
@@ -139,7 +141,7 @@ def _check_database(settings: Settings) -> Iterator[Finding]:
         if missing:
             yield Finding("database", True, f"warning: {missing}")
             return
-        with Components.open(settings) as components:
+        with Components.open_existing(settings) as components:
             url = components.engine.url.render_as_string(hide_password=True)
             problem = find_key_problem(components.engine, settings.data.folder)
             has_key = (settings.data.folder / NAME).exists()

@@ -159,6 +159,17 @@ def load_revision(engine: Engine) -> str | None:
         return _revision(conn)
 
 
+def describe_older(engine: Engine) -> str | None:
+    """Say that the database is of an earlier version of this program, and what upgrades it; None if not."""
+    revision = load_revision(engine)
+    if revision in (None, head()) or not list((scripts_folder() / "versions").glob(f"{revision}_*.py")):
+        return None
+    return (
+        f"{db.where(engine.url)} is of an earlier version of this program (revision {revision}; this one "
+        f"needs {head()}): `monitor init` upgrades it after a copy, as a start of the service does"
+    )
+
+
 def head(scripts: Path | None = None) -> str:
     """The newest revision that this program knows, read without alembic, which takes 6 MB of memory and a
     tenth of a second that a start on a current database need not spend. Raises MigrationError.
