@@ -95,7 +95,7 @@ def evidence(
 @click.option("--key", default="", metavar="KEY", help="The public key of the record, from another place.")
 @click.option("--head", default="", metavar="HEAD", help='"record NUMBER ROOT", as the service published it.')
 @click.option("--proof", type=click.File(), help="What /log/consistency/ of the service has, for --head.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: check, passed, text.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line: check, passed, text.")
 def verify(
     session: Session, bundle: Path | None, key: str, head: str, proof: TextIO | None, as_json: bool
 ) -> None:
