@@ -140,9 +140,7 @@ class ChannelAnswers:
         slower = 0.0 if failure.slower and failure.policy else None
         return replace(outcome, lane=self.name_lane(address), ends_pause=answered, slower=slower)
 
-    def _time_paused(
-        self, deliveries: Sequence[Claimed], address: str, *, doubted: bool = False
-    ) -> timedelta:
+    def _time_paused(self, deliveries: Sequence[Claimed], address: str, *, doubted: bool) -> timedelta:
         """Compute for how long the channel or lane of these deliveries was paused during their lifetime.
 
         ``doubted``: also count the time since the server last accepted a message, up to `UNPROVEN_LIFE`: a

@@ -151,7 +151,7 @@ class CloneGuard:
         self.earlier_series = tuple(
             (datetime.fromisoformat(until), self._make_series(then)) for until, then in earlier
         )
-        self._instance = _read_instance(folder) or _create_instance(folder)
+        self._instance = _create_instance(folder)
         self._path = folder / NAME
         self._sends = 0
         self._lock = threading.Lock()
@@ -215,7 +215,6 @@ def _create_instance(folder: Path) -> str:
 def _write(path: Path, noted: SendCount) -> None:
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with aside.open("w", encoding="utf-8") as file:
             json.dump({"identity": noted.identity, "sends": noted.sends, "instance": noted.instance}, file)
             file.flush()

@@ -39,7 +39,7 @@ class PauseRequest:
     lane: str
     until: datetime
     reason: str
-    grows: bool = False
+    grows: bool
     counts: bool = True
 
 

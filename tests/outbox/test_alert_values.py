@@ -94,6 +94,7 @@ def test_an_alert_says_what_is_known_of_its_list() -> None:
     )  # fmt: skip
     (told,) = alert.told
     assert (told.because, told.not_before, told.not_after) == (("IN", "46320"), NOW - HOUR, NOW)
+    assert not builder().build("ring", "es", [(published(), ())]).late
 
 
 def test_of_a_list_that_is_not_configured_any_more_it_links_the_change() -> None:
@@ -157,7 +158,7 @@ def test_a_retraction_says_when_it_was_told_to_the_hour_and_why_it_is_taken_back
 def test_a_sample_is_of_the_first_list_that_is_monitored() -> None:
     alert = builder(SITE, ICE, RING).sample("en", NOW)
     (told,) = alert.told
-    assert alert.sample
+    assert (alert.sample, alert.late, alert.held) == (True, False, False)
     assert alert.source == "ring"
     assert (told.not_before, told.not_after) == (NOW - HOUR, NOW)
     assert told.change.subject.since == date(2026, 2, 28)

@@ -11,7 +11,15 @@ import pytest
 
 from monitor.channels import EVERYTHING
 from monitor.channels.kinds import lookup
-from monitor.core.retry import CHANNEL_PAUSE, LANE_PAUSE, LIFETIME, POISON_TRIES, REFUSED_WAIT, UNPROVEN_LIFE
+from monitor.core.retry import (
+    CHANNEL_PAUSE,
+    LANE_PAUSE,
+    LIFETIME,
+    POISON_TRIES,
+    REFUSED_WAIT,
+    UNPROVEN_LIFE,
+    WAITS,
+)
 from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
 from monitor.outbox.answers import ChannelAnswers
@@ -161,6 +169,7 @@ def test_a_bot_apis_refusal_is_believed(keys: KeyFile, why: dict[str, bool]) -> 
     outcome = refuse(keys, name="telegram", **why)
     assert (outcome.kind, outcome.moved_to) == (OutcomeKind.FAILED, "moved")
     assert (outcome.gone, outcome.strike) == (bool(why.get("address_gone")), bool(why.get("strike")))
+    assert not outcome.ambiguous, "it has not arrived"
 
 
 @pytest.mark.parametrize(
@@ -168,6 +177,8 @@ def test_a_bot_apis_refusal_is_believed(keys: KeyFile, why: dict[str, bool]) -> 
     [
         ("telegram", True, OutcomeKind.AGAIN),
         ("telegram", False, OutcomeKind.AGAIN),
+        ("email", True, OutcomeKind.AGAIN),
+        ("email", False, OutcomeKind.AGAIN),
         ("webhook", True, OutcomeKind.FAILED),
         ("webhook", False, OutcomeKind.AGAIN),
     ],
@@ -209,6 +220,15 @@ def test_what_pauses_after_a_failure(
     # what a whole channel's trouble has stopped is due when that ends
     assert outcome.at == NOW + (CHANNEL_PAUSE if lane == EVERYTHING else timedelta(minutes=1))
     assert outcome.verdict == (refusals.POLICY if why.get("policy") else "")
+
+
+@pytest.mark.parametrize("lane", [None, "mail.example", EVERYTHING])
+def test_only_trouble_of_the_whole_server_does_not_lengthen_the_waits_of_a_message(
+    keys: KeyFile, lane: str | None
+) -> None:
+    tried = message(replace(MAIL, attempts=3))
+    outcome = answers(keys).build_later(tried, Transient("421", lane=lane), ADDRESS, None)
+    assert outcome.at == NOW + (CHANNEL_PAUSE if lane == EVERYTHING else WAITS[3])
 
 
 def test_a_pause_of_one_chat_does_not_lengthen_the_life_of_its_messages(keys: KeyFile) -> None:
@@ -296,3 +316,25 @@ def test_while_a_server_takes_nothing_what_it_refuses_lives_a_month(
     assert not give_up(keys, month, accepted=None, **why)
     assert give_up(keys, replace(month, created_at=month.created_at - 2 * HOUR), accepted=None, **why)
     assert not give_up(keys, month, accepted=month.created_at - HOUR, **why)
+
+
+@pytest.mark.parametrize("why", [{"address_gone": True}, {"strike": True}, {}])
+def test_while_a_server_takes_nothing_what_it_refuses_for_good_lives_a_month(
+    keys: KeyFile, why: dict[str, bool]
+) -> None:
+    for accepted, kind in (
+        (NOW, OutcomeKind.FAILED),
+        (NOW - 4 * HOUR, OutcomeKind.AGAIN),
+        (None, OutcomeKind.AGAIN),
+    ):
+        made = answers(keys, chance=0.0, accepted_at=accepted)
+        assert made.build_refused(message(OLD), Permanent("550 no", **why), ADDRESS, None).kind is kind
+
+
+def test_of_several_deliveries_a_pause_before_the_newest_does_not_count(keys: KeyFile) -> None:
+    older = replace(OLD, id=2, created_at=OLD.created_at - 20 * HOUR)
+    before, since = (PauseSpan(EVERYTHING, at, at + 4 * HOUR) for at in (older.created_at, OLD.created_at))
+    for span, kind in ((before, OutcomeKind.FAILED), (since, OutcomeKind.AGAIN)):
+        made = answers(keys, chance=0.0, spans=(span,), accepted_at=NOW)
+        failure = Transient("450", retry_after=timedelta(minutes=1))
+        assert made.build_later(message(older, OLD), failure, ADDRESS, None).kind is kind

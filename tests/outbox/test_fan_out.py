@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.domain import Confidence, Listing, Placement
+from monitor.domain import Confidence, Listing, Placement, PlacementReason
+from monitor.outbox.fanout import find_places
 from monitor.storage import schema
+from monitor.storage.lists.tables import HistoryImportRow
 from tests.outbox.world import (
     CHICAGO,
     GARY,
@@ -224,3 +227,70 @@ def test_a_changeset_that_cannot_be_read_holds_up_no_other(world: World) -> None
     assert world.fan_out() == 1
     assert world.fan_out() == 0
     assert [row.fanned_out_at is None for row in world.rows(schema.ChangesetRow)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("state", "placed", "statewide", "places", "everyone"),
+    [
+        ("IN", ("46320",), False, {"46320", "IN", "US"}, set()),
+        ("IN", ("46320", "IL"), False, {"46320", "IL", "IN", "US"}, set()),
+        (None, ("46320",), False, {"46320", "US"}, set()),
+        ("IN", ("IN",), False, {"IN", "US"}, set()),
+        ("IN", ("IN",), True, {"IN", "US"}, {"IN"}),
+        ("IN", ("IL",), True, {"IL", "US"}, {"IL"}),
+        ("IN", ("US",), False, {"US"}, set()),
+        (None, ("US",), False, {"US"}, set()),
+        ("IN", ("46320",), True, {"46320", "IN", "US"}, {"IN"}),
+    ],
+)
+def test_an_agency_concerns_its_places_their_state_and_the_country(
+    state: str | None, placed: tuple[str, ...], statewide: bool, places: set[str], everyone: set[str]
+) -> None:
+    """The state of the listing counts where ZIP codes are known, and not beside "US" alone."""
+    placement = Placement(placed, "test", Confidence.EXACT, PlacementReason("operator"), statewide=statewide)
+    assert find_places(Listing(name="x", key="x", state=state), placement) == (places, everyone)
+
+
+def test_a_changeset_that_another_process_fans_out_meanwhile_is_not_counted(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.person("a@a.example", "IN")
+    world.publish(HAMMOND)
+    counts: list[int] = []
+
+    def meanwhile(source: str, listing: Listing) -> Placement:
+        if not counts:
+            counts.append(-1)
+            counts.append(world.fan_out())
+        return locate(source, listing)
+
+    assert world.fan_out(meanwhile) == 0
+    assert counts == [-1, 1]
+    assert len(world.rows()) == 1
+
+
+def test_a_listing_without_a_state_that_cannot_be_located_is_told_to_followers_of_everything(
+    sqlite_world: World,
+) -> None:
+    def stumbling(source: str, listing: Listing) -> Placement:
+        raise ZeroDivisionError
+
+    world = sqlite_world
+    world.person("state@a.example", "IN")
+    everything = world.person("us@a.example", "US")
+    world.publish(NAMELESS)
+    assert world.fan_out(stumbling) == 1
+    assert owed(world) == {everything}
+
+
+def test_an_imported_changeset_has_places_and_is_nobodys_news(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.person("a@a.example", "IN")
+    imported = world.publish(HAMMOND)
+    world.write(
+        sa.insert(HistoryImportRow).values(source="ring", at=world.now, first_at=world.now, last_at=world.now)
+    )
+    world.write(sa.update(schema.ChangesetRow).values(import_id=1))
+    assert world.fan_out() == 0
+    assert not world.rows()
+    assert {row.place for row in world.rows(schema.ChangePlaceRow)} == {"46320", "46324", "IN", "US"}
+    assert [row.id for row in world.rows(schema.ChangesetRow) if row.fanned_out_at == world.now] == [imported]

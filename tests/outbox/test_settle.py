@@ -52,6 +52,18 @@ def test_a_summary_is_tried_as_often_and_as_long_as_its_newest_delivery() -> Non
     assert (outcome.kind, outcome.at) == (OutcomeKind.AGAIN, now + WAITS[1])
 
 
+def test_a_summary_lives_as_long_as_its_newest_delivery() -> None:
+    now = CLAIMED.created_at + timedelta(days=8)
+    old = replace(CLAIMED, attempts=9)
+    new = replace(old, id=2, created_at=now - timedelta(hours=1))
+    for group in ([old, new], [new, old]):
+        outcome = build_retry("telegram", group, Transient("429"), now, chance=lambda: 1.0)
+        assert outcome.kind is OutcomeKind.AGAIN
+    assert (
+        build_retry("telegram", [old], Transient("429"), now, chance=lambda: 1.0).kind is OutcomeKind.FAILED
+    )
+
+
 def test_an_error_and_the_reason_of_a_pause_are_kept_to_300_characters() -> None:
     now = CLAIMED.created_at
     long = "x" * 301
