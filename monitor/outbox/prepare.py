@@ -198,10 +198,10 @@ class MessagePreparer:
         also = [each for id in ids for each in owed.get(id, ())]
         if first.sealed is None:
             return NotWanted(ids, "the subscriber has left")
-        if first.kind != ALERT and first.subscriber in facts.subscribers and first.id in facts.abouts:
+        if first.id in facts.abouts:
             return self._prepare_other(first, facts, also, broken, now)
         for delivery in group:
-            if delivery.kind != ALERT or delivery.changeset is None or delivery.source is None:
+            if delivery.kind != ALERT or delivery.changeset is None:
                 return NotRendered(group, f"this version cannot write messages of the kind {delivery.kind!r}")
             if delivery.changeset in broken:
                 return NotRendered(group, broken[delivery.changeset])
@@ -240,9 +240,7 @@ class MessagePreparer:
             return NotRendered(group, failed)
         try:
             message = self._loader.build_message(delivery, facts, self._published, now)
-            if owed and isinstance(
-                message, Digest | Receipt | ListUnreadable | ListSwitchedOff | ListReadable
-            ):
+            if isinstance(message, Digest | Receipt | ListUnreadable | ListSwitchedOff | ListReadable):
                 message = replace(message, also=self._list_owed(group, owed))
         except StoreError:
             raise

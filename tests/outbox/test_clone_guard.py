@@ -196,3 +196,14 @@ def test_a_resume_names_this_database_in_the_folder_with_its_own_count(world: Wo
     with transaction(world.engine) as conn:
         assert meta.get(conn, meta.EPOCH)
     assert check(world.engine, world.folder).reason is None
+
+
+def test_a_new_database_takes_a_folder_from_which_nothing_was_sent_and_no_other(world: World) -> None:
+    """As after a crash while it was named, or a first start that was repeated from nothing."""
+    clone_guard._create_instance(world.folder)
+    for sends, taken in ((0, True), (1, False)):
+        put(world, None, 0)
+        note(world.folder, ("b", sends, OURS))
+        bind_folder(world.engine, world.folder)
+        with reading(world.engine) as conn:
+            assert (noted(world.folder)["identity"] == meta.load_identity(conn)) is taken
