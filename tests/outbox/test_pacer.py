@@ -105,6 +105,36 @@ def test_messages_come_back_in_the_order_of_their_turns_and_then_go_without_anot
     assert len(lane.reserved) == 2
 
 
+def test_what_is_recalled_while_it_waits_is_not_given_twice_and_ends_nobodys_wait() -> None:
+    """And a turn that has not come after the wait, as when the clock is set back, is waited for again."""
+    lane = Lane(3)
+
+    async def wait() -> None:
+        slept: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            if len(slept) == 1:
+                lane.pacer.recall("slow")
+            elif len(slept) == 2:
+                lane.now -= SECOND
+            else:
+                lane.now += seconds * SECOND
+
+        lane.pacer._sleep = sleep
+        task = asyncio.create_task(lane.pacer.run())
+        for number in (1, 2):
+            await lane.pacer.admit([(message(number), "slow", LIMIT)])
+            while len(lane.given) < number:
+                await asyncio.sleep(0)
+            assert not task.done()
+        assert slept == [3.0, 3.0, 4.0]
+        task.cancel()
+
+    asyncio.run(wait())
+    assert lane.given == [1, 2]
+
+
 def test_a_changed_rate_recalls_what_waits_for_that_lane_only() -> None:
     lane = Lane(1, 2)
     lane.admit(1, 2)

@@ -102,11 +102,16 @@ def stored(world: World) -> dict[str, Placement]:
         return placement_rows.load_current(conn, "ring")
 
 
-def test_a_list_without_placements_gets_them_and_nobody_hears_of_it(world: World) -> None:
+def test_a_list_without_placements_gets_them_and_nobody_hears_of_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     """As after the upgrade of a database of 0.1.0."""
+    caplog.set_level("INFO")
     world.person("a@a.example", "46320")
     accept(world, HAMMOND, STATE_POLICE)
-    assert renew(world, load()) == PlacingReport()
+    assert renew(world, load()) == PlacingReport(listings=0, moved=0, areas=0, people=0)
+    assert "2 listings were placed for the first time" in caplog.text
+    assert "have other places" not in caplog.text
     assert stored(world) == {each.key: load().locate(each, "ring") for each in (HAMMOND, STATE_POLICE)}
     assert not owed(world)
     assert not leaves(world)
@@ -176,6 +181,30 @@ def test_a_gazetteer_that_moves_nothing_is_in_the_record_and_moves_no_number(wor
     assert (leaf["listings"], leaf["moved"], leaf["baseline"]) == (2, 0, before.number)
     with reading(world.engine) as conn:
         assert baseline.load_info(conn, "ring") == before
+
+
+def test_an_agency_on_which_the_gazetteer_fails_holds_up_no_other(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stumbling(Gazetteer):
+        def locate(self, listing: Listing, source: str | None = None) -> Placement:
+            if listing.name == GARY.name:
+                raise ZeroDivisionError
+            return super().locate(listing, source)
+
+    world.person("county@a.example", LAKE)
+    accept(world, HAMMOND, GARY)
+    caplog.set_level("INFO")
+    known = load()
+    renew(world, Stumbling(known.table, known.overrides))
+    assert stored(world).keys() == {HAMMOND.key}
+    world.write(sa.delete(schema.AreaPlaceRow).where(schema.AreaPlaceRow.place.in_(("46320", *IN_GARY))))
+    world.write(sa.delete(schema.MetaRow).where(schema.MetaRow.name == meta.AREAS_VERSION))
+    wider = place_by_hand(hammond="46320")
+    report = renew(world, Stumbling(wider.table, wider.overrides))
+    assert report == PlacingReport(listings=1, moved=1, areas=1)
+    assert "1 of 1 agencies have other places, 1 followed areas have other ZIP codes; 0 people" in caplog.text
+    assert renew(world, load()).listings == 1, "it is tried again, and the other one is there"
 
 
 def test_an_agency_that_serves_the_whole_state_now_reaches_everybody_there(world: World) -> None:

@@ -15,7 +15,7 @@ from monitor.errors import Permanent, Transient, UsageError
 from monitor.outbox import clone_guard
 from monitor.outbox.digests import insert_due_digests
 from monitor.outbox.outcomes import Outcome, OutcomeKind
-from monitor.outbox.retract import plan_retraction, retract
+from monitor.outbox.retract import check_reason, plan_retraction, retract
 from monitor.outbox.settle import settle
 from monitor.storage import engine as db
 from monitor.storage import people, schema
@@ -320,8 +320,10 @@ def test_only_what_was_announced_can_be_retracted(world: World) -> None:
         retract(world.engine, 999, WHY, now=world.now)
     with pytest.raises(UsageError, match="needs a reason"):
         retract(world.engine, change, {"en": "  "}, now=world.now)
-    with pytest.raises(UsageError, match="1001 characters"):
-        retract(world.engine, change, {"en": "x" * 1001}, now=world.now)
+    for texts in ({"en": "x" * 1001}, {"en": "x", "es": "x" * 1001}, {"en": "x" * 1001, "es": "x"}):
+        with pytest.raises(UsageError, match="1001 characters"):
+            retract(world.engine, change, texts, now=world.now)
+    assert check_reason({"en": f" {'x' * 1000} ", "es": " "}) == {"en": "x" * 1000}
     world.write(sa.update(schema.ChangeRow).where(schema.ChangeRow.id == change).values(origin="imported"))
     with pytest.raises(UsageError, match="import"):
         retract(world.engine, change, WHY, now=world.now)

@@ -1,0 +1,54 @@
+"""Who must not get a claimed delivery any more, and what a drain says that has nothing to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.outbox.send import _find_drop_reason
+from monitor.storage.deliveries.queue import DeliveryStatus
+from tests.outbox.world import HAMMOND, Recorder, World
+
+LEFT, SUPPRESSED = "the subscriber has left", "the address is suppressed"
+UNCONFIRMED = "the subscriber has not confirmed"
+
+
+@pytest.mark.parametrize(
+    ("state", "subscriber", "suppressed", "kind", "reason"),
+    [
+        ("due", "active", False, "alert", None),
+        ("due", "paused", False, "alert", None),
+        ("due", "pending", False, "confirm", None),
+        ("due", "pending", False, "alert", UNCONFIRMED),
+        ("due", "ended", False, "alert", LEFT),
+        ("due", "ended", True, "confirm", LEFT),
+        ("dropped", "active", False, "alert", LEFT),
+        ("dropped", "active", True, "alert", LEFT),
+        ("due", "active", True, "alert", SUPPRESSED),
+        ("due", "pending", True, "alert", SUPPRESSED),
+    ],
+)
+def test_why_somebody_must_not_get_a_message_any_more(
+    state: str, subscriber: str, suppressed: bool, kind: str, reason: str | None
+) -> None:
+    standing = DeliveryStatus(state, "owner", subscriber, suppressed, kind)
+    assert _find_drop_reason(standing) == reason
+
+
+def test_a_row_that_is_gone_is_of_somebody_who_has_left() -> None:
+    assert _find_drop_reason(None) == LEFT
+
+
+def test_a_drain_that_does_nothing_counts_what_is_due_only_where_it_is_asked(sqlite_world: World) -> None:
+    """The count walks the whole outbox; what was done is followed by it in any case."""
+    world = sqlite_world
+    for name in ("a", "b"):
+        world.person(f"{name}@a.example", "IN")
+    world.person("@indiana", "IN", channel="telegram")
+    world.publish(HAMMOND)
+    world.fan_out()
+    nothing = Recorder(name="webhook")
+    assert world.send(nothing, counts_due=True).due == 3
+    assert world.send(nothing).due == 3
+    assert world.send(nothing, counts_due=False).due == 0
+    done = world.send(Recorder(), counts_due=False)
+    assert (done.sent, done.due) == (2, 1)
