@@ -21,7 +21,7 @@ from monitor.polling import apply
 from monitor.polling.values import PolledSource
 from monitor.record import log as log_of_record
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists import baseline, bodies, changes, history, sightings
+from monitor.storage.lists import baseline, bodies, changes, history
 from monitor.storage.lists.baseline import Accepted, NewVersion
 from monitor.storage.lists.changes import StoredChange
 
@@ -88,7 +88,6 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
         changes.write(conn, shift.rows)
         assert believed.last_good_fetch is not None
         assert believed.last_good_at is not None
-        sightings.end_sight(conn, watch.name)
         history.add_snapshot(
             conn,
             source=watch.name,

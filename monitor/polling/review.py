@@ -22,7 +22,7 @@ from monitor.polling.reparse import rebase
 from monitor.polling.values import PolledSource, PollResult, Result
 from monitor.record import log
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists import baseline, bodies, changes, history, sightings
+from monitor.storage.lists import baseline, bodies, changes, history
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import SnapshotInfo
 
@@ -216,7 +216,6 @@ def _take(
         log.append_decision(conn, watch.name, "approved", now, body=seen.hash)
         moved = apply.compute_moves(conn, view, judgements, now, approved=True)
         history.put_approval(conn, watch.name, seen.hash, approved=True, now=now)
-        sightings.end_sight(conn, watch.name)
         history.accept(conn, served.id)
         baseline.advance(
             conn,

@@ -20,7 +20,7 @@ from monitor.polling.reparse import append_source
 from monitor.polling.values import PolledSource, PollResult, Result
 from monitor.record import log as record
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists import baseline, bodies, changes, history, imports, sightings
+from monitor.storage.lists import baseline, bodies, changes, history, imports
 from monitor.storage.lists.baseline import BaselineInfo, NewVersion
 from monitor.storage.lists.history import ABSENT, ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, Remembered
 
@@ -97,6 +97,7 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
             )
         else:
             judgements = ()
+        snapshot = history.find_snapshot(conn, watch.name, seen.hash, ACCEPTED)
     if view.believed != believed:
         raise BaselineMoved
     placed = apply.place_published(watch, judgements)
@@ -110,6 +111,8 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
             last_good_fetch=fetch_id,
             last_good_at=now,
         )
+        if snapshot is not None:
+            history.note_seen_again(conn, snapshot.id, now)
         apply.write(conn, view.believed, moved, placed, fetch_id, now)
         if isinstance(seen.got, Fetched):
             # it may not have been stored for lack of disk space
@@ -207,7 +210,6 @@ def _write_good(
     watch = seen.watch
     fetch_id = record.insert_poll(conn, seen.attempt(GOOD))
     _insert_body(conn, seen, believed, body)
-    sightings.end_sight(conn, watch.name)
     _write_snapshot(conn, seen, fetch_id, publication, ACCEPTED)
     baseline.advance(
         conn,

@@ -76,9 +76,8 @@ class PollEntry:
 class SnapshotInfo:
     """A snapshot's row.
 
-    ``at`` is the first poll that saw this content, ``last_seen_at`` the last one in a row with it; for the
-    publication that is believed now see `sightings.find_last_sight`. ``release_at``: when a rejected one ends
-    to be rejected by itself.
+    ``at`` is the first poll that saw this content, ``last_seen_at`` the last one in a row with it.
+    ``release_at``: when a rejected one ends to be rejected by itself.
     """
 
     id: int
@@ -313,7 +312,7 @@ def find_snapshots_by_prefix(conn: Connection, prefix: str, verdict: str) -> tup
 
 
 def note_seen_again(conn: Connection, snapshot_id: int, now: datetime) -> None:
-    """Note that a poll found the same rejected content once more."""
+    """Note that a poll found the same content once more."""
     conn.execute(sa.update(SnapshotRow).where(SnapshotRow.c.id == snapshot_id).values(last_seen_at=now))
 
 

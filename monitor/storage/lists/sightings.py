@@ -1,4 +1,4 @@
-"""Since when agencies have been seen on a list, and the last good check of it."""
+"""What a brief cites: since when agencies have been seen on a list, and the last good check of it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.storage.lists import history
 from monitor.storage.lists.past_lists import SEEN_FROM, SEEN_TO
-from monitor.storage.lists.tables import FetchRow, ListingVersionRow, SnapshotRow, SourceRow
+from monitor.storage.lists.tables import FetchRow, ListingVersionRow, SourceRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,32 +74,6 @@ def load_last_good(conn: Connection) -> dict[str, GoodCheck]:
             url = row.url or row.earlier_url
             found[row.name] = GoodCheck(row.last_good_at, row.last_good_hash, url, row.leaf)
     return found
-
-
-def find_last_sight(conn: Connection, source: str) -> tuple[int, datetime] | None:
-    """The snapshot that is believed now, and the last poll that saw it; None before the first.
-
-    It is the last good fetch of the source: an unchanged poll writes nothing to the snapshot.
-    """
-    row = conn.execute(
-        sa.select(SnapshotRow.c.id, SnapshotRow.c.last_seen_at, FetchRow.c.at)
-        .join(SourceRow, SourceRow.c.name == SnapshotRow.c.source)
-        .outerjoin(FetchRow, FetchRow.c.id == SourceRow.c.last_good_fetch)
-        .where(
-            SnapshotRow.c.source == source,
-            SnapshotRow.c.hash == SourceRow.c.last_good_hash,
-            SnapshotRow.c.verdict == history.ACCEPTED,
-        )
-        .order_by(SnapshotRow.c.id.desc())
-        .limit(1)
-    ).first()
-    return None if row is None else (row.id, max(row.last_seen_at, row.at or row.last_seen_at))
-
-
-def end_sight(conn: Connection, source: str) -> None:
-    """Write until when the publication that is believed now was seen, before another one takes its place."""
-    if sight := find_last_sight(conn, source):
-        history.note_seen_again(conn, *sight)
 
 
 _EARLIER = FetchRow.c.id.table.alias("earlier")

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.domain import Kind
-from monitor.storage.lists import sightings
 from monitor.storage.lists.past_lists import SEEN_FROM, SEEN_TO
 from monitor.storage.lists.retracted_changes import load_retracted_moments
 from monitor.storage.lists.tables import ListingVersionRow, SnapshotRow
@@ -73,22 +72,12 @@ def load_published_count(conn: Connection, source: str) -> tuple[datetime, int] 
     seen.
     """
     row = conn.execute(
-        sa.select(SnapshotRow.c.id, SnapshotRow.c.last_seen_at, SnapshotRow.c.listings)
+        sa.select(SnapshotRow.c.last_seen_at, SnapshotRow.c.listings)
         .where(SnapshotRow.c.source == source)
         .order_by(SnapshotRow.c.id.desc())
         .limit(1)
     ).first()
-    believed = sightings.find_last_sight(conn, source)
-    if row is None or believed is None:
-        return None if row is None else (row.last_seen_at, row.listings)
-    number, seen_at = believed
-    if number == row.id:
-        return seen_at, row.listings
-    if seen_at <= row.last_seen_at:
-        return row.last_seen_at, row.listings
-    # a rejected one came and went
-    listings: int = conn.scalars(sa.select(SnapshotRow.c.listings).where(SnapshotRow.c.id == number)).one()
-    return seen_at, listings
+    return None if row is None else (row.last_seen_at, row.listings)
 
 
 def _day(content: dict[str, object]) -> date | None:

@@ -127,10 +127,9 @@ class SnapshotRow(TableRow, table=True):
     """A parsed state of a source as it was published. Written when a body was parsed; a poll without new
     bytes writes none.
 
-    ``last_seen_at`` of the publication that is believed now stands behind: `sightings.find_last_sight` reads
-    it, and it is written when another one takes its place. ``verdict``: accepted or rejected; ``digest`` is a
-    hash over the set of its listings (order and folders apart). ``release_at``: when a rejected one is judged
-    change by change, if nothing else is published; None if a person rejected it.
+    ``verdict``: accepted or rejected; ``digest`` is a hash over the set of its listings (order and folders
+    apart). ``release_at``: when a rejected one is judged change by change, if nothing else is published; None
+    if a person rejected it.
     """
 
     __tablename__ = "snapshot"
