@@ -106,7 +106,7 @@ def test_a_list_without_placements_gets_them_and_nobody_hears_of_it(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As after the upgrade of a database of 0.1.0."""
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="monitor")
     world.person("a@a.example", "46320")
     accept(world, HAMMOND, STATE_POLICE)
     assert renew(world, load()) == PlacingReport(listings=0, moved=0, areas=0, people=0)
@@ -194,7 +194,7 @@ def test_an_agency_on_which_the_gazetteer_fails_holds_up_no_other(
 
     world.person("county@a.example", LAKE)
     accept(world, HAMMOND, GARY)
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="monitor")
     known = load()
     renew(world, Stumbling(known.table, known.overrides))
     assert stored(world).keys() == {HAMMOND.key}

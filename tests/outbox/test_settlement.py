@@ -96,7 +96,7 @@ def test_each_kind_of_outcome_leaves_its_row_as_it_says(world: World) -> None:
 def test_only_an_answer_to_the_probe_ends_the_pause_of_a_channel(
     world: World, probe: bool, left: set[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="monitor")
     (sent,) = owe(world, "a@mail.example")
     pause(world)
     write(world, replace(sent, ends_pause=probe))
@@ -105,7 +105,7 @@ def test_only_an_answer_to_the_probe_ends_the_pause_of_a_channel(
 
 
 def test_an_answer_that_ends_no_pause_does_not_say_so(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="monitor")
     (sent,) = owe(world, "a@mail.example")
     pause(world, channel="telegram")
     write(world, replace(sent, ends_pause=True))

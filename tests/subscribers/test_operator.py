@@ -278,7 +278,7 @@ def test_a_webhook_that_has_ended_is_left_out_and_those_after_it_are_not(
 def test_only_who_was_subscribed_is_logged_as_ended(
     sqlite_engine: Engine, keys: KeyFile, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="monitor")
     added = add(sqlite_engine, keys, now)
     for _ in range(2):
         subscribers.remove(sqlite_engine, keys, now=now, subscriber=added.subscriber)

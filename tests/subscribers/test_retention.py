@@ -74,7 +74,7 @@ def test_the_row_of_somebody_who_left_is_kept_for_180_days(
 def test_what_was_purged_is_logged_where_there_was_something(
     sqlite_engine: Engine, keys: KeyFile, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="monitor")
     ask(sqlite_engine, keys, now)
     purge(sqlite_engine, now)
     assert "purged" not in caplog.text
