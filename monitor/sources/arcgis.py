@@ -185,12 +185,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     except ParseError:
         raise ParseError("The ArcGIS answer does not name its fields.") from None
     columns = options.columns or ColumnMap()
-    reader = ListingReader(
-        columns,
-        by_city=columns.city is not None,
-        whole_state=options.whole_state,
-        date_order=options.date_order,
-    )
+    reader = ListingReader.of_columns(options)
     reader.problems += problems
     if not reader.meanings.has_name(title for field in fields.values() for title in _titles(field)):
         raise ParseError(describe_headers("field", columns, fields))

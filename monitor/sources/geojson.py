@@ -25,12 +25,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     if not features:
         raise ParseError("The GeoJSON has no feature: the layer is empty or gone.")
     columns = options.columns or ColumnMap()
-    reader = ListingReader(
-        columns,
-        by_city=columns.city is not None,
-        whole_state=options.whole_state,
-        date_order=options.date_order,
-    )
+    reader = ListingReader.of_columns(options)
     reader.problems += problems
     other = _find_other_system(document)
     if other:

@@ -315,12 +315,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     """
     page = _load_page(body, options.limits) if is_json(body) else _read_single(body, options)
     columns = options.columns or ColumnMap()
-    reader = ListingReader(
-        columns,
-        by_city=columns.city is not None,
-        whole_state=options.whole_state,
-        date_order=options.date_order,
-    )
+    reader = ListingReader.of_columns(options)
     for note in page.notes:
         reader.report("odd table", note)
     if page.stated is not None and page.stated > len(page.rows):

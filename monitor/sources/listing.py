@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from operator import itemgetter
 from types import MappingProxyType
+from typing import Self
 
 from msgspec import structs
 
@@ -30,7 +31,7 @@ from monitor.sources.cells import (
     split_plain_address,
 )
 from monitor.sources.column_layout import NO_COLUMNS, ColumnMeanings
-from monitor.sources.column_map import ColumnMap, DateOrder
+from monitor.sources.column_map import ColumnMap, DateOrder, ParseOptions
 from monitor.sources.date_order import check_order, read_in_order
 from monitor.sources.footers import LONGEST_SUM, is_footer
 from monitor.sources.merge import merge_by_fields, merge_by_key
@@ -99,6 +100,19 @@ class ListingReader:
         self.damaged: list[Listing] = []
         self.problems: list[Problem] = []
         self._unkept = 0
+
+    @classmethod
+    def of_columns(cls, options: ParseOptions) -> Self:
+        """Create the reader of a format that reads only configured columns; a city is part of a key if it has
+        one.
+        """
+        columns = options.columns or ColumnMap()
+        return cls(
+            columns,
+            by_city=columns.city is not None,
+            whole_state=options.whole_state,
+            date_order=options.date_order,
+        )
 
     def read(
         self,

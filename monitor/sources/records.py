@@ -68,12 +68,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     document = load_json(body, options.limits, problems)
     found = _find(document, chosen.records)
     columns = options.columns or ColumnMap()
-    reader = ListingReader(
-        columns,
-        by_city=columns.city is not None,
-        whole_state=options.whole_state,
-        date_order=options.date_order,
-    )
+    reader = ListingReader.of_columns(options)
     reader.problems += problems
     if isinstance(found, dict) and not chosen.count and _is_record(found, reader):
         found = [found]  # one line alone

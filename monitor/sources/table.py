@@ -72,12 +72,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     columns = options.columns or ColumnMap()
     refuse_empty_and_pages(body)
     kind = find_workbook_kind(body)
-    reader = ListingReader(
-        columns,
-        by_city=columns.city is not None,
-        whole_state=options.whole_state,
-        date_order=options.date_order,
-    )
+    reader = ListingReader.of_columns(options)
     if kind:
         tables = _read_workbook(body, kind, columns, options)
     else:
