@@ -7,7 +7,7 @@ stored.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from monitor.places.codes import state_of_zip
@@ -69,8 +69,7 @@ def _without_unknown(results: Mapping[str, FinderResult], typed: str) -> FinderR
     known = [result for result in results.values() if not result.problem]
     if not known or not _LISTED.search(typed) or not all(map(_is_plain, unknown)):
         return None
-    towns = tuple(dict.fromkeys(area for each in known for area in _areas(each)))
-    states = tuple(dict.fromkeys(state for each in known for state in _states(each)))
+    towns, states = _list_areas(known), _list_states(known)
     if not (towns or states):
         return None
     return FinderResult(towns=towns[:CHOICES], states=states, more=len(towns) > CHOICES, unknown=unknown)
@@ -95,12 +94,11 @@ def _join_results(results: list[FinderResult], whole: FinderResult, *, listed: b
         return FinderResult(country=True)
     if all(each.zips for each in results):
         return FinderResult(zips=tuple(sorted({code for each in results for code in each.zips})))
-    towns = tuple(dict.fromkeys(area for each in results for area in _areas(each)))
+    towns = _list_areas(results)
     if not listed:  # "Harlem, Manhattan"
         towns = tuple(area for area in towns if not any(set(each.zips) < set(area.zips) for each in towns))
-    states = dict.fromkeys(state for each in results for state in _states(each))
     inside = set() if listed else {area.state for area in towns}
-    others = tuple(state for state in states if state not in inside)
+    others = tuple(state for state in _list_states(results) if state not in inside)
     if len(towns) == 1 and not others:
         return next((each for each in results if each.sure and towns[0] in _areas(each)), whole)
     if not towns and len(others) == 1:
@@ -109,9 +107,15 @@ def _join_results(results: list[FinderResult], whole: FinderResult, *, listed: b
     return FinderResult(towns=towns[:CHOICES], states=others, agencies=agencies, more=len(towns) > CHOICES)
 
 
-def _states(result: FinderResult) -> tuple[str, ...]:
-    """The states that a result means, or asks about."""
-    return result.states[:1] if result.sure else result.states
+def _list_areas(results: Iterable[FinderResult]) -> tuple[TownZips, ...]:
+    """The areas that results mean, or ask about, each once."""
+    return tuple(dict.fromkeys(area for each in results for area in _areas(each)))
+
+
+def _list_states(results: Iterable[FinderResult]) -> tuple[str, ...]:
+    """The states that results mean, or ask about, each once."""
+    named = (each.states[:1] if each.sure else each.states for each in results)
+    return tuple(dict.fromkeys(state for states in named for state in states))
 
 
 def _areas(result: FinderResult) -> Iterator[TownZips]:
