@@ -35,22 +35,21 @@ def open_database(settings: Settings, *, create: bool = True) -> Engine:
     look like a service that has never polled. One of an earlier version is refused too, so that nobody
     upgrades a database by looking at it. Raises StoreError.
     """
-    from monitor.errors import MigrationError, StoreError
+    from monitor.errors import StoreError
     from monitor.outbox import clone_guard
     from monitor.storage.engine import connect
-    from monitor.storage.migrate import describe_older, upgrade
+    from monitor.storage.migrate import upgrade
 
     if not create and (missing := describe_missing_database(settings)):
         raise StoreError(missing)
     engine = connect(settings.database_url)
     try:
-        if not create and (older := describe_older(engine)):
-            raise MigrationError(older)
         upgrade(
             engine,
             folder=settings.data.folder,
             now=now(),
             copies=settings.database.copy_before_upgrade,
+            refuse_older=not create,
         )
         clone_guard.bind_folder(engine, settings.data.folder)
     except BaseException:

@@ -64,13 +64,14 @@ def upgrade(
     free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
     wait: timedelta = WAIT,
     copies: bool = True,
+    refuse_older: bool = False,
 ) -> MigrationReport:
     """Migrate to `head`; several processes may call it at once and one does the work.
 
     ``folder`` takes the copy of the database as it was, a SQLite file whatever it is, unless ``copies`` is
     False on PostgreSQL; ``free`` returns the bytes free there, ``scripts`` is another folder of revisions.
-    Raises MigrationError for a newer database, too little room or a failed revision; the
-    database is then as it was.
+    Raises MigrationError for a newer database, with ``refuse_older`` for one of an earlier version too, for
+    too little room or a failed revision; the database is then as it was.
     """
     target = head(scripts)
     before = load_revision(engine)
@@ -80,6 +81,12 @@ def upgrade(
         return MigrationReport(before, target)
     copy = None
     revisions = _revisions(scripts)
+    if refuse_older and before is not None:
+        _refuse_unknown(before, revisions, engine, folder)
+        raise MigrationError(
+            f"{db.where(engine.url)} is of an earlier version of this program (revision {before}; this one "
+            f"needs {target}): `monitor init` upgrades it after a copy, as a start of the service does"
+        )
     try:
         with _alone(engine, wait), _migrating(engine, wait) as conn:
             before = _revision(conn)  # checked again, now that no other process can migrate it
@@ -157,17 +164,6 @@ def load_revision(engine: Engine) -> str | None:
     """The revision that the database is at; None when it has no tables of this program."""
     with db.reading(engine) as conn:
         return _revision(conn)
-
-
-def describe_older(engine: Engine) -> str | None:
-    """Say that the database is of an earlier version of this program, and what upgrades it; None if not."""
-    revision = load_revision(engine)
-    if revision in (None, head()) or not list((scripts_folder() / "versions").glob(f"{revision}_*.py")):
-        return None
-    return (
-        f"{db.where(engine.url)} is of an earlier version of this program (revision {revision}; this one "
-        f"needs {head()}): `monitor init` upgrades it after a copy, as a start of the service does"
-    )
 
 
 def head(scripts: Path | None = None) -> str:
