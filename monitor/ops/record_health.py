@@ -9,12 +9,8 @@ from typing import Any
 from monitor.ops.health_facts import HealthFacts, HealthFinding
 
 SIGNED_WITHIN = timedelta(hours=1)
-
 """`monitor run` signs the record every 5 minutes, `monitor poll` each time."""
-
-
 FORK_SHOWN = timedelta(days=7)
-
 """How long a fork is a problem of `monitor status`: it is true for ever, and nothing can mend it."""
 
 

@@ -214,8 +214,8 @@ class _CellParser(WorkSheetParser):
 
 
 def _read_rows(book: Any, sheet: Any, part: bytes, notes: list[str]) -> Iterator[SheetRow]:
-    """The rows that have a value, without the empty cells at their ends; Irregularities are appended to
-    ``notes``.
+    """Yield the rows that have a value, without the empty cells at their ends; irregularities are appended
+    to ``notes``.
 
     It does what openpyxl's `iter_rows` does, except for empty rows, of which that creates a million before a
     distant one.
