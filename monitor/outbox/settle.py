@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -15,10 +15,11 @@ from monitor.channels.outline import seal_address
 from monitor.core.retry import LONGEST_PAUSE, WAITS, longer_pause, struck_out
 from monitor.keys import KeyFile
 from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
-from monitor.outbox.verdicts import judge_refusals
+from monitor.outbox.verdicts import PROOF, judge_refusals
 from monitor.storage import people
 from monitor.storage.deliveries import configured_addresses, endings, pauses, queue, rates, refusals
 from monitor.storage.deliveries.queue import Retry
+from monitor.storage.deliveries.refusals import WAVE_PEOPLE, Refusal
 from monitor.storage.deliveries.retractions import insert_retractions
 from monitor.storage.lists import retracted_changes
 
@@ -44,10 +45,11 @@ def settle(
         by_kind[outcome.kind].append(outcome)
     in_doubt = kind_of(channel).doubts_refusals
     known = refusals.load_open(conn, channel) if in_doubt else ()
+    confirmed = _load_confirmed(conn, channel, outcomes, known, now) if in_doubt else ()
     people.lock(
         conn,
         {each for outcome in outcomes for each in _list_touched(outcome)}
-        | {each.subscriber for each in known},
+        | {each.subscriber for each in (*known, *confirmed)},
     )
     accepted = [delivery for outcome in by_kind[OutcomeKind.SENT] for delivery in outcome.deliveries]
     accepted_before = None
@@ -98,8 +100,20 @@ def settle(
         if outcome.pause is not None:
             wanted.append(outcome.pause)
     if in_doubt and (known or any(outcome.verdict for outcome in outcomes)):
-        wanted += judge_refusals(conn, keys, channel, outcomes, known, now, accepted_before)
+        wanted += judge_refusals(conn, keys, channel, outcomes, known, confirmed, now, accepted_before)
     return tuple(_write_pause(conn, channel, pause, now) for pause in wanted)
+
+
+def _load_confirmed(
+    conn: Connection, channel: str, outcomes: Iterable[Outcome], known: Sequence[Refusal], now: datetime
+) -> tuple[Refusal, ...]:
+    """Read the refusals that counted lately, if there may be a wave now that began with them."""
+    refused = {
+        delivery.subscriber for outcome in outcomes if outcome.verdict for delivery in outcome.deliveries
+    }
+    if len(refused | {each.subscriber for each in known}) < WAVE_PEOPLE:
+        return ()
+    return refusals.load_confirmed(conn, channel, min((now, *(each.at for each in known))) - PROOF)
 
 
 def _references(sent: Iterable[Outcome]) -> Iterable[tuple[int, int | None, str | None]]:

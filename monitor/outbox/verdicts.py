@@ -3,7 +3,9 @@
 A mail relay that refuses our account may use the reply for a refused recipient, for every recipient. So a
 refusal counts only once the relay has accepted a message for another mail domain whose sending began after
 the refusal; and if many recipients get the same refusal while nothing is accepted, the refusals are reversed
-and the channel (or the one domain) pauses. With too few people for a wave, two more rules apply: a refusal
+and the channel (or the one domain) pauses. A wave may begin before it can be seen and go on after it, so
+the same refusals that counted within `PROOF` before it, and the refusals of messages that were being sent
+when it was found, are reversed with it. With too few people for a wave, two more rules apply: a refusal
 text that was given to somebody who is accepted now is reversed for everybody, and a refusal counts only if
 the server accepted a message within `PROOF` of it, because otherwise both may be about us, at different
 times.
@@ -22,7 +24,7 @@ from monitor.channels.kinds import hash_lane
 from monitor.core.retry import CHANNEL_PAUSE, LANE_PAUSE, struck_out
 from monitor.keys import KeyFile
 from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
-from monitor.storage.deliveries import endings, queue, refusals
+from monitor.storage.deliveries import endings, pauses, queue, refusals
 from monitor.storage.deliveries.refusals import Refusal
 
 log = logging.getLogger(__name__)
@@ -39,13 +41,15 @@ def judge_refusals(
     channel: str,
     outcomes: Sequence[Outcome],
     known: Iterable[Refusal],
+    confirmed: Iterable[Refusal],
     now: datetime,
     accepted_before: datetime | None,
 ) -> list[PauseRequest]:
     """Write this group's refusals and decide which of the open ones count; returns the resulting pauses.
 
-    ``known`` are the refusals that were open before, with their subscribers locked. ``accepted_before``: when
-    the server last accepted a message before this group's.
+    ``known`` are the refusals that were open before, ``confirmed`` those that have counted lately, both with
+    their subscribers locked. ``accepted_before``: when the server last accepted a message before this
+    group's.
     """
     lanes = {outcome.lane for outcome in outcomes if outcome.lane}
     names = {hash_lane(keys, channel, lane): lane for lane in lanes}
@@ -72,12 +76,21 @@ def judge_refusals(
             lane = hashes[outcome.lane]
             taken[lane] = max(outcome.moment, taken.get(lane, outcome.moment))
     unsettled = refusals.load_open(conn, channel) if refused else tuple(known)
+    if refused and ALIKE in pauses.load_reason(conn, channel, EVERYTHING):
+        # they were being sent when the wave was found: since then only probes are, and none is doubted
+        before = {each.id for each in known}
+        last = [each for each in unsettled if each.id not in before]
+        refusals.settle_refusals(conn, [each.id for each in last], refusals.TAKEN_BACK)
+        refusals.make_due(conn, last, now)
+        unsettled = tuple(each for each in unsettled if each.id in before)
     if not unsettled:
         return []
     earliest = min(each.at for each in unsettled)
     wave = refusals.find_wave(unsettled, [lane for lane, began in taken.items() if began >= earliest])
     if wave:
-        return [_take_back(conn, channel, wave, names, now)]
+        began = _first_of_wave(confirmed, wave)
+        queue.clear_strikes(conn, {each.subscriber for each in began})
+        return [_take_back(conn, channel, (*began, *wave), names, now)]
     disproved = _find_disproved(unsettled, outcomes)
     if disproved:
         refusals.settle_refusals(conn, [each.id for each in disproved], refusals.TAKEN_BACK)
@@ -92,10 +105,10 @@ def judge_refusals(
             for lane, began in taken.items()
         )
     ]
-    confirmed, stale = _split_by_proof(answered, list(taken.values()), accepted_before)
-    _believe(conn, channel, confirmed, now)
+    proven, stale = _split_by_proof(answered, list(taken.values()), accepted_before)
+    _believe(conn, channel, proven, now)
     refusals.make_due(conn, stale, now)  # refused at the time of a message that was accepted just now
-    left = {each.id for each in unsettled} - {each.id for each in confirmed}
+    left = {each.id for each in unsettled} - {each.id for each in proven}
     refusals.mark_alone(
         conn,
         [
@@ -105,6 +118,18 @@ def judge_refusals(
         ],
     )
     return []
+
+
+def _first_of_wave(confirmed: Iterable[Refusal], wave: Sequence[Refusal]) -> tuple[Refusal, ...]:
+    """Find the refusals that counted because the wave was not yet seen: the same answer within `PROOF` before
+    it, from lanes that accepted nobody meanwhile. Only a wave of several lanes had such a beginning. Pure.
+    """
+    if len({each.lane for each in wave}) < refusals.WAVE_LANES:
+        return ()
+    since = min(each.at for each in wave) - PROOF
+    return tuple(
+        each for each in confirmed if each.answer == wave[0].answer and each.at >= since and not each.alone
+    )
 
 
 def _find_disproved(unsettled: Iterable[Refusal], outcomes: Iterable[Outcome]) -> tuple[Refusal, ...]:

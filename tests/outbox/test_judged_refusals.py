@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from monitor.outbox.outcomes import Outcome, OutcomeKind
-from monitor.outbox.verdicts import PROOF, _find_disproved, _split_by_proof
+from monitor.outbox.verdicts import PROOF, _find_disproved, _first_of_wave, _split_by_proof
 from monitor.storage.deliveries import refusals
 from monitor.storage.deliveries.refusals import Refusal
 from tests.outbox.test_settle import CLAIMED
@@ -95,3 +95,15 @@ def test_a_persons_last_refusal_decides_for_all_of_them() -> None:
     for order in ([early, REFUSED], [REFUSED, early]):
         assert _split_by_proof(order, [NOW + PROOF], None)[0] == order
         assert _split_by_proof(order, [early.at - PROOF], None)[1] == order
+
+
+def test_the_beginning_of_a_wave_is_what_counted_alike_within_an_hour_before_it() -> None:
+    wave = [replace(REFUSED, lane="a"), replace(REFUSED, lane="b", at=NOW + PROOF)]
+    early = replace(REFUSED, id=2, at=NOW - PROOF)
+    others = [
+        replace(early, id=3, at=early.at - SECOND),
+        replace(early, id=4, answer="552 full"),
+        replace(early, id=5, alone=True),
+    ]
+    assert _first_of_wave([early, *others], wave) == (early,)
+    assert _first_of_wave([early], wave[:1]) == (), "one domain alone refuses its own"

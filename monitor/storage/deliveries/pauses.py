@@ -77,6 +77,14 @@ def read_pauses(conn: Connection, now: datetime) -> tuple[Pause, ...]:
     return tuple(Pause(*row) for row in conn.execute(_LANES, {"now": now, "probed": now - _PROBED_WITHIN}))
 
 
+def load_reason(conn: Connection, channel: str, name: str) -> str:
+    """Read why a part of a channel pauses, or waits for its probe to be accepted; empty if it does not."""
+    reason: str | None = conn.scalar(
+        sa.select(LaneRow.c.reason).where(LaneRow.c.channel == channel, LaneRow.c.name == name)
+    )
+    return reason or ""
+
+
 def delete_expired(conn: Connection, now: datetime, keep: str = "") -> None:
     """Delete expired pauses, except those of the lane ``keep``, which end when a probe is accepted."""
     conn.execute(sa.delete(LaneRow).where(LaneRow.c.until <= now, LaneRow.c.name != keep))

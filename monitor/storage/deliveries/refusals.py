@@ -94,6 +94,18 @@ def load_open(conn: Connection, channel: str) -> tuple[Refusal, ...]:
     return tuple(Refusal(**row) for row in rows.mappings())
 
 
+def load_confirmed(conn: Connection, channel: str, since: datetime) -> tuple[Refusal, ...]:
+    """Read the refusals of a channel since then that count against their recipients, oldest first."""
+    rows = conn.execute(
+        _COLUMNS.where(
+            RefusalRow.c.channel == channel,
+            RefusalRow.c.state == CONFIRMED,
+            RefusalRow.c.at >= since,
+        ).order_by(RefusalRow.c.id)
+    )
+    return tuple(Refusal(**row) for row in rows.mappings())
+
+
 def find_wave(refusals: Collection[Refusal], accepted: Collection[str] = ()) -> tuple[Refusal, ...]:
     """Find open refusals that are alike for so many people that they must concern us; empty if there are
     none.
