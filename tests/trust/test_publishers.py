@@ -1,14 +1,15 @@
 """What is told of invented publishers: nothing false, nearly all that is true, and soon.
 
-Twelve histories, or two hundred with MONITOR_TORTURE=1 (`make torture-sources`).
+Eight histories, each size in both forms, or two hundred with MONITOR_TORTURE=1 (`make torture-sources`).
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from multiprocessing import get_context
@@ -25,7 +26,7 @@ from tests.trust.run import compare, describe, play, watch_of
 from tests.trust.scoring import Score, score
 
 FULL = bool(os.environ.get("MONITOR_TORTURE"))
-HISTORIES = 200 if FULL else 12
+HISTORIES = 200 if FULL else 8
 NAMED = (
     "broken encoding in names",
     "stale for hours",
@@ -34,13 +35,19 @@ NAMED = (
     "cut in the last cell",
 )
 """Accidents in which version 0.1.0 told false news, each at least once."""
-MILD = range(12)  # in which every accident happens
+MILD = [seed for seed in range(12) if seed % 4 != 3]
+"""Histories in which every accident happens; the longest lists show no other ones."""
 
 
-def _all(judge: Callable[[int], Score], seeds: range) -> Score:
+def _all(judge: Callable[[int], Score], seeds: Iterable[int]) -> Score:
+    """The scores of all histories. For few of them, starting processes costs more than it saves."""
     total = Score()
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        for one in pool.map(judge, seeds):
+    with ExitStack() as stack:
+        scores: Iterable[Score] = map(judge, seeds)
+        if FULL:
+            pool = ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"))
+            scores = stack.enter_context(pool).map(judge, seeds)
+        for one in scores:
             total.add(one)
     return total
 
