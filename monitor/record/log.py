@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
@@ -23,6 +24,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import Attempt
 from monitor.storage.lists.imports import Capture
 from monitor.storage.lists.log_rows import LogHead
+from monitor.storage.lists.record_rows import PollRow
 from monitor.storage.lists.sent_requests import join_validators
 
 _LONGEST = 1000  # the most characters of a text in an entry: a publisher may write endless names
@@ -64,29 +66,34 @@ def _describe_attempt(
     attempt: Attempt, kept: Attempt, number: int, baseline: int | None
 ) -> dict[str, LeafValue]:
     """Describe a poll for the log; ``kept`` is the stored part of the attempt."""
-    headers = [list(header) for header in kept.headers]
-    request = join_validators(attempt.request, attempt.validators)
     content: dict[str, LeafValue | None] = {
         "type": "poll",
-        "source": attempt.source,
         "poll": number,
         "baseline": baseline,
-        "at": format_time(attempt.at),
-        "outcome": attempt.outcome,
-        "reason": clip_text(attempt.reason) or None,
-        "status": attempt.status,
-        "url": None if kept.url is None else clip_text(kept.url),
-        "redirects": [clip_text(url) for url in kept.redirects[:10]] or None,
-        "headers": digest_headers(headers),
-        "request": None if request is None else hash_canonical(request),
         "clock": attempt.clock,
         "body": attempt.hash,
         "body_kept": None if attempt.kept else 0,
-        "bytes": attempt.size,
         "wire": attempt.wire_hash,
-        "wire_bytes": attempt.wire_bytes or None,
     }
-    return _without_none(content)
+    return _without_none(content | describe_poll(kept, join_validators(attempt.request, attempt.validators)))
+
+
+def describe_poll(poll: Attempt | PollRow, request: Mapping[str, Any] | None) -> dict[str, LeafValue | None]:
+    """Describe what an entry of the log and the row of its poll both have; ``request`` as it was sent."""
+    size = poll.size if isinstance(poll, Attempt) else poll.bytes
+    return {
+        "source": poll.source,
+        "at": format_time(poll.at),
+        "outcome": poll.outcome,
+        "reason": clip_text(poll.reason) or None,
+        "status": poll.status,
+        "url": None if poll.url is None else clip_text(poll.url),
+        "redirects": [clip_text(url) for url in (poll.redirects or ())[:10]] or None,
+        "headers": digest_headers([list(header) for header in poll.headers or ()]),
+        "request": None if request is None else hash_canonical(request),
+        "bytes": size,
+        "wire_bytes": poll.wire_bytes or None,
+    }
 
 
 def append_changes(

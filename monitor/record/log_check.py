@@ -1,17 +1,24 @@
 """Checks the log in the database against a head that was published before: every entry is hashed again, so
-the check does not rely on the stored tree.
+the check does not rely on the stored tree, and every poll in the tables is compared with its entry.
 """
 
 from __future__ import annotations
+
+import json
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from monitor.errors import RecordError
 from monitor.record.checkpoint import Verifier, open_checkpoint, parse_head
+from monitor.record.leaf import LeafValue
+from monitor.record.log import describe_poll
 from monitor.record.tiles import HEIGHT
 from monitor.record.tree import EMPTY_ROOT, Frontier, hash_leaf
 from monitor.storage.lists import log_rows
-from monitor.storage.lists.record_rows import iterate_leaves
+from monitor.storage.lists.history import UNCHANGED
+from monitor.storage.lists.record_rows import PollRow, iterate_leaves, iterate_polls, load_polled
+from monitor.storage.lists.sent_requests import join_validators, load_requests
 
 _HASHES = 4096  # the number of entries that are compared with the stored hashes at a time
 
@@ -35,10 +42,11 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
             problem = f"{error}"
     roots: dict[int, bytes] = {0: EMPTY_ROOT}
     wanted = {size, stands.size, *([signed.size] if signed else [])}
-    frontier, damaged = Frontier(), _Damage(conn)
+    frontier, damaged, polls = Frontier(), _Damage(conn), _Polls(conn, stands.size)
     for number, content in enumerate(iterate_leaves(conn, stands.size)):
         hashed = hash_leaf(content.encode())
         frontier, completed = frontier.append(hashed)
+        polls.compare(number, content)
         damaged.compare(number, [node for node in completed if node[0] % HEIGHT == 0])
         if frontier.size in wanted:
             roots[frontier.size] = frontier.root
@@ -63,6 +71,7 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
     return (
         ("Head", roots.get(size) == root, first),
         ("Entries", whole and where is None, entries),
+        ("Polls", not polls.problem, polls.problem or f"{polls.count} polls read as their entries say"),
         ("Signature", signed is not None, f"{signed.size} entries are signed" if signed else problem),
     )
 
@@ -93,3 +102,45 @@ class _Damage:
             self._first = min([*wrong, *([] if self._first is None else [self._first])], default=None)
         self._hashes.clear()
         return self._first
+
+
+class _Polls:
+    """Compares the polls in the tables with their entries. What polls of 0.1.0 left has no entries."""
+
+    def __init__(self, conn: Connection, size: int) -> None:
+        self._conn = conn
+        self._rows = iterate_polls(conn, size)
+        self._next = next(self._rows, None)
+        self._lists = load_polled(conn)
+        self._requests: dict[int | None, dict[str, Any]] = {}
+        self.count = 0
+        self.problem = ""
+
+    def compare(self, number: int, content: str) -> None:
+        """Compare the entry ``number`` with the rows that name it, one for a poll and none for all others."""
+        rows: list[PollRow] = []
+        while self._next is not None and self._next.leaf == number:
+            rows.append(self._next)
+            self._next = next(self._rows, None)
+        try:
+            entry = json.loads(content)
+        except ValueError:
+            return self._find(number, "is not JSON")
+        is_poll = entry.get("type") == "poll" and entry.get("source") in self._lists
+        if len(rows) != is_poll:
+            self._find(number, "is claimed by another poll" if rows else "has no poll in the tables")
+        elif is_poll:
+            self.count += 1
+            told = self._describe(rows[0])
+            changed = sorted(name for name, value in told.items() if entry.get(name) != value)
+            if changed:
+                self._find(number, f"says another thing than the poll of {told['at']}: {', '.join(changed)}")
+
+    def _describe(self, row: PollRow) -> dict[str, LeafValue | None]:
+        if row.request_id not in self._requests:
+            self._requests |= load_requests(self._conn, [row.request_id])
+        told = describe_poll(row, join_validators(self._requests.get(row.request_id), row.validators))
+        return told if row.hash is None and row.outcome == UNCHANGED else told | {"body": row.hash}
+
+    def _find(self, number: int, what: str) -> None:
+        self.problem = self.problem or f"entry {number} {what}"

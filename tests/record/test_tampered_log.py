@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from monitor.record.leaf import encode_leaf
 from monitor.record.log_check import check_log
 from monitor.record.tree import Frontier, hash_leaf
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists.tables import LogCheckpointRow, LogHeadRow, LogLeafRow, LogNodeRow
+from monitor.storage.lists.history import FAILED, GOOD, REJECTED, UNCHANGED, Attempt
+from monitor.storage.lists.tables import FetchRow, LogCheckpointRow, LogHeadRow, LogLeafRow, LogNodeRow
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENTRIES = 300  # more than a tile, so that nodes are stored too
@@ -168,3 +170,92 @@ def test_the_entry_that_was_changed_is_named(sqlite_engine: Engine, tmp_path: Pa
     with reading(sqlite_engine) as conn:
         told = {check: text for check, _, text in check_log(conn, head)}
     assert told["Entries"] == "entry 271 was changed: the hash that is stored belongs to another one"
+
+
+POLLS = [
+    Attempt(
+        source="ring",
+        at=NOW + timedelta(minutes=number),
+        outcome=outcome,
+        status=200,
+        url="https://list.example/kml",
+        headers=(("ETag", "x"),),
+        size=9,
+        wire_bytes=7,
+        hash="b" * 64,
+        reason=reason,
+        request={"method": "GET", "headers": [["Accept", "*/*"]]},
+        validators=(("If-None-Match", "x"),),
+    )
+    for number, (outcome, reason) in enumerate(
+        [(GOOD, ""), (UNCHANGED, ""), (FAILED, "HTTP 500"), (REJECTED, "half of it is gone")]
+    )
+]
+FETCH = FetchRow.c
+
+
+def write_polls(engine: Engine, folder: Path) -> str:
+    """A signed log of four polls between other entries; its head."""
+    key = signing.open_log_key(engine, folder, "watch.example/log", NOW)
+    with transaction(engine) as conn:
+        for number, attempt in enumerate(POLLS):
+            log.insert_poll(conn, attempt)
+            log.append_entry(conn, {"type": "start", "version": f"{number}"}, NOW)
+            log.append_look(conn, replace(attempt, source="agreement of Gary"), number)
+    checkpoint = signing.sign_checkpoint(engine, key, folder, NOW)
+    assert checkpoint is not None
+    return checkpoint.head
+
+
+def check_polls(engine: Engine, head: str) -> str:
+    """What the check says of the polls; every other one passes."""
+    with reading(engine) as conn:
+        results = {name: (passed, text) for name, passed, text in check_log(conn, head)}
+    assert all(passed for name, (passed, _) in results.items() if name != "Polls")
+    passed, text = results["Polls"]
+    assert passed == text.endswith("read as their entries say")
+    return text
+
+
+def test_polls_in_the_tables_read_as_their_entries(engine: Engine, tmp_path: Path) -> None:
+    assert check_polls(engine, write_polls(engine, tmp_path)) == "4 polls read as their entries say"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "name"),
+    [
+        ("source", "other", "source"),
+        ("at", NOW + timedelta(seconds=1), "at"),
+        ("outcome", REJECTED, "outcome"),
+        ("reason", "else", "reason"),
+        ("status", 304, "status"),
+        ("url", "https://else.example/", "url"),
+        ("redirects", ["https://else.example/"], "redirects"),
+        ("headers", [["ETag", "y"]], "headers"),
+        ("wire_bytes", 8, "wire_bytes"),
+        ("bytes", 8, "bytes"),
+        ("hash", "c" * 64, "body"),
+        ("hash", None, "body"),
+        ("request_id", None, "request"),
+        ("validators", None, "request"),
+    ],
+)
+def test_a_poll_that_was_changed_in_the_tables_is_named(
+    sqlite_engine: Engine, tmp_path: Path, column: str, value: object, name: str
+) -> None:
+    head = write_polls(sqlite_engine, tmp_path)
+    with transaction(sqlite_engine) as conn:
+        conn.execute(sa.update(FetchRow).where(FETCH.outcome == GOOD).values({column: value}))
+    text = check_polls(sqlite_engine, head)
+    assert text.startswith("entry 1 ")
+    assert text.endswith(f": {name}")
+
+
+def test_a_poll_that_was_removed_or_added_is_named(sqlite_engine: Engine, tmp_path: Path) -> None:
+    head = write_polls(sqlite_engine, tmp_path)
+    with transaction(sqlite_engine) as conn:
+        conn.execute(sa.delete(FetchRow).where(FETCH.outcome == FAILED))
+    assert check_polls(sqlite_engine, head) == "entry 7 has no poll in the tables"
+    with transaction(sqlite_engine) as conn:
+        conn.execute(sa.insert(FetchRow).values(source="ring", at=NOW, outcome=GOOD, leaf=2))
+    assert check_polls(sqlite_engine, head) == "entry 2 is claimed by another poll"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -299,6 +299,41 @@ def iterate_bodies(conn: Connection) -> Iterator[str]:
     return (
         row.hash for row in stream(conn, sa.select(tables.BodyRow.c.hash).order_by(tables.BodyRow.c.hash))
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PollRow:
+    """What the row of a poll has in common with its entry in the log. Of an unchanged poll ``hash`` is None
+    where it is that of the last good one.
+    """
+
+    leaf: int
+    source: str
+    at: datetime
+    outcome: str
+    reason: str
+    status: int | None
+    url: str | None
+    redirects: list[str] | None
+    headers: list[list[str]] | None
+    wire_bytes: int | None
+    bytes: int | None
+    hash: str | None
+    request_id: int | None
+    validators: list[list[str]] | None
+
+
+def iterate_polls(conn: Connection, size: int) -> Iterator[PollRow]:
+    """The polls among the first ``size`` entries of the log, in its order."""
+    fetch = tables.FetchRow.c
+    columns = [fetch[field.name] for field in fields(PollRow)]
+    query = sa.select(*columns).where(fetch.leaf < size).order_by(fetch.leaf, fetch.id)
+    return (PollRow(*row) for row in stream(conn, query))
+
+
+def load_polled(conn: Connection) -> frozenset[str]:
+    """The sources that were ever polled."""
+    return frozenset(conn.scalars(sa.select(tables.FetchRow.c.source).distinct()))
 
 
 def iterate_leaves(conn: Connection, size: int) -> Iterator[str]:
