@@ -54,6 +54,9 @@ def web(session: Session, host: str | None, port: int | None, supervised: bool) 
     server.create_server(application, trusted=settings.site.trusted_proxies).run(sockets=[at])
 
 
+_PLACEHOLDER = "PASSWORD"  # in the line that `grant --sql` prints
+
+
 @command(short_help="On PostgreSQL: create the site's role, which cannot read addresses.")
 @click.argument("role", default="monitor_web")
 @click.option("--sql", "as_sql", is_flag=True, help="Print the statements instead of running them.")
@@ -63,8 +66,8 @@ def grant(session: Session, role: str, as_sql: bool) -> None:
     of its own, and the line for [database] web_url is printed.
 
     Run it under [database] url, whose role must own the tables and be allowed to create roles; otherwise let
-    an administrator run the output of --sql. Migrations renew the privileges, and `monitor doctor` checks
-    them.
+    an administrator run the output of --sql and set a password. Migrations renew the privileges, and
+    `monitor doctor` checks them.
     """
     from monitor.errors import UsageError
     from monitor.storage import grants
@@ -78,6 +81,9 @@ def grant(session: Session, role: str, as_sql: bool) -> None:
         if as_sql:
             for statement in grants.render_grants(conn, role, create=new):
                 click.echo(f"{statement};")
+            url = engine.url.set(drivername="postgresql", username=role, password=_PLACEHOLDER)
+            click.echo(f"-- then set a password (in psql: \\password {role}) and write it into [database]:")
+            click.echo(f'-- web_url = "{url.render_as_string(hide_password=False)}"')
             return
         password = secrets.token_urlsafe(24)
         if new:

@@ -316,10 +316,15 @@ def test_the_statements_can_be_read_first(
     config.write_text(f'[data]\nfolder = "data"\n[database]\nurl = "{postgres_url}"\n')
     result = CliRunner().invoke(root, ["grant", role, "--sql", "--config", str(config)])
     assert result.exit_code == 0
+    *_, password, url = result.output.splitlines()
+    assert f"\\password {role}" in password
+    written = make_url(postgres_url)
+    assert f'"postgresql://{role}:PASSWORD@' in url
+    assert url.endswith(f'/{written.database}{str(written).partition(written.database or "")[2]}"')
     with db.transaction(postgres_engine) as conn:
         assert not grants.has_role(conn, role)
         for statement in result.output.split(";\n"):
-            if statement:
+            if not statement.startswith("--"):
                 conn.exec_driver_sql(statement)
         assert list(grants.find_grant_problems(conn, role)) == []
         assert meta.get(conn, grants.SITE_ROLE) == role
