@@ -31,8 +31,8 @@ def export(
     as CSV, JSON, NDJSON and GeoJSON, datapackage.json, and record.sqlite with the tables of all lists. The
     files have the same bytes as the site's. They contain nothing about subscribers.
 
-    With --warc also SOURCE/polls.warc.gz, every fetch whose content is kept, and SOURCE/agreements.warc.gz
-    where agreements are kept: any reader of web archives can replay them, and `monitor import` on another
+    With --warc also SOURCE/polls.warc.gz, every fetch whose content is kept, and SOURCE/agreements.warc.gz,
+    where there are any: any reader of web archives can replay them, and `monitor import` on another
     installation accepts the first one.
     """
     from monitor.record.data.archive_file import AGREEMENTS, POLLS, write_archives
@@ -67,9 +67,10 @@ def export(
             paths = (folder / source / POLLS, folder / source / AGREEMENTS)
             with reading(files.engine) as conn, paths[0].open("wb") as polls, paths[1].open("wb") as looks:
                 write_archives(conn, source, session.settings.site.name, polls, looks)
-            if paths[1].stat().st_size == 0:
-                paths[1].unlink()  # no bytes are no archive
-            for path in filter(Path.exists, paths):
+            for path in paths:
+                if path.stat().st_size == 0:
+                    path.unlink()  # no bytes are no archive
+                    continue
                 with path.open("rb") as archive:
                     sha256 = hashlib.file_digest(archive, "sha256").hexdigest()
                 report(path, path.stat().st_size, sha256)
