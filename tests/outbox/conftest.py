@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -13,11 +15,13 @@ from tests.outbox.world import World
 
 
 @pytest.fixture
-def world(engine: Engine, keys: KeyFile, tmp_path: Path, now: datetime) -> World:
-    return World(engine, keys, tmp_path / "data", now)
+def world(engine: Engine, keys: KeyFile, tmp_path: Path, now: datetime) -> Iterator[World]:
+    with asyncio.Runner() as runner:
+        yield World(engine, keys, tmp_path / "data", now, runner)
 
 
 @pytest.fixture
-def sqlite_world(sqlite_engine: Engine, keys: KeyFile, tmp_path: Path, now: datetime) -> World:
+def sqlite_world(sqlite_engine: Engine, keys: KeyFile, tmp_path: Path, now: datetime) -> Iterator[World]:
     """For what does not depend on the kind of database."""
-    return World(sqlite_engine, keys, tmp_path / "data", now)
+    with asyncio.Runner() as runner:
+        yield World(sqlite_engine, keys, tmp_path / "data", now, runner)

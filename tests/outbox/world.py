@@ -194,12 +194,16 @@ class Recorder:
 
 @dataclass
 class World:
-    """A database with people and changes, a clock that stands until it is moved, and a data folder."""
+    """A database with people and changes, a clock that stands until it is moved, and a data folder.
+
+    With ``runner`` all drains use its loop and threads: new ones for each of hundreds of drains are dear.
+    """
 
     engine: Engine
     keys: KeyFile
     folder: Path
     now: datetime
+    runner: asyncio.Runner | None = None
 
     def clock(self) -> datetime:
         return self.now
@@ -305,7 +309,8 @@ class World:
 
     def send(self, *channels: Channel, **more: Any) -> Drained:
         """Drain to the end."""
-        return asyncio.run(self.drain(*channels, **more))
+        run = asyncio.run if self.runner is None else self.runner.run
+        return run(self.drain(*channels, **more))
 
     def rows(self, table: type[Any] = schema.DeliveryRow) -> list[Any]:
         with reading(self.engine) as conn:
