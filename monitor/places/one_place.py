@@ -11,7 +11,7 @@ from dataclasses import replace
 from monitor.errors import UsageError
 from monitor.places.areas import BUILDING, PEOPLE_PER_ZIP, centre
 from monitor.places.codes import names_radius, parse_area, parse_place, split_radius
-from monitor.places.finder_names import known_areas, known_states, near_areas, near_states
+from monitor.places.finder_names import NEAR, known_areas, known_states, near_areas, near_states
 from monitor.places.finder_offices import (
     agency_areas,
     campus_areas,
@@ -285,7 +285,7 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         return _named(_AREA.sub("", typed), gazetteer)
     if not strip_office(typed):
         return FinderResult(problem="which_agency")
-    near = near_areas(rest, state, gazetteer)
+    near = _distinct((*near_areas(rest, state, gazetteer), *_at_the_end(rest, state, gazetteer)))
     if not near and state in _TERRITORIES:
         return FinderResult(states=(state,), unknown=(rest,))
     states = near_states(typed) if state is None else ()
@@ -439,18 +439,27 @@ def _towns(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips
     return ()
 
 
+def _at_the_end(rest: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+    """The towns of a state whose name ends an unknown one, as a suggestion: "Broadway New York, NY"."""
+    words = rest.split()[-_LONGEST_NAME:] if state is not None else []
+    for first in range(1, len(words)):
+        if towns := gazetteer.towns(" ".join(words[first:]), state):
+            return towns[:NEAR]
+    return ()
+
+
 def _names(text: str, *, within: bool) -> Iterator[str]:
     parts = [part for part in map(str.strip, text.split(",")) if part and not _UNIT.match(part)]
     for part in reversed(parts[-3:]):
         words = part.split()
-        # an address ends in a town; without a number in it and no state behind it a part is a name as a
-        # whole, or none
-        shortest = 1 if within or any(c.isdigit() for c in part) else len(words)
-        for count in range(min(len(words), _LONGEST_NAME), min(shortest, len(words)) - 1, -1):
+        numbered = any(c.isdigit() for c in part)
+        for count in range(min(len(words), _LONGEST_NAME), 0, -1):
+            # an address ends in a town; any other part is a name as a whole, or none: "Fort Jackson, SC"
+            address = numbered or (within and any(map(_STREET.match, words[:-count])))
+            if count < len(words) and not address:
+                continue
             name = " ".join(words[-count:])
-            if not any(c.isdigit() for c in name) and not (
-                any(c.isdigit() for c in part) and _STREET.match(words[-1])
-            ):
+            if not any(c.isdigit() for c in name) and not (numbered and _STREET.match(words[-1])):
                 yield name
 
 

@@ -78,6 +78,15 @@ def zips_by_fips(fips: str) -> set[str]:
         ("Bay Area", "county", "San Francisco Bay Area, CA", {"94110", "94607", "95110"}),
         ("Long Island", "county", "Long Island, NY", {"11501", "11901"}),
         ("NYPD", "agency", "NYPD, NY", {"10001", "10301"}),
+        ("Charlotte Amalie", "city", "Charlotte Amalie, VI", {"00802"}),
+        ("Joint Base Lewis-McChord", "city", "Joint Base Lewis McChord, WA", {"98433"}),
+        ("JBLM", "city", "Joint Base Lewis McChord, WA", {"98433"}),
+        ("Fort Liberty", "city", "Fort Bragg, NC", {"28307"}),
+        ("Fort Gordon, GA", "city", "Fort Gordon, GA", {"30905"}),
+        ("Fort Jackson, SC", "city", "Fort Jackson, SC", {"29207"}),
+        ("Naval Station Norfolk", "city", "Naval Station Norfolk, VA", {"23511"}),
+        ("North Philly", "neighborhood", "North Philadelphia (Philadelphia), PA", {"19121"}),
+        ("Main Street Gordon, GA", "town", "Gordon, GA", {"31031"}),
         ("Harris County Sheriff's Office", "agency", "Harris County Sheriff's Office, TX", {"77002"}),
         ("orleans parish", "county", "Orleans Parish, LA", {"70112"}),
         ("Brooklyn, CT", "town", "Brooklyn, CT", {"06234"}),
@@ -202,3 +211,18 @@ def test_a_city_that_no_census_counts_is_not_taken_for_a_village() -> None:
     found = find("San Juan", load())
     assert found.kind == "question"
     assert found.suggestions == ("San Juan, PR", "San Juan, TX", "San Juan, NM")
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("Camp Jackson, SC", "Jackson, SC"),
+        ("Fort Ross, CA", "Ross, CA"),
+        ("Broadway New York, NY", "New York, NY"),
+    ],
+)
+def test_the_end_of_an_unknown_name_is_suggested_and_not_taken_for_it(text: str, near: str) -> None:
+    """ "Fort Jackson, SC" was answered with Jackson, 80 miles away, and nothing said so."""
+    result = look_up(text)
+    assert (result.kind, result.places) == ("typo", ())
+    assert near in result.suggestions
