@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
+    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -64,6 +65,7 @@ class Lives(RuleBasedStateMachine):
         self.world = World(engine, keys, path.parent / "data", datetime(2026, 3, 7, 12, tzinfo=UTC))
         self.relay = RelayModel()
         self.people = self.changes = self.kills = 0
+        self.latest = self.world.now
         for _ in range(3):
             self.somebody_signs_up()
         self.something_changes()
@@ -123,10 +125,15 @@ class Lives(RuleBasedStateMachine):
                 Lives.kills_in_all += 1
                 leases._unsettled.clear()  # it was in the memory of the process
 
+    @invariant()
+    def the_latest_time_is_known(self) -> None:
+        self.latest = max(self.latest, self.world.now)
+
     def teardown(self) -> None:
         if not hasattr(self, "world"):
             return
         self.relay.mode = self.relay.net = "well"
+        self.world.now = max(self.world.now, self.latest)  # what waits since a jump back is due in the future
         for hours in range(24 * 8):
             self.world.later(hours=1)
             self._drain(None)
