@@ -17,7 +17,7 @@ from monitor.places.listed_agencies import FindListed, find_no_listed
 from monitor.places.locate import locate_in
 from monitor.places.names import key
 from monitor.places.overrides import Overrides
-from monitor.places.packaged_table import Table, compute_version, packaged
+from monitor.places.packaged_table import Point, Table, compute_version, packaged
 from monitor.places.zips import ZipArea, area, unknown_notice
 from monitor.states import STATES, read_state
 
@@ -105,6 +105,11 @@ class Gazetteer:
     def zip(self, zip_code: str) -> ZipArea | None:
         """Look up a five-digit ZIP; None if it is not in the table."""
         return area(self.table, zip_code)
+
+    def point(self, zip_code: str) -> Point | None:
+        """The center of a ZIP; None if the table knows none. Files ask for those of thousands of agencies."""
+        found = self.table.find(zip_code)
+        return found[0].point(found[1]) if found is not None else None
 
     def state_of_zip(self, zip_code: str) -> str | None:
         """The state, territory or military region of a ZIP: by the table, else by its prefix."""

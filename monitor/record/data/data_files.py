@@ -29,7 +29,7 @@ from monitor.record.data.encoders import encode_csv, encode_geojson, encode_json
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, poll_rows, record_rows
 from monitor.storage.lists.past_lists import ListMoment
-from monitor.storage.lists.retracted_changes import count_all_retracted
+from monitor.storage.lists.retracted_changes import count_all_retracted, count_retracted
 
 SCHEMA = 4
 """The version of the files' fields; it is part of the name of every cached file."""
@@ -75,6 +75,12 @@ def _load_states(conn: Connection) -> defaultdict[str, _ListState]:
             for name, info in stands.items()
         },
     )
+
+
+def _load_state(conn: Connection, source: str) -> _ListState:
+    """Load the state of one list: its files cost the same, however many lists there are."""
+    info, poll = baseline.load_info(conn, source), poll_rows.find_last_poll(conn, source)
+    return _ListState(info.number, count_retracted(conn, source), poll[0] if poll is not None else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,7 @@ class DataFiles:
         past = moment is not None
         with self._locks[source, name]:
             with reading(self.engine) as conn:
-                key = self._compute_key(_load_states(conn)[source], table, moment)
+                key = self._compute_key(_load_state(conn, source), table, moment)
                 folder = self.folder / source / ("past" if past else "now")
                 found = _find(folder, key, name, media_type)
                 if found is None:
@@ -225,8 +231,8 @@ class DataFiles:
         """
         if record["latitude"] is not None:
             return record["latitude"], record["longitude"]
-        areas = (self.gazetteer.zip(code) for code in record["zips"])
-        points = [area.point for area in areas if area is not None and area.point is not None]
+        centers = map(self.gazetteer.point, record["zips"])
+        points = [center for center in centers if center is not None]
         if not points:
             return None
         north, east = (sum(point[axis] for point in points) / len(points) for axis in (0, 1))
