@@ -233,21 +233,26 @@ def close(
     if not keys:
         return
     gone = gone or {}
-    conn.execute(
-        sa.update(ListingVersionRow)
-        .where(
-            ListingVersionRow.c.source == source,
-            ListingVersionRow.c.key == sa.bindparam("closed"),
-            ListingVersionRow.c.to_number.is_(None),
-        )
-        .values(
-            to_number=number,
-            to_at=at,
-            gone_at=sa.bindparam("gone"),
-            span=express_span(ListingVersionRow.c.from_number, number),
-        ),
-        [{"closed": key, "gone": gone.get(key)} for key in keys],
+    ended = {"of_source": source, "ended_number": number, "ended_at": at}
+    conn.execute(_CLOSE, [ended | {"closed": key, "gone": gone.get(key)} for key in keys])
+
+
+_ENDED: sa.BindParameter[int] = sa.bindparam("ended_number", type_=ListingVersionRow.c.to_number.type)
+# made once: its span has a case for every power of two
+_CLOSE = (
+    sa.update(ListingVersionRow)
+    .where(
+        ListingVersionRow.c.source == sa.bindparam("of_source"),
+        ListingVersionRow.c.key == sa.bindparam("closed"),
+        ListingVersionRow.c.to_number.is_(None),
     )
+    .values(
+        to_number=_ENDED,
+        to_at=sa.bindparam("ended_at"),
+        gone_at=sa.bindparam("gone"),
+        span=express_span(ListingVersionRow.c.from_number, _ENDED),
+    )
+)
 
 
 def open_(
