@@ -105,6 +105,12 @@ class Postgres:
         )
         return self.url(database)
 
+    def rename(self, database: str, name: str) -> None:
+        """Give a database that nobody is connected to another name."""
+        self._run(
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(database), sql.Identifier(name))
+        )
+
     def drop(self, database: str) -> None:
         """Drop a database, together with whoever is connected to it."""
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))

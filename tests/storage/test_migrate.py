@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
 import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,9 @@ from tests.conftest import ROOT
 from tests.peers.postgres import Postgres
 
 SCRIPTS = ROOT / "alembic"
-REVISIONS = [str(script.revision) for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()][::-1]
+_WALKED = list(ScriptDirectory(str(SCRIPTS)).walk_revisions())[::-1]
+REVISIONS = [str(script.revision) for script in _WALKED]
+REVISION_FILES = [script.path for script in _WALKED]
 
 NEXT = f'''
 import sqlalchemy as sa
@@ -56,6 +60,9 @@ def upgrade() -> None:
 '''
 
 
+Newest = Callable[[Engine], list[tuple[Any, ...]]]
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """A database with nothing in it."""
@@ -72,12 +79,96 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     server.drop(name)
 
 
+@pytest.fixture(scope="session")
+def pasts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of SQLite files of past revisions, one for all workers of a run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pasts"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def past(
+    request: pytest.FixtureRequest, pasts: Path, tmp_path: Path, now: datetime, revision: str
+) -> Iterator[Engine]:
+    """A database of a past revision without rows. It is copied from one that is migrated once per run, from
+    that of an earlier revision if there is one.
+    """
+    scripts = scripts_at(tmp_path / "then", revision)
+    earlier = REVISIONS[: REVISIONS.index(revision)][::-1]
+    if request.param == "sqlite":
+        model = pasts / f"{revision}.db"
+        with FileLock(pasts / "lock"):
+            if not model.exists():
+                part = tmp_path / "part.db"
+                known = next((path for each in earlier if (path := pasts / f"{each}.db").exists()), None)
+                if known is not None:
+                    shutil.copyfile(known, part)
+                engine = db.connect(f"sqlite:///{part}")
+                migrate.upgrade(engine, folder=tmp_path / "copies", now=now, scripts=scripts)
+                engine.dispose()
+                part.rename(model)
+        shutil.copyfile(model, tmp_path / "monitor.db")
+        (tmp_path / "monitor.db").chmod(0o600)
+        engine = db.connect(f"sqlite:///{tmp_path / 'monitor.db'}")
+        yield engine
+        engine.dispose()
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    with server.lock():
+        if not server.has(f"past_{revision}"):
+            template = next((name for each in earlier if server.has(name := f"past_{each}")), "template0")
+            part_name = f"part_{secrets.token_hex(6)}"
+            engine = db.connect(server.create(part_name, template))
+            migrate.upgrade(engine, folder=tmp_path, now=now, scripts=scripts, copies=False)
+            engine.dispose()
+            server.rename(part_name, f"past_{revision}")
+    name = f"of_past_{secrets.token_hex(6)}"
+    engine = db.connect(server.create(name, f"past_{revision}"))
+    yield engine
+    engine.dispose()
+    server.drop(name)
+
+
+@pytest.fixture(scope="module")
+def newest(
+    request: pytest.FixtureRequest, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Newest:
+    """The schema of a fresh database of the same kind as another, in which alembic finds no difference."""
+    known: dict[str, list[tuple[Any, ...]]] = {}
+
+    def look(url: str, kind: str) -> None:
+        engine = db.connect(url)
+        assert differences(engine) == []
+        known[kind] = whole_schema(engine)
+        engine.dispose()
+
+    def find(like: Engine) -> list[tuple[Any, ...]]:
+        kind = like.dialect.name
+        if kind not in known and kind == "sqlite":
+            path = tmp_path_factory.mktemp("newest") / "monitor.db"
+            shutil.copyfile(sqlite_template, path)
+            look(f"sqlite:///{path}", kind)
+        elif kind not in known:
+            server: Postgres = request.getfixturevalue("postgres")
+            name = f"newest_{secrets.token_hex(6)}"
+            look(server.create(name, request.getfixturevalue("postgres_template")), kind)
+            server.drop(name)
+        return known[kind]
+
+    return find
+
+
 def scripts_at(folder: Path, revision: str, **more: str) -> Path:
     """The revisions up to this one, as the program had them then, and ``more`` by file name."""
-    shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("versions", "__pycache__"))
+    # with their times and what Python compiled of them: it need not do so again
+    shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("versions"))
     (folder / "versions").mkdir()
-    for script in ScriptDirectory(str(SCRIPTS)).iterate_revisions(revision, "base"):
-        shutil.copy(script.path, folder / "versions")
+    with suppress(FileNotFoundError):
+        shutil.copytree(SCRIPTS / "versions" / "__pycache__", folder / "versions" / "__pycache__")
+    for script in REVISION_FILES[: REVISIONS.index(revision) + 1] if revision != "base" else ():
+        shutil.copy2(script, folder / "versions")
     for name, text in more.items():
         (folder / "versions" / f"{name}.py").write_text(text)
     return folder
@@ -116,13 +207,13 @@ def some(column: sa.Column[Any], now: datetime) -> Any:
 
 
 def rows(engine: Engine) -> dict[str, list[dict[str, Any]]]:
-    reflected = sa.MetaData()
+    """All rows, as the driver gives them: reflecting the tables would cost more than all the rest."""
+    quote = engine.dialect.identifier_preparer.quote
     with db.reading(engine) as conn:
-        reflected.reflect(conn)
         return {
-            table.name: [dict(row) for row in conn.execute(table.select()).mappings()]
-            for table in reflected.sorted_tables
-            if table.name != "alembic_version"
+            name: [dict(row) for row in conn.exec_driver_sql(f"SELECT * FROM {quote(name)}").mappings()]
+            for name in sa.inspect(conn).get_table_names()
+            if name != "alembic_version"
         }
 
 
@@ -132,6 +223,41 @@ def differences(engine: Engine) -> list[Any]:
             conn, opts={"compare_type": True, "compare_server_default": True}
         )
         return list(compare_metadata(context, schema.metadata))
+
+
+WHOLE_SCHEMA = {
+    "sqlite": "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name",
+    "postgresql": """
+        SELECT 'column', relname::text, attnum::text, attname::text, format_type(atttypid, atttypmod),
+            attnotnull::text, attidentity::text, attgenerated::text, pg_get_expr(adbin, adrelid)
+        FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S') AND attnum > 0
+            AND NOT attisdropped
+        UNION ALL
+        SELECT 'index', tablename::text, indexname::text, indexdef, '', '', '', '', ''
+        FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL
+        SELECT 'constraint', conrelid::regclass::text, conname::text, pg_get_constraintdef(oid), '', '', '',
+            '', ''
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+        ORDER BY 1, 2, 3, 4
+    """,
+}
+
+
+def whole_schema(engine: Engine) -> list[tuple[Any, ...]]:
+    """Everything that the database says of its tables, their indexes and constraints."""
+    with db.reading(engine) as conn:
+        found = [tuple(row) for row in conn.exec_driver_sql(WHOLE_SCHEMA[engine.dialect.name])]
+    if engine.dialect.name == "sqlite":
+        # a table that alembic copied has its constraints in any order
+        return [(*rest, sorted(map(_one_line, (text or "").splitlines()))) for *rest, text in found]
+    return found
+
+
+def _one_line(line: str) -> str:
+    return " ".join(line.split()).rstrip(",")
 
 
 def schema_of(path: Path) -> str:
@@ -155,37 +281,40 @@ def assert_copied(copy: Path | None, before: dict[str, list[dict[str, Any]]], re
 
 
 def _comparable(row: dict[str, Any]) -> dict[str, Any]:
-    """Times as SQLite keeps them, in microseconds, and flags as numbers."""
-    return {
-        name: (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        if isinstance(value, datetime)
-        else value
-        for name, value in row.items()
-    }
+    """Times as SQLite keeps them, in microseconds, and lists as text; flags equal numbers anyway."""
+    return {name: _kept(value) for name, value in row.items()}
+
+
+def _kept(value: Any) -> Any:
+    match value:
+        case datetime():
+            return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        case list():
+            return json.dumps(value)
+    return value
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_every_past_revision_comes_to_head_with_its_rows(
-    empty: Engine, tmp_path: Path, now: datetime, revision: str
+    past: Engine, newest: Newest, tmp_path: Path, now: datetime, revision: str
 ) -> None:
-    migrate.upgrade(empty, folder=tmp_path, now=now, scripts=scripts_at(tmp_path / "then", revision))
-    before = fill(empty, now)
+    before = fill(past, now)
     assert len(before) > 10
     assert all(len(each) == 1 for each in before.values())
 
-    report = migrate.upgrade(empty, folder=tmp_path, now=now)
+    report = migrate.upgrade(past, folder=tmp_path, now=now)
 
-    assert (report.before, report.after, migrate.load_revision(empty)) == (
+    assert (report.before, report.after, migrate.load_revision(past)) == (
         revision,
         migrate.head(),
         migrate.head(),
     )
     if revision != migrate.head():
         assert_copied(report.copy, before, revision)
-    after = rows(empty)
+    after = rows(past)
     for table, was in before.items():
         assert len(after[table]) >= len(was), table
-    assert differences(empty) == []
+    assert whole_schema(past) == newest(past)
 
 
 def test_a_fresh_database_is_what_the_tables_say(engine: Engine) -> None:
@@ -305,7 +434,7 @@ def test_a_disk_too_small_for_the_copy_changes_nothing(
     ],
 )
 def test_a_failed_migration_leaves_the_database_as_it_was(
-    engine: Engine, tmp_path: Path, now: datetime, failure: str
+    engine: Engine, newest: Newest, tmp_path: Path, now: datetime, failure: str
 ) -> None:
     before = fill(engine, now)
     half = (
@@ -319,7 +448,7 @@ def test_a_failed_migration_leaves_the_database_as_it_was(
         )
     assert "\n" not in str(caught.value)
     assert rows(engine) == before
-    assert differences(engine) == []
+    assert whole_schema(engine) == newest(engine)
     assert migrate.load_revision(engine) == REVISIONS[-1]
 
 
