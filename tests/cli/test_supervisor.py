@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,15 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
 import pytest
 
 from monitor.cli.supervisor import Supervisor
-from tests.peers.processes import PATIENCE, beats, reserve_port, until
+from tests.peers.processes import PATIENCE, answers, beats, reserve_port, until
 
 CONFIGURATION = """
 [data]
-folder = "data"
+folder = "{data}"
 [site]
 listen = "127.0.0.1:{port}"
 [sources.ice-287g]
@@ -53,9 +53,9 @@ def is_running(pid: int) -> bool:
 
 
 @contextmanager
-def service(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+def service(folder: Path, port: int, data: Path = Path("data")) -> Iterator[subprocess.Popen[str]]:
     config = folder / "config.toml"
-    config.write_text(CONFIGURATION.format(port=port))
+    config.write_text(CONFIGURATION.format(port=port, data=data))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
     command = [sys.executable, "-m", "monitor", "run", "--config", str(config)]
     with subprocess.Popen(
@@ -71,21 +71,12 @@ def service(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
                     os.kill(pid, signal.SIGKILL)
 
 
-def answers(port: int) -> bool:
-    try:
-        return (
-            httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=PATIENCE).status_code
-            == 200
-        )
-    except httpx.TransportError:
-        return False
-
-
 def is_up(running: subprocess.Popen[str], folder: Path, port: int) -> bool:
     """Whether the site answers and the loops of the worker run, of which one writes its heartbeat."""
+    if not answers(port):
+        return False
     worker = children(running.pid).get("worker")
-    senders = beats(folder / "data" / "monitor.db")
-    return answers(port) and any(owner.endswith(f"/{worker}") for owner in senders)
+    return any(owner.endswith(f"/{worker}") for owner in beats(folder / "data" / "monitor.db"))
 
 
 def test_each_process_that_dies_is_started_again_and_both_end_together(tmp_path: Path) -> None:
@@ -119,12 +110,27 @@ def test_each_process_that_dies_is_started_again_and_both_end_together(tmp_path:
         assert "web ended after" in err
 
 
-def test_both_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
-    port = reserve_port()
-    with service(tmp_path, port) as running:
-        until(lambda: is_up(running, tmp_path, port), running)
-        found = children(running.pid)
-        running.kill()
+def test_a_second_service_on_the_database_ends_at_once_and_both_end_when_the_supervisor_is_killed(
+    tmp_path: Path, sqlite_template: Path
+) -> None:
+    """One service for both facts, on a database that is there already: starting one costs most by far."""
+    port, data, other = reserve_port(), tmp_path / "data", tmp_path / "other"
+    data.mkdir(mode=0o700)
+    other.mkdir()
+    shutil.copyfile(sqlite_template, data / "monitor.db")
+    (data / "monitor.db").chmod(0o600)
+    with service(tmp_path, port) as first:
+        until(lambda: is_up(first, tmp_path, port), first)
+        with service(other, reserve_port(), data) as second:
+            _, err = second.communicate(timeout=PATIENCE)
+            assert second.returncode == 1, err
+            assert "Another `monitor run` uses this database" in err
+            assert "Traceback" not in err
+
+        found = children(first.pid)
+        assert set(found) == {"worker", "web"}
+        assert all(map(is_running, found.values()))
+        first.kill()
         until(lambda: not any(map(is_running, found.values())))
 
 
@@ -137,16 +143,6 @@ def test_what_cannot_start_ends_both_with_its_exit_code(tmp_path: Path) -> None:
         assert running.returncode == 2, err
         assert "the site cannot listen on" in err
         assert children(running.pid) == {}
-
-
-def test_a_second_service_on_the_database_ends_at_once(tmp_path: Path) -> None:
-    port = reserve_port()
-    with service(tmp_path, port) as first:
-        until(lambda: is_up(first, tmp_path, port), first)
-        with service(tmp_path, reserve_port()) as second:
-            _, err = second.communicate(timeout=PATIENCE)
-            assert second.returncode == 1, err
-            assert "Traceback" not in err
 
 
 SCRIPT = """

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,17 @@ def beats(database: Path) -> list[str]:
             return [owner for (owner,) in opened.execute("SELECT owner FROM heartbeat WHERE part = 'sender'")]
     except sqlite3.Error:
         return []
+
+
+def answers(port: int) -> bool:
+    """Whether a site on 127.0.0.1 says that it is well.
+
+    Tests ask again and again while a process starts, so this opens a plain connection: a client of httpx
+    reads every authority's certificate first, which takes longer than the wait between two questions.
+    """
+    with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
