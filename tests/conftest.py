@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,13 @@ from sqlalchemy.engine import Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from monitor import app
+from monitor.app import components
+from monitor.app.watching import open_parser
 from monitor.channels import OperatorAddress
+from monitor.config import Settings
 from monitor.keys import KeyFile
+from monitor.parser import ParserLimits, ParserProcess
 from monitor.storage import engine as db
 from monitor.storage import migrate
 from tests.canaries import Canaries
@@ -149,6 +154,29 @@ def no_canary_in_the_log() -> Iterator[None]:
     yield
     logging.getLogger().removeHandler(canaries)
     assert canaries.found == []
+
+
+@pytest.fixture(scope="session")
+def parsers() -> Iterator[dict[ParserLimits, ParserProcess]]:
+    """The parsers of this worker by their limits; see `kept_parser`."""
+    found: dict[ParserLimits, ParserProcess] = {}
+    yield found
+    for parser in found.values():
+        parser.close()
+
+
+@pytest.fixture
+def kept_parser(monkeypatch: pytest.MonkeyPatch, parsers: dict[ParserLimits, ParserProcess]) -> None:
+    """The commands that a test calls in this process share the parser's child processes, as those of a
+    service do. Otherwise each command starts a child, which takes longer than what it then reads.
+    """
+
+    def open_kept(settings: Settings) -> AbstractContextManager[ParserProcess]:
+        made = open_parser(settings)  # starts nothing before it is asked
+        return nullcontext(parsers.setdefault(made._limits, made))
+
+    for module in (app, components):
+        monkeypatch.setattr(module, "open_parser", open_kept)
 
 
 @pytest.fixture
