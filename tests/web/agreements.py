@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 from sqlalchemy.engine import Engine
@@ -57,10 +57,8 @@ MANY = [
 ]  # fmt: skip
 
 
-@contextmanager
-def serve_agreements(engine: Engine) -> Iterator[httpx.Client]:
-    """Serve the site; Hammond went and came back."""
-    infos = load_settings(None, {}).infos
+def tell_agreements(engine: Engine) -> datetime:
+    """Let the lists say it, and return when that ended; Hammond went and came back."""
     policy = Policy(additions_share=1.0, whole_group=50, removal_wait=timedelta(0))
     with Server() as server, Fetcher(attempts=1) as fetcher:
         publisher = Publisher(server, engine, fetcher, policy, name=ICE, columns=COLUMNS)
@@ -76,6 +74,13 @@ def serve_agreements(engine: Engine) -> Iterator[httpx.Client]:
         ring = Publisher(server, engine, fetcher, policy, name="ring", columns=COLUMNS)
         ring.now = now - timedelta(hours=1)
         ring.says([LAKE | {"SUPPORT TYPE": "", "TYPE": ""}, HAMMOND | {"SUPPORT TYPE": "", "TYPE": ""}])
+    return now
+
+
+@contextmanager
+def serve_agreements(engine: Engine, now: datetime) -> Iterator[httpx.Client]:
+    """Serve the site of what was told by ``now``."""
+    infos = load_settings(None, {}).infos
     site = Site(
         engine=engine,
         sources={name: infos[name] for name in (ICE, "ring")},

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from monitor.storage import engine as db
 from monitor.web import create_app
 from tests.peers.browser import chromium, served
-from tests.web.agreements import serve_agreements
+from tests.web.agreements import serve_agreements, tell_agreements
 from tests.web.story import Clock, site, tell
 
 
@@ -83,8 +83,24 @@ def browser() -> Iterator[object]:
         yield found
 
 
+@pytest.fixture(scope="session")
+def told_agreements(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
+    """A database in which the lists of agreements were told, and when that ended."""
+    path = tmp_path_factory.mktemp("agreements") / "monitor.db"
+    shutil.copyfile(sqlite_template, path)
+    engine = db.connect(f"sqlite:///{path}")
+    ended = tell_agreements(engine)
+    engine.dispose()
+    return path, ended
+
+
 @pytest.fixture
-def agreements(sqlite_engine: Engine) -> Iterator[httpx.Client]:
+def agreements(sqlite_engine: Engine, told_agreements: tuple[Path, datetime]) -> Iterator[httpx.Client]:
     """A visitor of a site that watches ICE's list and Ring's as they are configured out of the box."""
-    with serve_agreements(sqlite_engine) as client:
+    path, ended = told_agreements
+    own = db.sqlite_path(sqlite_engine)
+    assert own is not None
+    sqlite_engine.dispose()
+    shutil.copyfile(path, own)
+    with serve_agreements(sqlite_engine, ended) as client:
         yield client
