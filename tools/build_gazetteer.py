@@ -63,11 +63,18 @@ def joined(values: Iterable[object], by: str = " ") -> str:
     return by.join(map(str, values))
 
 
-def zips_of(raw: Raw, state: str, fips: str | None) -> tuple[list[Zip], list[Zip]]:
-    """A state's own ZIPs, and those of neighbors that reach into it."""
-    own = [z for z in raw.zips.values() if z.state == state]
-    reaching = (z for z in raw.zips.values() if z.state != state and any(c[:2] == fips for c in z.counties))
-    return sorted(own, key=lambda z: z.code), sorted(reaching, key=lambda z: z.code)
+ZipsByState = defaultdict[str, tuple[list[Zip], list[Zip]]]
+
+
+def zips_by_state(raw: Raw) -> ZipsByState:
+    """Every state's own ZIPs, and those of neighbors that reach into it."""
+    state_of = {fips: state for state, fips in FIPS.items()}
+    found: ZipsByState = defaultdict(lambda: ([], []))
+    for z in sorted(raw.zips.values(), key=lambda z: z.code):
+        found[z.state][0].append(z)
+        for state in {state_of[c[:2]] for c in z.counties if c[:2] in state_of} - {z.state}:
+            found[state][1].append(z)
+    return found
 
 
 def municipalities_of(raw: Raw, state: str, zips: list[Zip]) -> list[str]:
@@ -80,22 +87,20 @@ def municipalities_of(raw: Raw, state: str, zips: list[Zip]) -> list[str]:
     return sorted({m for m in raw.incorporated.get(state, []) if key(m) not in located})
 
 
-def list_names(raw: Raw) -> list[str]:
+def list_names(raw: Raw, grouped: ZipsByState) -> list[str]:
     """Every name of the table, in the order in which they are numbered."""
     found = {z.city for z in raw.zips.values()}
     for state in CODES:
         found.update(town[0] for town in raw.places.get(state, []))
         found.update(name for _, name, _ in raw.subdivisions.get(state, []))
-        found.update(
-            municipalities_of(raw, state, [z for each in zips_of(raw, state, FIPS.get(state)) for z in each])
-        )
+        found.update(municipalities_of(raw, state, [z for each in grouped[state] for z in each]))
     return sorted(found)
 
 
-def columns(raw: Raw, state: str, names: list[str]) -> StateColumns:
+def columns(raw: Raw, state: str, names: list[str], zips_of: tuple[list[Zip], list[Zip]]) -> StateColumns:
     """One state as it is packaged."""
     number = {name: n for n, name in enumerate(names)}
-    own, reaching = zips_of(raw, state, FIPS.get(state))
+    own, reaching = zips_of
     zips = own + reaching
     counties = sorted({c for z in zips for c in z.counties})
     position = {c: n for n, c in enumerate(counties)}
@@ -145,8 +150,11 @@ def prefixes_of(raw: Raw) -> dict[str, str]:
 
 def build_archive(raw: Raw) -> bytes:
     """The archive, byte for byte the same from the same raw files."""
-    names = list_names(raw)
-    return pack(prefixes_of(raw), names, {state: columns(raw, state, names) for state in CODES})
+    grouped = zips_by_state(raw)
+    names = list_names(raw, grouped)
+    return pack(
+        prefixes_of(raw), names, {state: columns(raw, state, names, grouped[state]) for state in CODES}
+    )
 
 
 def placed(path: Path) -> dict[str, tuple[str, str, str]]:
