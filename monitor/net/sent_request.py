@@ -41,11 +41,14 @@ def describe_request(request: httpx.Request) -> SentRequest:
 
 
 def add_peer(sent: SentRequest, response: httpx.Response, *, proxied: bool) -> SentRequest:
-    """Add the destination of the request, from the connection of the answer."""
+    """Add the destination of the request, from the connection of the answer, if that is still open."""
     stream = response.extensions.get("network_stream")
     if stream is None:
         return sent
-    tls, address = stream.get_extra_info("ssl_object"), stream.get_extra_info("server_addr")
+    try:
+        tls, address = stream.get_extra_info("ssl_object"), stream.get_extra_info("server_addr")
+    except OSError:  # cut at this moment, by the deadline or the server: reading the body says so
+        return sent
     certificate = tls.getpeercert(True) if tls is not None else None
     return replace(
         sent,
