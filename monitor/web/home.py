@@ -83,9 +83,10 @@ def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
     if len(agencies) == 1 and found.sure:
         return redirect(request, agencies[0].path)
     towns = [_Choice.of(town, site.gazetteer, language_of(request)) for town in found.towns]
-    if len(found.states) == 1 and not (towns or agencies or found.typo or found.unknown):
+    unclear = agencies or found.typo or found.unknown
+    if len(found.states) == 1 and not (towns or unclear):
         return redirect(request, f"/state/{found.states[0]}")
-    if len(towns) == 1 and not found.states and len(towns[0].zips) == 1 and not (agencies or found.unknown):
+    if len(towns) == 1 and not found.states and len(towns[0].zips) == 1 and not unclear:
         return redirect(request, zip_path(towns[0].zips))
     return render_page(
         request,

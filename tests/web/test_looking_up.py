@@ -98,6 +98,14 @@ def test_a_misspelled_town_is_offered_as_it_is_spelled(web: Running) -> None:
     assert "Detroit, Michigan" in answer.text
 
 
+def test_the_only_suggestion_for_an_unknown_name_is_offered_too(web: Running) -> None:
+    """It led to the page of Jackson, which did not say that Camp Jackson is unknown."""
+    answer = web.find("Camp Jackson, SC")
+    assert answer.status_code == 200
+    assert "Did you mean one of these?" in answer.text
+    assert "Jackson, South Carolina" in answer.text
+
+
 def test_an_address_without_a_town_asks_for_it(web: Running) -> None:
     answer = web.find("100 Main St")
     assert answer.status_code == 422
