@@ -79,9 +79,7 @@ def judge_refusals(
     if refused and ALIKE in pauses.load_reason(conn, channel, EVERYTHING):
         # they were being sent when the wave was found: since then only probes are, and none is doubted
         before = {each.id for each in known}
-        last = [each for each in unsettled if each.id not in before]
-        refusals.settle_refusals(conn, [each.id for each in last], refusals.TAKEN_BACK)
-        refusals.make_due(conn, last, now)
+        _reverse(conn, [each for each in unsettled if each.id not in before], now)
         unsettled = tuple(each for each in unsettled if each.id in before)
     if not unsettled:
         return []
@@ -89,12 +87,12 @@ def judge_refusals(
     wave = refusals.find_wave(unsettled, [lane for lane, began in taken.items() if began >= earliest])
     if wave:
         began = _first_of_wave(confirmed, wave)
-        queue.clear_strikes(conn, {each.subscriber for each in began})
+        if began:
+            queue.clear_strikes(conn, {each.subscriber for each in began})
         return [_take_back(conn, channel, (*began, *wave), names, now)]
     disproved = _find_disproved(unsettled, outcomes)
     if disproved:
-        refusals.settle_refusals(conn, [each.id for each in disproved], refusals.TAKEN_BACK)
-        refusals.make_due(conn, disproved, now)
+        _reverse(conn, disproved, now)
         unsettled = tuple(each for each in unsettled if each not in disproved)
     # a domain's complaint about us is disproved only by the domain itself
     answered = [
@@ -175,11 +173,10 @@ def _take_back(
     conn: Connection, channel: str, wave: Sequence[Refusal], names: dict[str, str], now: datetime
 ) -> PauseRequest:
     """Reverse a wave of refusals: its deliveries are due again, and the channel or domain pauses."""
-    refusals.settle_refusals(conn, [each.id for each in wave], refusals.TAKEN_BACK)
     lanes = {each.lane for each in wave}
     everybody = len(lanes) >= refusals.WAVE_LANES
     until = now + (CHANNEL_PAUSE if everybody else LANE_PAUSE)
-    refusals.make_due(conn, wave, now if everybody else until)
+    _reverse(conn, wave, now if everybody else until)
     error = wave[-1].error
     if everybody:
         log.error(
@@ -193,6 +190,12 @@ def _take_back(
         return PauseRequest(EVERYTHING, until, f"the server {ALIKE}: {error}", grows=True)
     log.error("%s: a domain %s, and pauses: %s", channel, ALIKE, error)
     return PauseRequest(names[wave[-1].lane], until, error, grows=True)
+
+
+def _reverse(conn: Connection, found: Sequence[Refusal], due: datetime) -> None:
+    """Let refusals count for nobody; their deliveries are due again."""
+    refusals.settle_refusals(conn, [each.id for each in found], refusals.TAKEN_BACK)
+    refusals.make_due(conn, found, due)
 
 
 def _believe(conn: Connection, channel: str, confirmed: Sequence[Refusal], now: datetime) -> None:
