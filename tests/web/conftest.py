@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,15 +40,20 @@ class Running:
         return self.client.request(method, self.address + path, **options)  # type: ignore[arg-type]
 
 
+def _keep_told(template: Path, folder: Path, story: Callable[[Engine], datetime]) -> tuple[Path, datetime]:
+    """Tell a story to a copy of the template, and return its path and when the story ended."""
+    path = folder / "monitor.db"
+    shutil.copyfile(template, path)
+    engine = db.connect(f"sqlite:///{path}")
+    ended = story(engine)
+    engine.dispose()
+    return path, ended
+
+
 @pytest.fixture(scope="session")
 def told(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
     """A database in which the story was told, and when that ended."""
-    path = tmp_path_factory.mktemp("story") / "monitor.db"
-    shutil.copyfile(sqlite_template, path)
-    engine = db.connect(f"sqlite:///{path}")
-    ended = tell(engine)
-    engine.dispose()
-    return path, ended
+    return _keep_told(sqlite_template, tmp_path_factory.mktemp("story"), tell)
 
 
 @pytest.fixture(scope="session")
@@ -86,12 +91,7 @@ def browser() -> Iterator[object]:
 @pytest.fixture(scope="session")
 def told_agreements(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, datetime]:
     """A database in which the lists of agreements were told, and when that ended."""
-    path = tmp_path_factory.mktemp("agreements") / "monitor.db"
-    shutil.copyfile(sqlite_template, path)
-    engine = db.connect(f"sqlite:///{path}")
-    ended = tell_agreements(engine)
-    engine.dispose()
-    return path, ended
+    return _keep_told(sqlite_template, tmp_path_factory.mktemp("agreements"), tell_agreements)
 
 
 @pytest.fixture
