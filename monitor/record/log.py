@@ -24,7 +24,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import Attempt
 from monitor.storage.lists.imports import Capture
 from monitor.storage.lists.log_rows import LogHead
-from monitor.storage.lists.record_rows import PollRow
+from monitor.storage.lists.record_rows import LoggedPoll
 from monitor.storage.lists.sent_requests import join_validators
 
 _LONGEST = 1000  # the most characters of a text in an entry: a publisher may write endless names
@@ -78,7 +78,9 @@ def _describe_attempt(
     return _without_none(content | describe_poll(kept, join_validators(attempt.request, attempt.validators)))
 
 
-def describe_poll(poll: Attempt | PollRow, request: Mapping[str, Any] | None) -> dict[str, LeafValue | None]:
+def describe_poll(
+    poll: Attempt | LoggedPoll, request: Mapping[str, Any] | None
+) -> dict[str, LeafValue | None]:
     """Describe what an entry of the log and the row of its poll both have; ``request`` as it was sent."""
     size = poll.size if isinstance(poll, Attempt) else poll.bytes
     return {

@@ -16,8 +16,9 @@ from monitor.record.log import describe_poll
 from monitor.record.tiles import HEIGHT
 from monitor.record.tree import EMPTY_ROOT, Frontier, hash_leaf
 from monitor.storage.lists import log_rows
+from monitor.storage.lists.baseline import load_all_infos
 from monitor.storage.lists.history import UNCHANGED
-from monitor.storage.lists.record_rows import PollRow, iterate_leaves, iterate_polls, load_polled
+from monitor.storage.lists.record_rows import LoggedPoll, iterate_leaves, iterate_logged_polls
 from monitor.storage.lists.sent_requests import join_validators, load_requests
 
 _HASHES = 4096  # the number of entries that are compared with the stored hashes at a time
@@ -109,16 +110,16 @@ class _Polls:
 
     def __init__(self, conn: Connection, size: int) -> None:
         self._conn = conn
-        self._rows = iterate_polls(conn, size)
+        self._rows = iterate_logged_polls(conn, size)
         self._next = next(self._rows, None)
-        self._lists = load_polled(conn)
+        self._lists = load_all_infos(conn).keys()
         self._requests: dict[int | None, dict[str, Any]] = {}
         self.count = 0
         self.problem = ""
 
     def compare(self, number: int, content: str) -> None:
         """Compare the entry ``number`` with the rows that name it, one for a poll and none for all others."""
-        rows: list[PollRow] = []
+        rows: list[LoggedPoll] = []
         while self._next is not None and self._next.leaf == number:
             rows.append(self._next)
             self._next = next(self._rows, None)
@@ -136,7 +137,7 @@ class _Polls:
             if changed:
                 self._find(number, f"says another thing than the poll of {told['at']}: {', '.join(changed)}")
 
-    def _describe(self, row: PollRow) -> dict[str, LeafValue | None]:
+    def _describe(self, row: LoggedPoll) -> dict[str, LeafValue | None]:
         if row.request_id not in self._requests:
             self._requests |= load_requests(self._conn, [row.request_id])
         told = describe_poll(row, join_validators(self._requests.get(row.request_id), row.validators))

@@ -259,3 +259,10 @@ def test_a_poll_that_was_removed_or_added_is_named(sqlite_engine: Engine, tmp_pa
     with transaction(sqlite_engine) as conn:
         conn.execute(sa.insert(FetchRow).values(source="ring", at=NOW, outcome=GOOD, leaf=2))
     assert check_polls(sqlite_engine, head) == "entry 2 is claimed by another poll"
+
+
+def test_a_list_without_any_of_its_polls_is_named(sqlite_engine: Engine, tmp_path: Path) -> None:
+    head = write_polls(sqlite_engine, tmp_path)
+    with transaction(sqlite_engine) as conn:
+        conn.execute(sa.delete(FetchRow))
+    assert check_polls(sqlite_engine, head) == "entry 1 has no poll in the tables"

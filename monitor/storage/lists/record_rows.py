@@ -302,7 +302,7 @@ def iterate_bodies(conn: Connection) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class PollRow:
+class LoggedPoll:
     """What the row of a poll has in common with its entry in the log. Of an unchanged poll ``hash`` is None
     where it is that of the last good one.
     """
@@ -323,17 +323,12 @@ class PollRow:
     validators: list[list[str]] | None
 
 
-def iterate_polls(conn: Connection, size: int) -> Iterator[PollRow]:
+def iterate_logged_polls(conn: Connection, size: int) -> Iterator[LoggedPoll]:
     """The polls among the first ``size`` entries of the log, in its order."""
     fetch = tables.FetchRow.c
-    columns = [fetch[field.name] for field in fields(PollRow)]
+    columns = [fetch[field.name] for field in fields(LoggedPoll)]
     query = sa.select(*columns).where(fetch.leaf < size).order_by(fetch.leaf, fetch.id)
-    return (PollRow(*row) for row in stream(conn, query))
-
-
-def load_polled(conn: Connection) -> frozenset[str]:
-    """The sources that were ever polled."""
-    return frozenset(conn.scalars(sa.select(tables.FetchRow.c.source).distinct()))
+    return (LoggedPoll(*row) for row in stream(conn, query))
 
 
 def iterate_leaves(conn: Connection, size: int) -> Iterator[str]:
