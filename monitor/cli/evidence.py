@@ -100,8 +100,8 @@ def verify(
     session: Session, bundle: Path | None, key: str, head: str, proof: TextIO | None, as_json: bool
 ) -> None:
     """Check BUNDLE (a ZIP file or its folder) offline, as its own verify.py does. Without BUNDLE, check that
-    the record in the database continues the published HEAD: every entry is hashed again, and every poll in
-    the tables is compared with its entry. Exit 1 when a check fails.
+    the record in the database continues the published HEAD: every entry is hashed again, and every poll,
+    change, version and import in the tables is compared with its entry. Exit 1 when a check fails.
     """
     from monitor.record import verify as verifier
     from monitor.record.log_check import check_log

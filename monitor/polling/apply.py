@@ -146,11 +146,12 @@ def compute_moves(
     for judgement in judgements:
         change, published = judgement.change, judgement.state is State.PUBLISHED
         agency = _find_agency(conn, view, change, taken, number)
+        old = None if change.quiet else known.pop(change.identity, None)
         if published:
-            taking.append((change, agency, judgement.since))
+            # a publication is approved as of its first refusal: what was open by then was seen earlier
+            taking.append((change, agency, judgement.since if old is None else old.first_seen_at))
         if change.quiet:
             continue
-        old = known.pop(change.identity, None)
         row = replace(
             old
             or StoredChange(

@@ -24,7 +24,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import Attempt
 from monitor.storage.lists.imports import Capture
 from monitor.storage.lists.log_rows import LogHead
-from monitor.storage.lists.record_rows import LoggedPoll
+from monitor.storage.lists.logged_rows import LoggedPoll
 from monitor.storage.lists.sent_requests import join_validators
 
 _LONGEST = 1000  # the most characters of a text in an entry: a publisher may write endless names
@@ -129,10 +129,14 @@ def append_changes(
 
 def append_capture(conn: Connection, source: str, capture: Capture, now: datetime) -> int:
     """Append an imported publication that somebody else captured; returns the entry's number."""
+    content = {"type": "import", "at": format_time(now)} | describe_capture(source, capture)
+    return append_entry(conn, content, now)
+
+
+def describe_capture(source: str, capture: Capture) -> dict[str, LeafValue]:
+    """Describe an imported publication of a source for the log."""
     content: dict[str, LeafValue | None] = {
-        "type": "import",
         "source": source,
-        "at": format_time(now),
         "captured_at": format_time(capture.at),
         "captured_by": clip_text(capture.captured_by),
         "name": clip_text(capture.name),
@@ -144,7 +148,7 @@ def append_capture(conn: Connection, source: str, capture: Capture, now: datetim
         "licence": clip_text(capture.licence) or None,
         "note": clip_text(capture.note) or None,
     }
-    return append_entry(conn, _without_none(content), now)
+    return _without_none(content)
 
 
 def append_import_undone(conn: Connection, source: str, now: datetime) -> None:
@@ -190,15 +194,19 @@ def append_note(
 
 def append_retraction(conn: Connection, row: StoredChange, texts: Mapping[str, str], now: datetime) -> int:
     """Append that the operator retracted a published change, and why; the entry of the change stays."""
-    content: dict[str, LeafValue] = {
+    return append_entry(conn, describe_retraction(row, texts, now), now)
+
+
+def describe_retraction(row: StoredChange, texts: Mapping[str, str], at: datetime) -> dict[str, LeafValue]:
+    """Describe the retraction of a published change for the log; ``texts`` are its reason by language."""
+    return {
         "type": "retraction",
         "source": row.source,
-        "at": format_time(now),
+        "at": format_time(at),
         "change": row.id or 0,
         "retracts": describe_change(row),
         "reason": {language: clip_text(text) for language, text in texts.items()},
     }
-    return append_entry(conn, content, now)
 
 
 def append_placing(

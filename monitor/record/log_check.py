@@ -1,27 +1,32 @@
 """Checks the log in the database against a head that was published before: every entry is hashed again, so
-the check does not rely on the stored tree, and every poll in the tables is compared with its entry.
+the check does not rely on the stored tree, and every poll and published change in the tables is compared with
+its entry.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from monitor.errors import RecordError
+from monitor.record.change_check import ChangeCheck, Claims
 from monitor.record.checkpoint import Verifier, open_checkpoint, parse_head
-from monitor.record.leaf import LeafValue
+from monitor.record.leaf import LeafValue, format_time
 from monitor.record.log import describe_poll
 from monitor.record.tiles import HEIGHT
 from monitor.record.tree import EMPTY_ROOT, Frontier, hash_leaf
 from monitor.storage.lists import log_rows
-from monitor.storage.lists.baseline import load_all_infos
 from monitor.storage.lists.history import UNCHANGED
-from monitor.storage.lists.record_rows import LoggedPoll, iterate_leaves, iterate_logged_polls
+from monitor.storage.lists.logged_rows import LoggedPoll, find_unlogged_poll, iterate_logged_polls
+from monitor.storage.lists.record_rows import iterate_leaves
 from monitor.storage.lists.sent_requests import join_validators, load_requests
 
 _HASHES = 4096  # the number of entries that are compared with the stored hashes at a time
+_AS_TOLD = "and their versions read as their entries say"
 
 
 def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
@@ -43,16 +48,23 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
             problem = f"{error}"
     roots: dict[int, bytes] = {0: EMPTY_ROOT}
     wanted = {size, stands.size, *([signed.size] if signed else [])}
-    frontier, damaged, polls = Frontier(), _Damage(conn), _Polls(conn, stands.size)
+    frontier, damaged = Frontier(), _Damage(conn)
+    polls, changes = _Polls(conn, stands.size), ChangeCheck(conn, stands.size)
+    began: datetime | None = None
     for number, content in enumerate(iterate_leaves(conn, stands.size)):
         hashed = hash_leaf(content.encode())
         frontier, completed = frontier.append(hashed)
-        polls.compare(number, content)
+        entry = _read_entry(content)
+        began = _read_time(entry) if number == 0 else began
+        polls.compare(number, entry)
+        changes.compare(number, entry)
         damaged.compare(number, [node for node in completed if node[0] % HEIGHT == 0])
         if frontier.size in wanted:
             roots[frontier.size] = frontier.root
     whole = frontier.size == stands.size and b"".join(frontier.peaks) == stands.peaks
     where = damaged.finish()
+    polls.finish(began)
+    changes.finish(began)
     if roots.get(size) == root:
         first = f"the record of {stands.size} entries continues the one of {size} that was published"
     else:
@@ -73,6 +85,7 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
         ("Head", roots.get(size) == root, first),
         ("Entries", whole and where is None, entries),
         ("Polls", not polls.problem, polls.problem or f"{polls.count} polls read as their entries say"),
+        ("Changes", not changes.problem, changes.problem or f"{changes.count} changes {_AS_TOLD}"),
         ("Signature", signed is not None, f"{signed.size} entries are signed" if signed else problem),
     )
 
@@ -110,32 +123,33 @@ class _Polls:
 
     def __init__(self, conn: Connection, size: int) -> None:
         self._conn = conn
-        self._rows = iterate_logged_polls(conn, size)
-        self._next = next(self._rows, None)
-        self._lists = load_all_infos(conn).keys()
+        self._claims = Claims(iterate_logged_polls(conn, size))
         self._requests: dict[int | None, dict[str, Any]] = {}
         self.count = 0
         self.problem = ""
 
-    def compare(self, number: int, content: str) -> None:
+    def compare(self, number: int, entry: Mapping[str, Any]) -> None:
         """Compare the entry ``number`` with the rows that name it, one for a poll and none for all others."""
-        rows: list[LoggedPoll] = []
-        while self._next is not None and self._next.leaf == number:
-            rows.append(self._next)
-            self._next = next(self._rows, None)
-        try:
-            entry = json.loads(content)
-        except ValueError:
-            return self._find(number, "is not JSON")
-        is_poll = entry.get("type") == "poll" and entry.get("source") in self._lists
+        rows = self._claims.take(number)
+        is_poll = entry.get("type") == "poll" and "baseline" in entry  # checks of agreements have none
         if len(rows) != is_poll:
-            self._find(number, "is claimed by another poll" if rows else "has no poll in the tables")
+            self._find(
+                f"entry {number} {'is claimed by another poll' if rows else 'has no poll in the tables'}"
+            )
         elif is_poll:
             self.count += 1
             told = self._describe(rows[0])
             changed = sorted(name for name, value in told.items() if entry.get(name) != value)
             if changed:
-                self._find(number, f"says another thing than the poll of {told['at']}: {', '.join(changed)}")
+                self._find(
+                    f"entry {number} says another thing than the poll of {told['at']}: {', '.join(changed)}"
+                )
+
+    def finish(self, since: datetime | None) -> None:
+        """Look for polls without an entry that are not older than the first one, which is of ``since``."""
+        found = None if since is None else find_unlogged_poll(self._conn, since)
+        if found is not None:
+            self._find(f"{found[0]}: the poll of {format_time(found[1])} names no entry")
 
     def _describe(self, row: LoggedPoll) -> dict[str, LeafValue | None]:
         if row.request_id not in self._requests:
@@ -143,5 +157,21 @@ class _Polls:
         told = describe_poll(row, join_validators(self._requests.get(row.request_id), row.validators))
         return told if row.hash is None and row.outcome == UNCHANGED else told | {"body": row.hash}
 
-    def _find(self, number: int, what: str) -> None:
-        self.problem = self.problem or f"entry {number} {what}"
+    def _find(self, problem: str) -> None:
+        self.problem = self.problem or problem
+
+
+def _read_entry(content: str) -> Mapping[str, Any]:
+    """Read the content of an entry; one that somebody damaged is of no type."""
+    try:
+        entry = json.loads(content)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _read_time(entry: Mapping[str, Any]) -> datetime | None:
+    try:
+        return datetime.fromisoformat(f"{entry.get('at')}")
+    except ValueError:
+        return None

@@ -11,7 +11,7 @@ from monitor.domain import State
 from monitor.errors import UsageError
 from monitor.polling import Hold, PollResult, approve, load_holds, reject
 from monitor.storage.engine import reading
-from monitor.storage.lists import baseline, changes
+from monitor.storage.lists import baseline, changes, record_rows
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import SnapshotInfo
 from tests.polling.publisher import HOUR, Publication, agencies, agency
@@ -139,7 +139,10 @@ def test_a_rejected_publication_that_is_approved_is_taken_with_all_its_changes(
         assert len(baseline.load_listings(conn, "list")) == 31
         waited = [row for row in changes.load_published(conn) if row.first_seen_at == first_seen - HOUR]
         others = [row for row in changes.load_published(conn) if row.first_seen_at == first_seen]
+        versions = record_rows.load_agency_versions(conn, "list", waited[0].agency)
     assert (len(waited), len(others)) == (1, 30)
+    # in past lists too it was missing before the publication was refused
+    assert [version.seen_to for version in versions] == [waited[0].first_seen_at]
     assert {row.not_before for row in others} == {first_seen - HOUR}
     assert publication.poll().outcome.value == "unchanged"
     assert published(publication) == 31

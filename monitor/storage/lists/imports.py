@@ -106,10 +106,10 @@ def load_captures(
     conn: Connection, source: str, moments: Collection[datetime] | None = None
 ) -> tuple[Capture, ...]:
     """Read the captures of a source, oldest first; only those of these moments where given."""
-    query = _CAPTURES.where(CaptureRow.c.source == source)
+    query = CAPTURES.where(CaptureRow.c.source == source)
     if moments is not None:
         query = query.where(CaptureRow.c.at.in_(moments))
-    return tuple(map(_read_capture, conn.execute(query)))
+    return tuple(map(read_capture, conn.execute(query)))
 
 
 def find_capture(
@@ -118,13 +118,13 @@ def find_capture(
     """Read the last capture at a moment or before; None when there is none, or, with ``before_joining``, when
     own polls had begun by then.
     """
-    query = _CAPTURES.where(CaptureRow.c.source == source, CaptureRow.c.at <= at)
+    query = CAPTURES.where(CaptureRow.c.source == source, CaptureRow.c.at <= at)
     if before_joining:
         info = load_import(conn, source)
         if info is None or (info.joined_at is not None and info.joined_at <= at):
             return None
     row = conn.execute(query.order_by(None).order_by(CaptureRow.c.at.desc()).limit(1)).first()
-    return None if row is None else _read_capture(row)
+    return None if row is None else read_capture(row)
 
 
 def load_looks(conn: Connection, source: str) -> tuple[datetime, ...]:
@@ -302,7 +302,7 @@ def delete_import(conn: Connection, info: ImportInfo) -> None:
     conn.execute(sa.delete(HistoryImportRow).where(HistoryImportRow.c.id == info.id))
 
 
-_CAPTURES = sa.select(
+CAPTURES = sa.select(
     CaptureRow.c.at,
     CaptureRow.c.name,
     CaptureRow.c.hash,
@@ -315,9 +315,11 @@ _CAPTURES = sa.select(
     CaptureRow.c.note,
     CaptureRow.c.leaf,
 ).order_by(CaptureRow.c.at)
+"""Every capture, oldest first, with the columns that `read_capture` reads."""
 
 
-def _read_capture(row: Any) -> Capture:
+def read_capture(row: Any) -> Capture:
+    """The capture in a row of `CAPTURES`."""
     return Capture(
         at=row.at,
         name=row.name,

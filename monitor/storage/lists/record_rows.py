@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -299,36 +299,6 @@ def iterate_bodies(conn: Connection) -> Iterator[str]:
     return (
         row.hash for row in stream(conn, sa.select(tables.BodyRow.c.hash).order_by(tables.BodyRow.c.hash))
     )
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedPoll:
-    """What the row of a poll has in common with its entry in the log. Of an unchanged poll ``hash`` is None
-    where it is that of the last good one.
-    """
-
-    leaf: int
-    source: str
-    at: datetime
-    outcome: str
-    reason: str
-    status: int | None
-    url: str | None
-    redirects: list[str] | None
-    headers: list[list[str]] | None
-    wire_bytes: int | None
-    bytes: int | None
-    hash: str | None
-    request_id: int | None
-    validators: list[list[str]] | None
-
-
-def iterate_logged_polls(conn: Connection, size: int) -> Iterator[LoggedPoll]:
-    """The polls among the first ``size`` entries of the log, in its order."""
-    fetch = tables.FetchRow.c
-    columns = [fetch[field.name] for field in fields(LoggedPoll)]
-    query = sa.select(*columns).where(fetch.leaf < size).order_by(fetch.leaf, fetch.id)
-    return (LoggedPoll(*row) for row in stream(conn, query))
 
 
 def iterate_leaves(conn: Connection, size: int) -> Iterator[str]:
