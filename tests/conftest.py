@@ -55,11 +55,12 @@ ENOUGH = 2 << 30  # bytes; a whole run keeps a tenth of it
 TOGETHER = {
     "tests/demo/test_demo.py",
     "tests/demo/test_live.py",
+    "tests/outbox/test_earlier_deliveries.py",
     "tests/subscribers/test_browser.py",
     "tests/web/test_browser.py",
 }
-"""Files whose tests share what is dear to make: a browser, a story told. pytest-xdist's own groups are
-silently none with pytest 9.2.
+"""Files whose tests share what is dear to make: a browser, a story told, a migration. pytest-xdist's own
+groups are silently none with pytest 9.2.
 """
 
 
