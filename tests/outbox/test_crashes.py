@@ -13,13 +13,15 @@ import itertools
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -30,6 +32,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from sqlalchemy.engine import Engine
 
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
@@ -46,34 +49,40 @@ from tests.torture.test_delivery import Note, failing_writes
 FULL = bool(os.environ.get("MONITOR_TORTURE"))
 PARTS, EXAMPLES, STEPS = (4, 100, 40) if FULL else (1, 20, 20)
 """So many parts, which workers share, of so many invented lives, and how much happens in each life."""
+HOURS = 1 if FULL else 4
+"""Between two drains after a life."""
+BEGAN = datetime(2026, 3, 7, 12, tzinfo=UTC)
+KEYS = KeyFile.of_master(bytes(range(32)))
 GROUP = CONNECTIONS = 2
 PEOPLE = 6
 
 
 class Lives(RuleBasedStateMachine):
-    template: ClassVar[Path]
+    """Each life has a database file of its own, a copy of ``begun``. All have one engine: a new one would
+    compile every statement again, which takes longer than the drain.
+    """
+
+    begun: ClassVar[Path]
+    engine: ClassVar[Engine]
+    database: ClassVar[Path]
     kills_in_all: ClassVar[int] = 0
     lost_in_all: ClassVar[int] = 0
 
     @initialize()
     def begin(self) -> None:
-        self.folder = TemporaryDirectory()
-        path = Path(self.folder.name) / "monitor.db"
-        shutil.copy(self.template, path)
-        engine = db.connect(f"sqlite:///{path}")
-        keys = KeyFile.of_master(bytes(range(32)))
-        self.world = World(engine, keys, path.parent / "data", datetime(2026, 3, 7, 12, tzinfo=UTC))
+        self.folder = TemporaryDirectory(dir=self.begun.parent)
+        Lives.database = Path(self.folder.name) / "monitor.db"
+        shutil.copy(self.begun, self.database)
+        leases._unsettled.clear()  # another process
+        self.world = World(self.engine, KEYS, self.database.parent / "data", BEGAN)
         self.relay = RelayModel()
-        self.people = self.changes = self.kills = 0
+        self.people, self.changes, self.kills = 3, 1, 0
         self.latest = self.world.now
-        for _ in range(3):
-            self.somebody_signs_up()
-        self.something_changes()
 
     @rule()
     @precondition(lambda self: self.people < PEOPLE)
     def somebody_signs_up(self) -> None:
-        self.world.person(f"p{self.people}@d{self.people % 4}.example", "IN")
+        sign_up(self.world, self.people)
         self.people += 1
 
     @rule()
@@ -134,8 +143,8 @@ class Lives(RuleBasedStateMachine):
             return
         self.relay.mode = self.relay.net = "well"
         self.world.now = max(self.world.now, self.latest)  # what waits since a jump back is due in the future
-        for hours in range(24 * 8):
-            self.world.later(hours=1)
+        for hours in range(0, 24 * 8, HOURS):
+            self.world.later(hours=HOURS)
             self._drain(None)
             if hours % 24 == 0:
                 with transaction(self.world.engine) as conn:
@@ -143,7 +152,7 @@ class Lives(RuleBasedStateMachine):
             if set(self.world.states()) <= {"sent"}:
                 break
         self._check()
-        self.world.engine.dispose()
+        self.engine.dispose()
         self.folder.cleanup()
 
     def _check(self) -> None:
@@ -162,6 +171,31 @@ class Lives(RuleBasedStateMachine):
         assert stored - messages <= self.kills * (CONNECTIONS + GROUP) + self.relay.lost_answers
 
 
+def sign_up(world: World, number: int) -> None:
+    world.person(f"p{number}@d{number % 4}.example", "IN")
+
+
+@pytest.fixture
+def lives(sqlite_template: Path, tmp_path: Path) -> Iterator[type[Lives]]:
+    """The machine with its engine, and a database with which lives begin: three people and a change."""
+    Lives.begun = Lives.database = tmp_path / "begun.db"
+    shutil.copy(sqlite_template, Lives.begun)
+    Lives.engine = db.connect(f"sqlite:///{Lives.begun}")
+
+    @sa.event.listens_for(Lives.engine, "do_connect")
+    def to_the_file_of_this_life(_: object, __: object, positional: list[Any], ___: object) -> None:
+        positional[0] = str(Lives.database)
+
+    world = World(Lives.engine, KEYS, tmp_path / "data", BEGAN)
+    for number in range(3):
+        sign_up(world, number)
+    world.publish(HAMMOND)
+    world.fan_out()
+    Lives.engine.dispose()  # the last connection folds its log into the file
+    yield Lives
+    Lives.engine.dispose()
+
+
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.outbox.commit.GROUP", GROUP)
@@ -172,8 +206,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_life_of_a_sender_loses_anything(sqlite_template: Path, record_property: Note, part: int) -> None:
-    Lives.template = sqlite_template
+def test_no_life_of_a_sender_loses_anything(lives: type[Lives], record_property: Note, part: int) -> None:
     bounds = settings(
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
@@ -182,7 +215,7 @@ def test_no_life_of_a_sender_loses_anything(sqlite_template: Path, record_proper
         suppress_health_check=list(HealthCheck),
     )
     Lives.kills_in_all = Lives.lost_in_all = 0
-    run_state_machine_as_test(Lives, settings=bounds)
+    run_state_machine_as_test(lives, settings=bounds)
     record_property(
         "bound",
         f"part {part + 1} of {PARTS}: {EXAMPLES} lives of {STEPS} steps, {Lives.kills_in_all} kills, "
@@ -193,12 +226,11 @@ def test_no_life_of_a_sender_loses_anything(sqlite_template: Path, record_proper
 @pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("net", ["well", "loses the answer"])
 def test_a_drain_that_is_killed_at_any_of_its_awaits_loses_nothing(
-    sqlite_template: Path, record_property: Note, net: str
+    lives: type[Lives], record_property: Note, net: str
 ) -> None:
     """The same judge as above. The last drain is the one that no kill reached any more."""
-    Lives.template = sqlite_template
     for steps in itertools.count():
-        life = Lives()
+        life = lives()
         life.begin()
         life.something_changes()
         life.the_network_changes(net, pipelines=True)
