@@ -31,6 +31,7 @@ from tests.polling.publisher import Publication, agencies
 from tests.subscribers.conftest import deliveries
 from tests.subscribers.town import Town, text
 
+FULL = bool(os.environ.get("MONITOR_TORTURE"))
 DAY = timedelta(days=1)
 
 
@@ -149,6 +150,8 @@ def test_a_message_is_not_lost_when_the_process_died_at_any_instruction(world: W
     for address in addresses:
         world.person(address, "IN")
     world.send(Recorder())  # the database has its identity
+    # The instructions are the same on both databases: the short run tries every one on SQLite.
+    step = 1 if FULL or world.engine.dialect.name == "sqlite" else 4
     at, ended = 0, False
     while not ended:
         world.publish(HAMMOND)
@@ -166,7 +169,7 @@ def test_a_message_is_not_lost_when_the_process_died_at_any_instruction(world: W
         assert set(world.states()) == {"sent"}
         copies = {handed.message_id for handed in before.accepted} & {h.message_id for h in after.accepted}
         assert len(told) - len(addresses) == len(copies)  # and a copy is known for one
-        at += 1
+        at += step
     assert at > 20
 
 
@@ -178,7 +181,8 @@ def test_if_the_program_is_up_its_sender_is_running(tmp_path: Path, sqlite_url: 
         server.put("/map.kml", kml(*NAMES), etag='"1"')
         here = Installation(tmp_path, sqlite_url, server, smtp, bot)
         with here.service() as process:
-            until(lambda: here.status()["sender"]["working"], "the sender's first beat")
+            until(here.is_working, "the sender's first beat")
+            assert here.status()["sender"]["working"]
             here.run("subscribers", "add", "email", "ann@example.org", "IN")
             # whatever is put into the outbox by whomever leaves by itself
             here.run("subscribers", "export", "ann@example.org")
