@@ -23,6 +23,8 @@ says what to do.
 
 from __future__ import annotations
 
+import os
+import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -177,3 +179,15 @@ def location_of(error: BaseException) -> str:
         trace = trace.tb_next
     at = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
     return f"{type(error).__name__}{at}"
+
+
+def describe_connection_error(error: OSError) -> str:
+    """Describe why no connection was made, without an address: the system's words, and for a name that the
+    system cannot resolve, where to look. Empty if the system gave no reason.
+    """
+    if isinstance(error, socket.gaierror):
+        return "its name has no address: check the name, and the DNS of this machine"
+    # asyncio's own text repeats the address
+    if error.errno and error.strerror and error.strerror.startswith("Connect call"):
+        return os.strerror(error.errno)
+    return error.strerror or ""

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,7 @@ from monitor.storage import engine as db
 from monitor.storage import migrate
 from tests.canaries import Canaries
 from tests.peers.postgres import Postgres
+from tests.peers.resolver import resolve_here
 
 settings.register_profile(
     "suite",
@@ -74,8 +76,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Temporary files go to memory where there is plenty: nothing in a test outlives a power cut, and each
     commit waits for the disk. PostgreSQL's folder is not below pytest's own temporary folder: that is closed
-    to the user under whom the server runs when the tests run as root.
+    to the user under whom the server runs when the tests run as root. No name server is asked.
     """
+    socket.getaddrinfo = resolve_here
     if not hasattr(config, "workerinput"):
         # Python would compile the program and the tests again in each worker and in each of the hundreds of
         # processes

@@ -91,8 +91,10 @@ def _has_room(folder: Path, rest: int, size: int) -> bool:
         return True  # the folder does not exist yet, and the later failure names the reason
 
 
-def open_fetcher(settings: Settings) -> Fetcher:
-    """Create the fetcher for the configured limits, proxy and contact; a context manager."""
+def open_fetcher(settings: Settings, *, attempts: int | None = None) -> Fetcher:
+    """Create the fetcher for the configured limits, proxy and contact; a context manager. ``attempts``, if
+    given, counts instead of the configured number.
+    """
     from monitor.fetch import Fetcher
     from monitor.net import SizeLimits
 
@@ -100,7 +102,7 @@ def open_fetcher(settings: Settings) -> Fetcher:
     return Fetcher(
         contact=settings.site.contact,
         timeout=fetch.timeout,
-        attempts=fetch.attempts,
+        attempts=attempts or fetch.attempts,
         proxy=fetch.proxy.get_secret_value() if fetch.proxy else None,
         limits=SizeLimits(wire=fetch.wire_bytes, decoded=fetch.decoded_bytes, ratio=fetch.ratio),
         trust_env=True,

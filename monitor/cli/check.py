@@ -61,27 +61,22 @@ def run_checks(
     path: Path | None = None,
     *,
     on_answer: Callable[[Fetched], object] = lambda answer: None,
-) -> list[Finding]:
-    """Test every part in order; a part that fails does not stop the others.
+) -> Iterator[Finding]:
+    """Test every part in order and yield each finding at once; a part that fails does not stop the others.
 
     ``to`` is an address or chat for a sample alert. ``path`` is the configuration file, None for
     ``./config.toml``. ``on_answer`` gets each publisher's answer. Raises UsageError when no sample can be
     sent there.
     """
     channel = _sample_channel(settings, to) if to else None
-    found = [
-        *_check_file(path),
-        *_check_database(settings),
-        *_check_site(settings),
-        *_check_sources(settings, on_answer),
-        *_check_meanings(settings),
-        *asyncio.run(_check_channels(settings)),
-    ]
+    yield from _check_file(path)
+    yield from _check_database(settings)
+    yield from _check_site(settings)
+    yield from _check_sources(settings, on_answer)
+    yield from _check_meanings(settings)
+    yield from asyncio.run(_check_channels(settings))
     if to and channel:
-        found.append(
-            asyncio.run(_check_part(f"sample by {channel}", lambda: _send_sample(settings, channel, to)))
-        )
-    return found
+        yield asyncio.run(_check_part(f"sample by {channel}", lambda: _send_sample(settings, channel, to)))
 
 
 def run_doctor(
@@ -91,34 +86,33 @@ def run_doctor(
     selector: str | None,
     nameserver: str | None,
     mail: bytes | None = None,
-) -> list[Diagnosis]:
-    """Check the environment of the service, then run every check of `run_checks`. ``mail`` is an email of
-    this service as it was received.
+) -> Iterator[Diagnosis]:
+    """Check the environment of the service, then run every check of `run_checks`; yield each finding at
+    once. ``mail`` is an email of this service as it was received.
     """
     records = DomainRecords([_split_nameserver(nameserver)] if nameserver else [])
     domain = app.sender_address(settings).rpartition("@")[2] if settings.email.sender else ""
-    found: list[Diagnosis] = []
     if domain:
-        found += diagnose_domain(records, domain, selector)
+        yield from diagnose_domain(records, domain, selector)
     if mail is not None:
-        found += diagnose_mail(mail, domain, records)
+        yield from diagnose_mail(mail, domain, records)
     if app.describe_missing_database(settings) is None:
         # one that needs an upgrade is told by `run_checks`
         with suppress(MigrationError), Components.open_existing(settings) as components:
             facts = components.load_health()
-            found += diagnose_host(facts)
-            found.append(diagnose_log_key(components.engine, settings.data.folder))
-            found.append(diagnose_record(facts))
-            found += diagnose_site_role(components.engine, settings.database.web_url)
+            yield from diagnose_host(facts)
+            yield diagnose_log_key(components.engine, settings.data.folder)
+            yield diagnose_record(facts)
+            yield from diagnose_site_role(components.engine, settings.database.web_url)
     answers: list[tuple[str, datetime]] = []
 
     def note_time(answer: Fetched) -> None:
         date = next((value for header, value in answer.headers if header.lower() == "date"), "")
         answers.append((date, app.now()))
 
-    checks = run_checks(settings, None, path, on_answer=note_time)
-    found.append(diagnose_clock(answers))
-    return found + [Diagnosis(check.what, check.ok, check.message) for check in checks]
+    for check in run_checks(settings, None, path, on_answer=note_time):
+        yield Diagnosis(check.what, check.ok, check.message)
+    yield diagnose_clock(answers)
 
 
 def _split_nameserver(text: str) -> tuple[str, int]:
@@ -169,7 +163,8 @@ def _check_site(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -> Iterator[Finding]:
-    with app.open_fetcher(settings) as fetcher, app.open_parser(settings) as parser:
+    # a person waits for the answer, and can ask again
+    with app.open_fetcher(settings, attempts=1) as fetcher, app.open_parser(settings) as parser:
         for name in settings.watched:
             source = app.polled_source(settings, name)
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from monitor.app import Components
+    from monitor.cli.check import Finding
+    from monitor.ops.doctor import Diagnosis
 
 
 @command(
@@ -124,19 +127,7 @@ def check(session: Session, to: str | None, as_json: bool) -> None:
     from monitor.cli.check import run_checks
 
     results = run_checks(session.settings, to, session.config)
-    if as_json:
-        emit(
-            {
-                "ok": all(result.ok for result in results),
-                "checks": [
-                    {"what": result.what, "ok": result.ok, "message": result.message} for result in results
-                ],
-            }
-        )
-    else:
-        for result in results:
-            click.echo(_render_finding(result.what, result.ok, result.message))
-    sys.exit(0 if all(result.ok for result in results) else 1)
+    sys.exit(0 if _print_findings(results, "checks" if as_json else None) else 1)
 
 
 @command(
@@ -173,14 +164,22 @@ def doctor(
     findings = run_doctor(
         session.settings, session.config, selector=selector, nameserver=nameserver, mail=content
     )
-    ok = all(finding.ok is not False for finding in findings)
-    if as_json:
-        rows = [{"what": one.what, "ok": one.ok, "message": one.message} for one in findings]
-        emit({"ok": ok, "findings": rows})
-    else:
-        for finding in findings:
-            click.echo(_render_finding(finding.what, finding.ok, finding.message))
-    sys.exit(0 if ok else 1)
+    sys.exit(0 if _print_findings(findings, "findings" if as_json else None) else 1)
+
+
+def _print_findings(findings: Iterable[Finding | Diagnosis], json_key: str | None) -> bool:
+    """Print each finding as soon as it is there, or all as one JSON object under ``json_key``. Returns
+    whether nothing is wrong.
+    """
+    ok, rows = True, []
+    for one in findings:
+        ok = ok and one.ok is not False
+        rows.append({"what": one.what, "ok": one.ok, "message": one.message})
+        if json_key is None:
+            click.echo(_render_finding(one.what, one.ok, one.message))
+    if json_key is not None:
+        emit({"ok": ok, json_key: rows})
+    return ok
 
 
 def _render_finding(what: str, ok: bool | None, message: str) -> str:

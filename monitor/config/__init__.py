@@ -9,6 +9,7 @@ it needs as arguments.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -101,6 +102,15 @@ def example() -> str:
     return next(path for path in places if path.is_file()).read_text("utf-8")
 
 
+def _describe_syntax(error: str) -> str:
+    """Describe the error of the TOML parser; usually a table was pasted below that of the example."""
+    twice = re.fullmatch(r"Cannot declare \((.+)\) twice \(at line (\d+), .+\)", error)
+    if twice is None:
+        return f"not valid TOML: {error}"
+    table = ".".join(re.findall(r"'([^']*)'", twice[1]))
+    return f"line {twice[2]}: [{table}] is already there: write its keys below the first [{table}], only once"
+
+
 def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """Read and check the configuration.
 
@@ -116,7 +126,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
         try:
             given = tomllib.loads(chosen.read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError([f"{chosen}: not valid TOML: {error}"]) from None
+            raise ConfigError([f"{chosen}: {_describe_syntax(str(error))}"]) from None
         except OSError as error:
             raise ConfigError([f"{chosen}: cannot be read: {error.strerror}"]) from None
     elif chosen.exists():

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 import httpx
 
 from monitor import __version__
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, describe_connection_error
 from monitor.net.addresses import is_public
 from monitor.net.deadline import Deadline
 from monitor.net.decompress import IDENTITY, BodyReader, proves_its_end, read_coding
@@ -242,8 +242,9 @@ def _reason(error: httpx.TransportError) -> str:
         case httpx.ProxyError():
             return "could not be reached: the proxy refused"
         case httpx.ConnectError():
-            system = next((e.strerror for e in _causes(error) if isinstance(e, OSError) and e.strerror), None)
-            return f"cannot be reached{f': {system}' if system else ''}"
+            system = (describe_connection_error(e) for e in _causes(error) if isinstance(e, OSError))
+            said = next(filter(None, system), None)
+            return f"cannot be reached{f': {said}' if said else ''}"
         case httpx.ReadError() | httpx.WriteError() | httpx.CloseError():
             return "broke the connection off in the middle of its answer"
         case httpx.RemoteProtocolError():

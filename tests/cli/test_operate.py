@@ -11,8 +11,9 @@ from click.testing import CliRunner, Result
 
 from monitor.app import open_database
 from monitor.cli import COMMANDS, root
+from monitor.cli.check import run_checks
 from monitor.config import example, load
-from tests.peers.http import Server
+from tests.peers.http import Answer, Server
 from tests.peers.smtp import SmtpPeer, certificate
 
 KML = (
@@ -152,6 +153,28 @@ def test_check_tries_sources_and_relay_and_sends_a_marked_sample(here: Path) -> 
         assert refused.exit_code == 2
         assert "not an address of a known channel" in refused.stderr
         assert len(smtp.mails) == 1
+
+
+def test_check_tells_each_part_at_once_and_asks_a_publisher_once(here: Path) -> None:
+    with Server() as server:
+        server.script("/map.kml", [Answer(503)])
+        (here / "config.toml").write_text(
+            f"""
+            [sources.ring]
+            url = "{server.url("/map.kml")}"
+            [sources.ice-287g]
+            enabled = false
+            [sources.ice-287g-pending]
+            enabled = false
+            """
+        )
+        found = run_checks(load(here / "config.toml"), None, here / "config.toml")
+        assert next(found).what == "database"
+        assert server.requests == []
+        ring = next(found)
+        assert (ring.what, ring.ok) == ("ring", False)
+        assert "503" in ring.message
+        assert len(server.requests) == 1
 
 
 def test_a_relay_with_an_authority_of_its_own_is_trusted_when_that_is_named(here: Path) -> None:

@@ -213,6 +213,14 @@ def test_invalid_toml_is_one_problem_that_names_the_file(tmp_path: Path) -> None
     assert "config.toml: not valid TOML" in problem
 
 
+def test_a_section_that_is_pasted_below_the_example_says_where_its_keys_belong(tmp_path: Path) -> None:
+    pasted = 'url = "sqlite:///data/other.db"'
+    example = EXAMPLE.read_text("utf-8")
+    (problem,) = problems(tmp_path, f"{example}\n[database]\n{pasted}\n")
+    line = len(example.splitlines()) + 2
+    assert f"line {line}: [database] is already there: write its keys below the first [database]" in problem
+
+
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     path = written(
         tmp_path, '[email]\nhost = "a.example"\nfrom = "x@a.example"\n[sources.ring]\nevery = "2h"\n'

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 import ssl
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ from monitor.channels.email.connection_limit import ConnectionLimit
 from monitor.channels.email.mime import Form, MailSender, check_address
 from monitor.channels.email.replies import domain_of, redact, refusal
 from monitor.domain import Envelope, Rendered
-from monitor.errors import Transient
+from monitor.errors import Transient, describe_connection_error
 
 log = logging.getLogger(__name__)
 
@@ -459,10 +458,8 @@ class Email:
             return f"{error.code} {redact(error.message, self._username or '')}"
         if isinstance(error, SMTPTimeoutError | TimeoutError):
             return f"no answer within {self._timeout:g} s"
-        if isinstance(cause, OSError) and cause.strerror:
-            # asyncio's own text repeats the address
-            repeats = cause.strerror.startswith("Connect call")
-            return os.strerror(cause.errno) if repeats and cause.errno else cause.strerror
+        if isinstance(cause, OSError) and (said := describe_connection_error(cause)):
+            return said
         return redact(str(error), self._username or "")
 
     async def _quit(self, connection: MailDialogue) -> None:
