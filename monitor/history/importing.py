@@ -24,6 +24,7 @@ from monitor.storage.lists import baseline, bodies, changes, imports
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.imports import FirstReading, ImportInfo
 from monitor.storage.lists.record_rows import ListingVersion, PublishedChange
+from monitor.storage.statistics import refresh_statistics
 
 _FIELDS = ("state", "county", "city", "since", "url")
 
@@ -77,6 +78,7 @@ def write_past(
             _write_joined(conn, past, joint, import_id, now)
         info = imports.load_import(conn, past.source)
     assert info is not None
+    refresh_statistics(engine, imports.FILLED)
     return info
 
 

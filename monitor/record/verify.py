@@ -17,6 +17,7 @@ import json
 import pathlib
 import sys
 import zipfile
+from functools import lru_cache
 from hashlib import sha256, sha512
 from typing import Any, Iterable, Tuple
 
@@ -112,7 +113,8 @@ def parse_key(text: str) -> tuple[str, bytes, bytes]:
     return name, expected, decoded[1:]
 
 
-def open_note(note: str, key: str, what: str) -> list[str]:
+@lru_cache(maxsize=2)  # a signature takes most of the time, and two checks read the checkpoint
+def open_note(note: str, key: str, what: str) -> tuple[str, ...]:
     """The lines of a note that the key signed, after the first, which is the name of the record."""
     name, id_, public = parse_key(key)
     text, _, signatures = note.rpartition("\n\n")
@@ -123,7 +125,7 @@ def open_note(note: str, key: str, what: str) -> list[str]:
         if (mark, signer, signature[:4]) == ("\u2014", name, id_):
             require(text.startswith(f"{name}\n"), f"{what} is that of another record")
             if verify_ed25519(public, text.encode(), signature[4:]):
-                return text.split("\n")[1:-1]
+                return tuple(text.split("\n")[1:-1])
     raise VerificationFailed(f"{what} is not signed by the record's key: it or its signature was changed")
 
 
@@ -335,8 +337,7 @@ def main() -> int:
     arguments = parser.parse_args()
     paths = [path for path in pathlib.Path(arguments.folder).rglob("*") if path.is_file()]
     files = {path.relative_to(arguments.folder).as_posix(): path.read_bytes() for path in paths}
-    proof = arguments.proof.read() if arguments.proof else ""
-    results = verify(files, arguments.key, arguments.head, proof)
+    results = verify(files, arguments.key, arguments.head, arguments.proof.read() if arguments.proof else "")
     for name, passed, text in results:
         print(f"{'OK' if passed else 'FAIL':<5} {name:<13} {text}")
     good = all(passed for _, passed, _ in results)

@@ -21,6 +21,7 @@ from monitor.errors import StoreError
 from monitor.storage import engine as db
 from monitor.storage import meta
 from monitor.storage.schema import metadata
+from monitor.storage.statistics import refresh_statistics
 
 Progress = Callable[[int], None]
 """Called with the number of rows that were copied or read since the last call."""
@@ -106,6 +107,7 @@ def transfer(source: Engine, target: Engine, progress: Progress = lambda _: None
             f"{db.where(target.url)} did not keep the rows of {', '.join(differing)} as they were; "
             "they were deleted again, please report it"
         )
+    refresh_statistics(target, metadata.sorted_tables)
     return before
 
 

@@ -282,6 +282,9 @@ def test_before_or_after_the_first_own_polls_an_import_is_the_same(
         own_poll(engine, tmp_path, later, OWN + HOUR)
     before = everything(postgres_engine)
     importing.write_past(postgres_engine, past, WATCH, now=OWN + DAY)
+    with reading(postgres_engine) as conn:
+        known = conn.exec_driver_sql("SELECT reltuples FROM pg_class WHERE oid = 'listing'::regclass")
+        assert known.scalar_one() == len(list(record_rows.iterate_versions(conn, "list")))
 
     # the agency that was renamed has the key of its first capture, or of its first own reading
     for read in (lives, published_in):

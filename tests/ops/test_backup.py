@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from monitor import subscribers
 from monitor.cli import root
@@ -75,6 +75,15 @@ def digests(engine: Engine) -> dict[str, transfer.TableDigest]:
         return transfer.compute_digests(conn)
 
 
+def read_estimate(conn: Connection) -> int:
+    """How many versions of listings the planner believes in."""
+    if conn.dialect.name == "postgresql":
+        query = "SELECT reltuples FROM pg_class WHERE oid = 'listing'::regclass"
+    else:
+        query = "SELECT max(CAST(stat AS INTEGER)) FROM sqlite_stat1 WHERE tbl = 'listing'"
+    return int(conn.exec_driver_sql(query).scalar_one())
+
+
 def sleep_for_hours(engine: Engine) -> None:
     """Let the last heartbeat be old."""
     with db.transaction(engine) as conn:
@@ -120,6 +129,7 @@ def test_a_backup_is_restored_on_either_database(
     with db.reading(restored) as conn, db.reading(engine) as original:
         assert meta.load_identity(conn) != meta.load_identity(original)
         assert baseline.load_listings(conn, SOURCE) == baseline.load_listings(original, SOURCE)
+        assert read_estimate(conn) == now_there["listing"].rows
     left = [one.masked for one in subscribers.load_subscribers(restored, service)]
     assert len(left) == 1, "an erasure after the backup is applied again"
     assert clone_guard.check(restored, there).reason is not None

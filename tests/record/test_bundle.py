@@ -137,6 +137,20 @@ def test_a_whole_bundle_passes_every_check() -> None:
     assert "6 in a row, none missing, 1 failed" in {name: text for name, _, text in results}["Polls"]
 
 
+def test_each_of_the_two_signatures_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    def verify_noted(key: bytes, text: bytes, signature: bytes) -> bool:
+        seen.append(signature)
+        return verify_ed25519(key, text, signature)
+
+    verify_ed25519 = verify.verify_ed25519
+    monkeypatch.setattr(verify, "verify_ed25519", verify_noted)
+    verify.open_note.cache_clear()
+    assert all(passed for _, passed, _ in verify.verify(bundle(), key=str(SIGNER.verifier)))
+    assert len(seen) == len(set(seen)) == 2
+
+
 def test_a_bundle_is_made_of_its_values_alone() -> None:
     assert build_bundle(evidence(), SIGNER) == bundle()
     packed = pack_bundle(bundle(), "evidence-1")

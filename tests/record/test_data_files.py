@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from monitor.domain import Listing
 from monitor.keys import KeyFile
+from monitor.places import load
 from monitor.record import log, signing
 from monitor.record.data import dump
 from monitor.record.data.data_files import DATABASE, FILES, DataFiles
@@ -68,6 +69,26 @@ def test_both_databases_give_the_same_bytes(
     outcomes = [[row["outcome"] for row in read_csv(each["polls.csv"])] for each in found]
     assert outcomes[0] == outcomes[1]
     assert outcomes[0].count("failed") == 5
+
+
+def test_an_agency_is_at_the_center_of_its_zips(sqlite_engine: Engine, tmp_path: Path) -> None:
+    tell(sqlite_engine)
+    features = json.loads(read_all(open_files(sqlite_engine, tmp_path))["agencies.geojson"])["features"]
+    placed = 0
+    for feature in features:
+        told = feature["properties"]
+        centers = [load().point(code) for code in told["zips"]]
+        points = [center for center in centers if center is not None]
+        assert len(points) == len(centers), "the gazetteer has the center of every ZIP of the story"
+        if told["latitude"] is not None:
+            assert feature["geometry"]["coordinates"] == [told["longitude"], told["latitude"]]
+        elif points:
+            placed += 1
+            north, east = (sum(point[axis] for point in points) / len(points) for axis in (0, 1))
+            assert feature["geometry"]["coordinates"] == [round(east, 4), round(north, 4)]
+        else:
+            assert feature["geometry"] is None
+    assert 0 < placed < len(features), "there are both"
 
 
 def read_csv(content: bytes) -> list[dict[str, str]]:

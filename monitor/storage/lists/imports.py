@@ -19,6 +19,7 @@ from monitor.storage.lists.history import GOOD, UNCHANGED
 from monitor.storage.lists.past_lists import compute_span, express_span
 from monitor.storage.lists.record_rows import ListingVersion, load_list
 from monitor.storage.lists.tables import (
+    BodyRow,
     CaptureRow,
     ChangePlaceRow,
     ChangeRow,
@@ -26,8 +27,16 @@ from monitor.storage.lists.tables import (
     FetchRow,
     HistoryImportRow,
     ListingVersionRow,
+    LogLeafRow,
+    LogNodeRow,
     PlacementRow,
 )
+
+FILLED: tuple[sa.Table, ...] = tuple(
+    sa.inspect(row).local_table
+    for row in (ListingVersionRow, ChangeRow, ChangesetRow, CaptureRow, BodyRow, LogLeafRow, LogNodeRow)
+)
+"""The tables into which an import writes many rows."""
 
 
 @dataclass(frozen=True, slots=True)
