@@ -32,7 +32,7 @@ from monitor.storage.lists.tables import (
     PlacementRow,
 )
 
-FILLED: tuple[sa.Table, ...] = tuple(
+FILLED: tuple[Any, ...] = tuple(
     sa.inspect(row).local_table
     for row in (ListingVersionRow, ChangeRow, ChangesetRow, CaptureRow, BodyRow, LogLeafRow, LogNodeRow)
 )
