@@ -103,7 +103,8 @@ def create_app(
         *routers,
         *(room.router for room in ROOMS),
     ):
-        app.include_router(router)
+        # `include_router` would analyze the parameters of each route again, at the first request.
+        app.router.routes.extend(router.routes)
     answer_errors(app)
     # Around the whole application, not among its middleware: the framework answers its own errors outside of
     # it.
