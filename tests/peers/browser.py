@@ -8,10 +8,9 @@ Where Chromium is absent the tests that need it are skipped; with ``MONITOR_CI=1
 
 from __future__ import annotations
 
+import atexit
 import os
-import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +20,11 @@ import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from monitor.web.server import open_socket
 from tests.peers.processes import PATIENCE
+from tests.peers.templates import keep_compiled
 
 CHROMIUM = Path(os.environ.get("MONITOR_TEST_CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = (
@@ -35,30 +36,78 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+keep_compiled()  # whoever serves applications imports this first
 WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+
+
+class _SiteServer:
+    """A server in a thread of its own, which serves one application after another.
+
+    A test that started and stopped one would build a thread, an event loop and a socket, and wait for the
+    loop's next look at whether it shall stop, ten times a second.
+    """
+
+    def __init__(self) -> None:
+        self._app: ASGIApp | None = None
+        self._unanswered = 0
+        self._answered = threading.Condition()
+        listener = open_socket("127.0.0.1", 0)
+        self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        config = uvicorn.Config(
+            self._answer,
+            interface="asgi3",  # a method of an object is not recognized
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=600,  # seconds; no client meets a connection that is just being closed
+            timeout_graceful_shutdown=2,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)
+        self._thread.start()
+
+    @contextmanager
+    def serve(self, app: ASGIApp) -> Iterator[None]:
+        self._app = app
+        try:
+            yield
+        finally:
+            with self._answered:  # what was begun may still use the test's database
+                self._answered.wait_for(lambda: self._unanswered == 0, timeout=300)
+            self._app = None
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(300)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        assert app is not None, "asked after the end of the block"
+        with self._answered:
+            self._unanswered += 1
+        try:
+            await app(scope, receive, send)
+        finally:
+            with self._answered:
+                self._unanswered -= 1
+                self._answered.notify_all()
+
+
+_idle: list[_SiteServer] = []
 
 
 @contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
     """The address of an application that is served until the end of the block."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 300
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-        assert time.monotonic() < deadline, "the server did not start in time"
-        time.sleep(0.01)
+    if not _idle:
+        atexit.register((made := _SiteServer()).stop)
+        _idle.append(made)
+    server = _idle.pop()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with server.serve(app):
+            yield server.address
     finally:
-        server.should_exit = True
-        thread.join(300)
-        listener.close()
+        _idle.append(server)
 
 
 @contextmanager

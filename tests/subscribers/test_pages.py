@@ -535,7 +535,7 @@ def test_a_digest_arrives_at_the_local_hour(town: Town, publish: Publish) -> Non
     assert town.mail()["Subject"] == "Since your last digest: 1 change · Map Monitor"
 
 
-def test_a_spanish_reader_gets_spanish(small_town: Town, publish: Publish) -> None:
+def test_a_spanish_reader_gets_spanish(small_town: Town) -> None:
     town = small_town
     town.client.headers["Accept-Language"] = "es-MX"
     town.member(frequency="daily", hour="8", zone="America/Chicago")

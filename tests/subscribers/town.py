@@ -5,6 +5,7 @@ a clock that is moved.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import email
 import email.policy
 import re
@@ -14,6 +15,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,19 @@ class Postbox:
         return "250 2.0.0 taken"
 
 
+@cache
+def _open_client() -> httpx.Client:
+    """One for all visitors: making a client takes longer than most pages. It keeps no cookies."""
+    client = httpx.Client(
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        trust_env=False,
+        verify=False,  # nothing here is https, and reading certificates takes as long again
+        timeout=300,
+    )
+    atexit.register(client.close)
+    return client
+
+
 class Visitor:
     """Somebody with a browser that keeps no cookies; paths and absolute links of the site are the same to
     it.
@@ -91,16 +107,7 @@ class Visitor:
 
     def request(self, method: str, url: str, **more: Any) -> httpx.Response:
         path = url.removeprefix("https://watch.example")
-        return httpx.request(
-            method,
-            self._address + path,
-            headers=self.headers,
-            follow_redirects=False,
-            trust_env=False,
-            verify=False,  # nothing here is https, and reading certificates takes longer than most pages
-            timeout=300,
-            **more,
-        )
+        return _open_client().request(method, self._address + path, headers=self.headers, **more)
 
     def get(self, url: str) -> httpx.Response:
         return self.request("GET", url)
