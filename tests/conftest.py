@@ -54,15 +54,14 @@ _POSTGRES_FOLDER = "MONITOR_TEST_POSTGRES"
 _TEMPLATE = "monitor_template"
 MEMORY = Path("/dev/shm")
 ENOUGH = 2 << 30  # bytes; a whole run keeps a tenth of it
-TOGETHER = {
-    "tests/demo/test_demo.py",
-    "tests/demo/test_live.py",
+TOGETHER = (
+    "tests/demo/",
     "tests/outbox/test_earlier_deliveries.py",
     "tests/subscribers/test_browser.py",
     "tests/web/test_browser.py",
-}
-"""Files whose tests share what is dear to make: a browser, a story told, a migration. pytest-xdist's own
-groups are silently none with pytest 9.2.
+)
+"""Folders and files whose tests share what is dear to make: a browser, a story told, a migration.
+pytest-xdist's own groups are silently none with pytest 9.2.
 """
 
 
@@ -120,7 +119,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """One test at a time to whichever worker is free, but files of `TOGETHER` whole, and first, for they take
+    """One test at a time to whichever worker is free, but each of `TOGETHER` whole, and first, for they take
     longest.
     """
     return Together(config, log)
@@ -128,8 +127,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 class Together(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return file if file in TOGETHER else nodeid
+        return next((each for each in TOGETHER if nodeid.startswith(each)), nodeid)
 
 
 def pytest_collection_finish() -> None:

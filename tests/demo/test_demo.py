@@ -13,20 +13,13 @@ from urllib.parse import urlsplit
 import pytest
 from click.testing import CliRunner
 
+from monitor import demo
 from monitor.app import polled_source
 from monitor.cli import root
 from monitor.config import load
 from monitor.demo import play
+from monitor.demo.story import LAST, STEPS
 from monitor.errors import UsageError
-
-
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The story, told once: its folder and what it printed."""
-    folder = tmp_path_factory.mktemp("demo") / "demo"
-    lines: list[str] = []
-    play(folder, once=True, say=lines.append)
-    return folder, re.sub(r"\x1b\[\d*m", "", "\n".join(lines))
 
 
 def mails(folder: Path) -> list[EmailMessage]:
@@ -100,6 +93,22 @@ def test_its_configuration_works_with_the_other_commands(told: tuple[Path, str])
     status = runner.invoke(root, ["status", "--json", "--config", config])
     assert status.stdout, status.output
     assert json.loads(status.stdout)["outbox"]["due"] == 0
+
+
+def test_once_it_plays_the_last_release_as_well_and_opens_no_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "STEPS", STEPS[-1:])
+    lines: list[str] = []
+    play(tmp_path / "demo", once=True, say=lines.append)
+    said = "\n".join(lines)
+    before, last = said.split(LAST.text)
+    assert STEPS[-1].text in before
+    assert re.search(r"\d+ added, \d+ no longer listed", last)
+    assert "The site:" not in said
+    assert {to(mail) for mail in mails(tmp_path / "demo")} <= {"desk@newsroom.example", "@example_michigan"}
+    subjects = [mail["Subject"] for mail in mails(tmp_path / "demo") if to(mail) == "@example_michigan"]
+    assert all("(MI)" in subject for subject in subjects)
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:

@@ -4,55 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
 import pytest
 
 from monitor.demo import play
 from monitor.errors import UsageError
-
-PATIENCE = 600.0  # s, a bound for what hangs, on any machine
-T = TypeVar("T")
-
-
-def until(look: Callable[[], T | None], what: str) -> T:
-    """Wait, with a bound, for what the demo's own threads do."""
-    deadline = time.monotonic() + PATIENCE
-    while (found := look()) is None:
-        assert time.monotonic() < deadline, f"{what} did not happen"
-        time.sleep(0.1)
-    return found
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """The live demo in a thread, and a browser's view of its site."""
-    said: list[str] = []
-    over = threading.Event()
-    thread = threading.Thread(
-        target=play,
-        args=(tmp_path_factory.mktemp("live") / "demo",),
-        kwargs={"once": False, "say": said.append, "until": over.is_set},
-    )
-    thread.start()
-    try:
-        site = until(
-            lambda: next(
-                (found[1] for line in said if (found := re.search(r"The site:.*?(http://[\d.:]+)", line))),
-                None,
-            ),
-            "the site",
-        )
-        with httpx.Client(base_url=site, timeout=PATIENCE) as client:
-            yield client
-    finally:
-        over.set()
-        thread.join(PATIENCE)
+from tests.demo.conftest import until
 
 
 def mail(client: httpx.Client, to: str, word: str) -> str:
