@@ -94,13 +94,27 @@ def told_agreements(sqlite_template: Path, tmp_path_factory: pytest.TempPathFact
     return _keep_told(sqlite_template, tmp_path_factory.mktemp("agreements"), tell_agreements)
 
 
-@pytest.fixture
-def agreements(sqlite_engine: Engine, told_agreements: tuple[Path, datetime]) -> Iterator[httpx.Client]:
-    """A visitor of a site that watches ICE's list and Ring's as they are configured out of the box."""
-    path, ended = told_agreements
-    own = db.sqlite_path(sqlite_engine)
-    assert own is not None
-    sqlite_engine.dispose()
-    shutil.copyfile(path, own)
-    with serve_agreements(sqlite_engine, ended) as client:
+@pytest.fixture(scope="session")
+def agreements_engine(told_agreements: tuple[Path, datetime]) -> Iterator[Engine]:
+    """The database of the lists of agreements, to read from."""
+    engine = db.connect(f"sqlite:///{told_agreements[0]}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _served_agreements(
+    agreements_engine: Engine, told_agreements: tuple[Path, datetime]
+) -> Iterator[httpx.Client]:
+    with serve_agreements(agreements_engine, told_agreements[1]) as client:
         yield client
+
+
+@pytest.fixture
+def agreements(_served_agreements: httpx.Client) -> httpx.Client:
+    """A visitor of a site that watches ICE's list and Ring's as they are configured out of the box.
+
+    One site for all tests: they only look at it.
+    """
+    _served_agreements.cookies.clear()
+    return _served_agreements

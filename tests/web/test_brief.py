@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -18,7 +18,7 @@ from monitor.web import create_app
 from monitor.web.brief import MOST, split_sentences
 from tests.peers.browser import served, visit
 from tests.peers.processes import PATIENCE
-from tests.web.agreements import HAMMOND, ICE, LAKE, MANY, POLICE
+from tests.web.agreements import HAMMOND, ICE, LAKE, MANY, POLICE, serve_agreements
 from tests.web.conftest import Running
 from tests.web.story import START, Clock
 from tests.web.story import site as story_site
@@ -88,9 +88,9 @@ def test_a_text_is_split_at_its_sentences(text: str, sentences: list[str] | None
 
 
 def test_the_source_is_named_with_the_hash_of_the_last_good_body_and_its_entry(
-    agreements: httpx.Client, sqlite_engine: Engine
+    agreements: httpx.Client, agreements_engine: Engine
 ) -> None:
-    with reading(sqlite_engine) as conn:
+    with reading(agreements_engine) as conn:
         check = sightings.load_last_good(conn).get(ICE)
     assert check is not None
     page = agreements.get("/state/IN/brief").text
@@ -189,7 +189,8 @@ def test_a_list_that_was_never_read_is_said_to_be_so(sqlite_engine: Engine) -> N
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("most", [MOST, 30])
 def test_it_is_accessible_fits_a_phone_and_prints_on_one_sheet(
-    agreements: httpx.Client,
+    agreements_engine: Engine,
+    told_agreements: tuple[Path, datetime],
     browser: Browser,
     language: str,
     most: int,
@@ -197,12 +198,15 @@ def test_it_is_accessible_fits_a_phone_and_prints_on_one_sheet(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("monitor.web.brief.MOST", most)  # the text itself is measured too
-    with visit(browser, f"{agreements.base_url}/zip/46320/brief", language=language) as seen:
+    with (
+        serve_agreements(agreements_engine, told_agreements[1]) as own,  # which has kept no page with fewer
+        visit(browser, f"{own.base_url}/zip/46320/brief", language=language) as seen,
+    ):
         assert seen.page.get_attribute("html", "lang") == language
         assert seen.violations() == []
         assert seen.complaints == []
         for path in ("/zip/46320/brief", "/state/IN/brief", "/county/18089/brief"):
-            seen.page.goto(f"{agreements.base_url}{path}")
+            seen.page.goto(f"{own.base_url}{path}")
             for size in ("Letter", "A4"):
                 printed = seen.page.pdf(format=size, path=tmp_path / "brief.pdf")
                 assert len(re.findall(rb"/Type\s*/Page\b(?!s)", printed)) == 1, (path, size)

@@ -6,6 +6,7 @@ import csv as tables
 import io
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
@@ -20,6 +21,7 @@ from monitor.errors import UsageError
 from monitor.history import importing
 from monitor.outbox import fan_out
 from monitor.record.collect import collect_change
+from monitor.storage import engine as db
 from monitor.storage.engine import reading
 from monitor.storage.lists import changes, imports
 from monitor.web import create_app
@@ -49,15 +51,21 @@ class Asked:
         return self._client.get(self._address + path, follow_redirects=True)
 
 
-@pytest.fixture
-def asked(sqlite_engine: Engine, tmp_path: Path, client: httpx.Client) -> Iterator[Asked]:
-    engine = sqlite_engine
-    importing.write_past(engine, judged(tmp_path / "files"), WATCH, now=OWN - DAY)
-    own_poll(engine, tmp_path, NOW_LISTED, OWN)
-    own_poll(engine, tmp_path, [*NOW_LISTED, agency(89)], OWN + HOUR)
+@pytest.fixture(scope="session")
+def asked(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, client: httpx.Client
+) -> Iterator[Asked]:
+    """One site for all tests: they only look at it."""
+    folder = tmp_path_factory.mktemp("imported")
+    shutil.copyfile(sqlite_template, folder / "monitor.db")
+    engine = db.connect(f"sqlite:///{folder / 'monitor.db'}")
+    importing.write_past(engine, judged(folder / "files"), WATCH, now=OWN - DAY)
+    own_poll(engine, folder, NOW_LISTED, OWN)
+    own_poll(engine, folder, [*NOW_LISTED, agency(89)], OWN + HOUR)
     fan_out(engine, locate=locate, now=OWN + HOUR)
-    with served(create_app(site(engine, Clock(OWN + 2 * HOUR), folder=tmp_path / "public"))) as address:
+    with served(create_app(site(engine, Clock(OWN + 2 * HOUR), folder=folder / "public"))) as address:
         yield Asked(address, client, engine)
+    engine.dispose()
 
 
 def first_change(engine: Engine, origin: str, kind: Kind = Kind.ADDED) -> changes.StoredChange:

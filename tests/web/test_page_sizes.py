@@ -52,7 +52,7 @@ def entry(number: int, model: str = "Jail Enforcement Model", signed: int = 0) -
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A list over a year: most entries stay, some are renewed, many join and leave, and one is renewed every
     few days.
