@@ -60,16 +60,19 @@ def test_every_page_can_be_used_by_everybody(small_town: Town, browser: Browser)
     town.sign_up("bob@example.org")
     town.deliver()
     confirm = link(town.mail(), "confirm")
-    paths = ("/subscribe", "/zip/60601", confirm, manage, leave, "/confirm/1xaaaaaaaaaaaaaaaaaaaaaaaaaa")
-    for path in paths:
-        with visit(browser, town.address + path, language="es" if path == manage else "en") as seen:
-            # what is folded is looked at as well
-            seen.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-            assert path not in paths[:2] or seen.page.locator(".preview").is_visible()
-            assert seen.violations() == [], path
-            assert not seen.overflows(), path
-            assert [each for each in seen.complaints if "404" not in each] == [], path
-            assert all(each.startswith(town.address) for each in seen.requests), path
+    english = ("/subscribe", "/zip/60601", confirm, leave, "/confirm/1xaaaaaaaaaaaaaaaaaaaaaaaaaa")
+    for language, paths in {"en": english, "es": (manage,)}.items():
+        with visit(browser, town.address + paths[0], language=language) as seen:
+            for path in paths:
+                seen.page.goto(town.address + path)
+                # what is folded is looked at as well
+                seen.page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+                assert path not in english[:2] or seen.page.locator(".preview").is_visible()
+                assert seen.violations() == [], path
+                assert not seen.overflows(), path
+                assert [each for each in seen.complaints if "404" not in each] == [], path
+                assert all(each.startswith(town.address) for each in seen.requests), path
+                seen.page.set_viewport_size({"width": 1100, "height": 800})
     with visit(browser, f"{town.address}/subscribe") as seen:
         town.later(seconds=5)
         seen.page.fill("#places", "Narnia")
@@ -87,8 +90,10 @@ def test_a_scanner_with_a_browser_changes_nothing(small_town: Town, browser: Bro
     manage, leave = link(town.mail(), "manage"), link(town.mail(), "unsubscribe")
     town.sign_up("bob@example.org")
     town.deliver()
-    for path in (link(town.mail(), "confirm"), manage, leave):
-        with visit(browser, town.address + path) as seen:
+    confirm = link(town.mail(), "confirm")
+    with visit(browser, town.address + confirm) as seen:
+        for path in (confirm, manage, leave):
+            seen.page.goto(town.address + path)
             seen.page.wait_for_load_state("networkidle")
             assert seen.page.evaluate("document.scripts.length") == 0
     assert who(town.engine, town.keys, "bob@example.org").state == "pending"  # type: ignore[union-attr]
