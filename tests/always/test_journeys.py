@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+import pytest
+
 import monitor
 from monitor import app
 from monitor.cli.run import create_timer
@@ -22,6 +24,7 @@ from monitor.outbox import fan_out
 from monitor.polling import poll
 from tests.conftest import ROOT
 from tests.e2e.test_pipeline import NAMES, kml
+from tests.peers.browser import stop_idle_servers
 from tests.peers.http import Server
 from tests.subscribers.town import Town, Visitor
 
@@ -78,6 +81,12 @@ class Profiler:
             if file.startswith(FOLDER):
                 self.files.add(file.removeprefix(FOLDER))
             caller = caller.f_back
+
+
+@pytest.fixture(autouse=True)
+def fresh_servers() -> None:
+    """The profiler sees what threads do that begin after it."""
+    stop_idle_servers()
 
 
 def assert_in_order(calls: Iterable[str], names: Iterable[str]) -> None:
