@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli import Session, command, emit
-from monitor.errors import UsageError
+from monitor.counting import format_count
+from monitor.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
     from monitor.ops.backup import Steps
     from monitor.storage.transfer import Progress
 
@@ -152,21 +155,44 @@ def move(session: Session, url: str, yes: bool) -> None:
     # so that declining leaves no file behind
     target = None if file is not None and not file.exists() else connect(url)
     with lock_service(settings, source), ExitStack() as closing:
+        if target is not None:
+            closing.callback(target.dispose)
+            _refuse_target(source, target)
         with reading(source) as conn:
             heartbeats.refuse_beside_a_service(conn, components.clock())
             rows = transfer.count_rows(conn)
         there = f"the database {file}" if target is None else where(target.url)
-        click.echo(f"{rows:,} rows from {where(source.url)} to {there}")
+        click.echo(f"{format_count(rows, 'row')} from {where(source.url)} to {there}")
         if not yes:
             click.confirm("Copy them now?", default=False, abort=True)
-        target = target or connect(url)
-        closing.callback(target.dispose)
+        if target is None:
+            target = connect(url)
+            closing.callback(target.dispose)
         migrate.upgrade(target, folder=settings.data.folder, now=components.clock())
         digests = transfer.transfer(source, target, _show_steps(closing, quiet=False)("moving", 3 * rows))
     click.echo(
         f"copied and compared {sum(one.rows for one in digests.values()):,} rows of {len(digests)} tables"
     )
     click.echo("next: write the new URL into [database] url, then run `monitor resume` and start the service")
+
+
+def _refuse_target(source: Engine, target: Engine) -> None:
+    """Refuse the target of a move that is the database in use (UsageError) or not empty (StoreError), before
+    it is migrated and before a person is asked.
+    """
+    from monitor.storage import transfer
+    from monitor.storage.engine import reading, sqlite_file, where
+
+    files = [sqlite_file(engine.url.render_as_string(hide_password=False)) for engine in (source, target)]
+    names = [
+        str(file.resolve()) if file else where(engine.url)
+        for file, engine in zip(files, (source, target), strict=True)
+    ]
+    if names[0] == names[1]:
+        raise UsageError(f"{where(target.url)} is the one in use: name another, empty one")
+    with reading(target) as conn:
+        if not transfer.is_unused(conn):
+            raise StoreError(f"{where(target.url)} is not empty: name an empty one")
 
 
 def _show_steps(bars: ExitStack, quiet: bool) -> Steps:

@@ -156,12 +156,16 @@ def redact(session: Session, sha256: str, reason: str, yes: bool) -> None:
     """
     from monitor.record.bundle_files import remove_kept_copies
     from monitor.record.log import append_redaction
-    from monitor.storage.engine import transaction
-    from monitor.storage.lists.bodies import redact_body
+    from monitor.storage.engine import reading, transaction
+    from monitor.storage.lists.bodies import load_kept_size, redact_body
 
+    engine = session.database()
+    with reading(engine) as conn:
+        size = load_kept_size(conn, sha256.lower())
     if not yes:
+        click.echo(f"a publication of {format_count(size, 'byte')}")
         click.confirm("Remove these bytes for good?", default=False, abort=True)
-    with transaction(session.database()) as conn:
+    with transaction(engine) as conn:
         append_redaction(conn, sha256.lower(), reason, session.components.clock())
         redact_body(conn, sha256.lower())
     remove_kept_copies(session.settings.data.folder / "public")

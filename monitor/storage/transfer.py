@@ -55,11 +55,12 @@ def count_rows(conn: Connection) -> int:
 
 
 def is_unused(conn: Connection) -> bool:
-    """Whether a migrated database holds nothing that a service has written."""
+    """Whether a database, migrated or not, holds nothing that a service has written."""
+    present = set(sa.inspect(conn).get_table_names())
     return not any(
         conn.scalar(sa.select(sa.exists(sa.select(sa.literal(1)).select_from(table))))
         for table in tables()
-        if table.name not in _ALWAYS_THERE
+        if table.name in present and table.name not in _ALWAYS_THERE
     )
 
 

@@ -412,6 +412,7 @@ def test_a_publication_is_removed_and_its_hash_stays(
     assert f"known by hash only: {first.hash[:12]}" in run("verify", str(tmp_path / "proof.zip")).output
     assert run("redact", first.hash, "--reason", "again", "--yes").exit_code == 2
     assert run("redact", "0" * 64, "--reason", "none", "--yes").exit_code == 2
+    assert run("redact", "0" * 64, "--reason", "none").exit_code == 2, "before a person is asked"
 
     # it is served again, and is not kept again
     publication.seen(body)

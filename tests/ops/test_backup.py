@@ -7,6 +7,7 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -238,6 +239,26 @@ def test_a_move_takes_every_row_and_sends_nothing_before_resume(
     moved.dispose()
     refused = run("move", "--to", empty_url, "--yes", *options)
     assert (refused.exit_code, "not empty" in refused.output) == (1, True)
+
+
+def test_a_move_that_cannot_be_is_refused_before_it_asks_or_changes_the_target(
+    sqlite_engine: Engine, tmp_path: Path
+) -> None:
+    """Into itself, an unused database was "copied"; one of an older version was migrated, then refused."""
+    options = config(tmp_path, f"sqlite:///{tmp_path / 'one.db'}")
+    assert run("init", *options).exit_code == 0
+    itself = run("move", "--to", f"sqlite:///{tmp_path / 'data' / '..' / 'one.db'}", "--yes", *options)
+    assert (itself.exit_code, "is the one in use" in itself.output) == (2, True)
+    older = tmp_path / "older.db"
+    with closing(sqlite3.connect(older)) as conn:
+        conn.execute("CREATE TABLE subscriber (id INTEGER)")
+        conn.execute("INSERT INTO subscriber VALUES (1)")
+        conn.commit()
+    used = run("move", "--to", f"sqlite:///{older}", *options)
+    assert (used.exit_code, "is not empty: name an empty one" in used.output) == (1, True)
+    assert "[y/N]" not in used.output
+    with closing(sqlite3.connect(older)) as conn:
+        assert conn.execute("SELECT name FROM sqlite_master").fetchall() == [("subscriber",)]
 
 
 def test_rows_that_a_database_changes_are_noticed_and_deleted_again(

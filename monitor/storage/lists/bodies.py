@@ -180,6 +180,15 @@ def load_wire(conn: Connection, sha256: str) -> bytes | None:
     return wire
 
 
+def load_kept_size(conn: Connection, sha256: str) -> int:
+    """Load how many bytes a kept body has. Raises UsageError for one that is not kept."""
+    kept = sa.and_(BodyRow.c.hash == sha256, BodyRow.c.encoding != REDACTED)
+    size = conn.scalar(sa.select(BodyRow.c.size).where(kept))
+    if size is None:
+        raise UsageError(f"no publication with the hash {sha256} is kept")
+    return int(size)
+
+
 def redact_body(conn: Connection, sha256: str) -> None:
     """Remove the bytes of a body and keep its hash. Bodies that start from it are stored whole first.
 
