@@ -166,6 +166,20 @@ class ListingReader:
             self.damaged.append(structs.replace(listing, key=""))
             self.report("empty name", f"the name is {name or 'empty'}", number)
 
+    def extend_name(self, number: int, rest: str) -> bool:
+        """Append the rest of a wrapped name, found in row ``number``, to the listing of the row above.
+
+        False if that row is no listing.
+        """
+        if not self._numbers or self._numbers[-1] != number - 1:
+            return False
+        last = self.listings[-1]
+        name = self._cut(f"{last.name} {rest}", NAME_LENGTH, "name", number)
+        city = (last.city or "") if self._by_city else None
+        key = identity.make_key(last.source_id, last.state, last.state_text, name, city)
+        self.listings[-1] = structs.replace(last, name=name, key=key)
+        return True
+
     def _is_note(self, name: str, others: list[str], number: int) -> bool:
         """Whether a row with this name and these other cells is a note or a sum, which is then reported."""
         note = name

@@ -30,9 +30,14 @@ _MORE = frozenset(
         "odata.nextlink",
         "nextpagetoken",
         "nextcursor",
+        "nextoffset",
+        "continuationtoken",
+        "lastevaluatedkey",
     )
 )
 """Keys beside the records that mean that there is another page."""
+_PAGES = frozenset(("pages", "totalpages", "pagecount", "lastpage", "numpages", "pagestotal"))
+"""Keys beside the records with the number of pages."""
 _COUNTS = frozenset(
     (
         "total",
@@ -150,24 +155,51 @@ def _describe_arrays(document: object) -> str:
 
 def _refuse_part(document: object, path: str, count: int, reader: ListingReader) -> None:
     """Raise ParseError if the server says that there is another page. A larger total is only a problem: it
-    may count something else.
+    may count something else. With a total of exactly these records, a link to a next page leads to an empty
+    one: CKAN always has it.
     """
+    said = [pair for place in _list_places(document, path) for pair in place.items()]
+    counts = [(title, _number(value)) for title, value in said if _fold_key(title) in _COUNTS]
+    whole = any(number == count for _, number in counts)
+    for title, value in said:
+        if _says_more(_fold_key(title), value) and (value is True or not whole):
+            raise ParseError(
+                f"The JSON holds {count:,} records, and its {title[:40]} says that there are more."
+            )
+    for title, number in counts:
+        if number is not None and number > count:
+            message = f"the JSON holds {count:,} records, and its {title[:40]} is {number:,}"
+            reader.report("rows missing", message)
+
+
+def _list_places(document: object, path: str) -> Iterator[dict[str, object]]:
+    """The objects around the records, and those in them that tell of pages."""
     around: object = document
     for key in ("", *filter(None, path.split("."))):
         around = _step(around, key) if key else around
         if not isinstance(around, dict):
             continue
-        inside = [around, *(around[key] for key in _ABOUT if isinstance(around.get(key), dict))]
-        for place in inside:
-            for title, value in place.items():
-                folded = title.lower().lstrip("@").replace("_", "")
-                if folded in _MORE and value and isinstance(value, str | bool | dict):
-                    raise ParseError(
-                        f"The JSON holds {count:,} records, and its {title[:40]} says that there are more."
-                    )
-                if folded in _COUNTS and isinstance(value, int) and value > count:
-                    said = f"the JSON holds {count:,} records, and its {title[:40]} is {value:,}"
-                    reader.report("rows missing", said)
+        yield around
+        yield from (around[key] for key in _ABOUT if isinstance(around.get(key), dict))
+
+
+def _fold_key(title: str) -> str:
+    return title.lower().lstrip("@").replace("_", "").replace("-", "")
+
+
+def _says_more(folded: str, value: object) -> bool:
+    """Whether a key beside the records says that there is another page."""
+    if folded == "offset":  # Airtable's is the key of the next page; a number says where this page begins
+        return isinstance(value, str) and bool(value) and not value.isdecimal()
+    if folded in _PAGES:
+        return isinstance(value, int) and value > 1
+    return folded in _MORE and bool(value) and isinstance(value, str | bool | int | dict)
+
+
+def _number(value: object) -> int | None:
+    """A count, also as Elasticsearch writes it: {"value": 12, "relation": "eq"}."""
+    value = value.get("value") if isinstance(value, dict) else value
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 _ABOUT = ("links", "_links", "meta", "metadata", "paging", "pagination", "page", "pageInfo")

@@ -20,10 +20,11 @@ from monitor.errors import ParseError
 from monitor.sources.cells import clean, plain_number
 from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header, list_headers
 from monitor.sources.csv_text import decode_text, mend_quotes
+from monitor.sources.footers import is_footer
 from monitor.sources.format import Format, RowsOptions
+from monitor.sources.headings import HEADING_TITLE, CellsAbove, is_rest_of_name, read_heading
 from monitor.sources.listing import ListingReader
 from monitor.sources.sniff import find_workbook_kind, is_kml, refuse_empty_and_pages
-from monitor.states import STATES
 
 if TYPE_CHECKING:
     from monitor.sources.workbook import WorkbookSheet
@@ -59,10 +60,12 @@ class _Table:
 class TableOptions(RowsOptions):
     """``sheets``: which sheets of a workbook are the list, "all" that have the headers, or their titles.
 
-    Without it, exactly one sheet must have them. Hidden sheets never count.
+    Without it, exactly one sheet must have them. Hidden sheets never count. ``fill_down``: columns whose
+    empty cells repeat the cell above, as where a state stands only beside its first agency.
     """
 
     sheets: str | tuple[str, ...] = ()
+    fill_down: tuple[str, ...] = ()
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
@@ -77,44 +80,95 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         tables = _read_workbook(body, kind, columns, options)
     else:
         tables = [_read_csv(body, columns, options.limits, reader.problems)]
-    names = list_headers(columns.name)
-    repeated = {title.casefold() for title in _fold_wanted(columns).values()}
+    chosen = TableOptions.model_validate(options.settings)
     for table in tables:
-        name_at = next(at for at, title in enumerate(table.titles) if title in names)
-        if table.left:
-            reader.report("odd table", table.left)
-        others = len(table.titles) - 1
-        other_at = 0 if name_at else others
-        titled: tuple[int, Sequence[str]] | None = None  # a row with only a name, which may be a title
-        for at, (number, cells, links, damage) in enumerate(table.rows):
-            texts = _read_texts(cells)
-            if not at and _is_row_of_units(texts):
-                reader.report("row of units", f'"{", ".join(filter(None, texts))[:80]}" is no agency', number)
-            elif texts[name_at].casefold() in repeated and _is_header_again(texts, table, number):
-                about = f'; "{titled[1][name_at][:80]}" above it is no agency' if titled else ""
-                titled = None
-                reader.report("header repeated", f"the row repeats the headers{about}", number)
-            else:
-                if titled:
-                    reader.read(titled[0], table.titles, titled[1])
-                    titled = None
-                # counted only if a second cell is empty too
-                alone = others and texts[name_at] and not texts[other_at] and texts.count("") == others
-                if alone and not (damage or links):
-                    if texts[name_at].casefold() in _STATE_NAMES:
-                        reader.report("heading", f'"{texts[name_at]}" is a heading and no agency', number)
-                    else:
-                        titled = (number, texts)
-                else:
-                    reader.read(number, table.titles, texts, links=links, damage=damage)
-        if titled:
-            reader.read(titled[0], table.titles, titled[1])
+        _TableReader(table, columns, chosen, reader).read()
     if kind in OTHER_KINDS and columns.url:
         reader.report_links_left(f"the links of a workbook in the {kind.upper()} format are not read")
     if not reader.listings:
         raise ParseError("The table has its headers and no row with a name that can be read.")
-    publication = reader.merge(TableOptions.model_validate(options.settings).group_by)
+    publication = reader.merge(chosen.group_by)
     return replace(publication, unterminated=kind is None and not is_terminated(body))
+
+
+class _TableReader:
+    """Gives a table's rows to the reader of listings, without those that are no agencies."""
+
+    def __init__(
+        self, table: _Table, columns: ColumnMap, options: TableOptions, reader: ListingReader
+    ) -> None:
+        self._table, self._reader = table, reader
+        names = list_headers(columns.name)
+        self._name_at = next(at for at, title in enumerate(table.titles) if title in names)
+        self._others = len(table.titles) - 1
+        self._other_at = 0 if self._name_at else self._others
+        self._repeated = {title.casefold() for title in _fold_wanted(columns).values()}
+        self._above = CellsAbove(options.fill_down, table.titles) if options.fill_down else None
+        self._under_headings = HEADING_TITLE in list_headers(columns.state)
+        self._titles = (*table.titles, HEADING_TITLE) if self._under_headings else table.titles
+        self._heading = ""
+
+    def read(self) -> None:
+        """Read every row once."""
+        report, name_at = self._reader.report, self._name_at
+        if self._table.left:
+            report("odd table", self._table.left)
+        titled: tuple[int, Sequence[str]] | None = None  # a row with only a name, which may be a title
+        for at, (number, cells, links, damage) in enumerate(self._table.rows):
+            texts = _read_texts(cells)
+            if not at and _is_row_of_units(texts):
+                report("row of units", f'"{", ".join(filter(None, texts))[:80]}" is no agency', number)
+            elif texts[name_at].casefold() in self._repeated and _is_header_again(texts, self._table, number):
+                about = f'; "{titled[1][name_at][:80]}" above it is no agency' if titled else ""
+                titled = None
+                report("header repeated", f"the row repeats the headers{about}", number)
+            else:
+                if titled:
+                    self._read_alone(*titled)
+                    titled = None
+                if self._is_alone(texts) and not (damage or links):
+                    if not self._is_beside_rows(number, texts[name_at]):
+                        titled = (number, texts)
+                else:
+                    self._read_row(number, texts, links, damage)
+        if titled:
+            self._read_alone(*titled)
+
+    def _is_alone(self, texts: Sequence[str]) -> bool:
+        """Whether only the name is filled in, in a table where that means something."""
+        if not self._others:
+            return self._under_headings and bool(texts[self._name_at])
+        if not texts[self._name_at] or texts[self._other_at]:
+            return False  # counted only if a second cell is empty too
+        return texts.count("") == self._others
+
+    def _is_beside_rows(self, number: int, text: str) -> bool:
+        """Whether a text alone in its row is a heading of the rows below, or the end of the name above."""
+        if state := read_heading(text):
+            self._heading = state
+            self._reader.report("heading", f'"{text}" is a heading and no agency', number)
+            return True
+        if is_rest_of_name(text) and self._reader.extend_name(number, text):
+            self._reader.report("wrapped name", f'"{text}" is the end of the name above it', number)
+            return True
+        return False
+
+    def _read_alone(self, number: int, texts: Sequence[str]) -> None:
+        """Read a row with only a name, which is no title of a table below: an agency, or a status."""
+        if read_heading(name := texts[self._name_at]) is None:
+            self._read_row(number, texts)
+        else:
+            self._reader.report("heading", f'"{name}" is a heading and no agency', number)
+
+    def _read_row(
+        self, number: int, texts: Sequence[str], links: Mapping[int, str] = _NO_LINKS, damage: str = ""
+    ) -> None:
+        if self._above and texts[self._name_at]:
+            others = [text for at, text in enumerate(texts) if at != self._name_at]
+            texts = texts if is_footer(texts[self._name_at], others) else self._above.fill(texts)
+        if self._under_headings:
+            texts = [*texts[: len(self._table.titles)], self._heading]
+        self._reader.read(number, self._titles, texts, links=links, damage=damage)
 
 
 def is_terminated(body: bytes) -> bool:
@@ -176,9 +230,6 @@ def _is_header_again(texts: Sequence[str], table: _Table, number: int) -> bool:
     return False
 
 
-_STATE_NAMES = frozenset(name.casefold() for name in STATES.values())
-
-
 @lru_cache(maxsize=16)  # cached, because each possible header row is compared with it
 def _fold_wanted(columns: ColumnMap) -> Mapping[str, str]:
     """Map the normalized form of every configured header to the header."""
@@ -222,7 +273,8 @@ def find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | N
     for position, header in enumerate(row):
         if title := folded.get(fold_header(header)):
             positions.setdefault(title, position)
-    wanted = filter(None, (list_headers(columns.name), list_headers(columns.state)))
+    in_headings = HEADING_TITLE in list_headers(columns.state)
+    wanted = filter(None, (list_headers(columns.name), () if in_headings else list_headers(columns.state)))
     if not all(any(title in positions for title in headers) for headers in wanted):
         return None
     return {position: title for title, position in positions.items()}

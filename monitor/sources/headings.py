@@ -1,0 +1,68 @@
+"""Rows of a table that belong to those around them: headings, rests of wrapped names, and cells that are
+empty because they repeat the one above.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from monitor.sources.column_map import fold_header
+from monitor.states import STATES
+
+HEADING_TITLE = "(heading)"
+"""The header under which the configuration finds the heading above a row, for tables whose states are
+headings between the agencies.
+"""
+
+_STATES = {name.casefold(): name for name in STATES.values()}
+_COUNT = re.compile(
+    r"\s*(?:[-\u2013\u2014:,]?\s*[(\[]?\s*(?:\d+(?: (?:agencies|agency|total|departments?|records?|rows?))?"
+    r"|cont(?:inued|'?d|\.)?)\s*[)\]]?)?\s*:?$",
+    re.IGNORECASE,
+)
+"""What stands behind a heading: "(3)", "- 3 agencies", "(continued)", ":"."""
+_STATUS = re.compile(
+    r"(?:currently )?(?:active|inactive|pending|approved|current|former|expired|terminated|withdrawn"
+    r"|suspended|new|removed|cancel+ed|participating|non-?participating)"
+    r"(?: (?:agencies|departments|agreements|list|participants|partners))?",
+    re.IGNORECASE,
+)
+_REST = re.compile(
+    r"(?:(?:sheriff['\u2019]?s?|police|marshal['\u2019]?s?|public safety|of) )*"
+    r"(?:office|department|dept\.?|division|bureau|police|safety|agency|district)",
+    re.IGNORECASE,
+)
+
+
+def read_heading(text: str) -> str | None:
+    """The state that a heading names, "" for one that names a status ("PENDING"); None for other texts."""
+    stem = text[: found.start()].casefold() if (found := _COUNT.search(text)) else text.casefold()
+    if state := _STATES.get(stem.removeprefix("state of ")):
+        return state
+    return "" if _STATUS.fullmatch(stem) else None
+
+
+def is_rest_of_name(text: str) -> bool:
+    """Whether a text alone in its row is the end of the name above it: "Office", "Police Department"."""
+    return _REST.fullmatch(text) is not None
+
+
+class CellsAbove:
+    """Fills in the empty cells of a table's columns with the cell above them.
+
+    ``columns`` are the headers of the columns, ``titles`` those of the table.
+    """
+
+    def __init__(self, columns: Iterable[str], titles: Sequence[str]) -> None:
+        wanted = set(map(fold_header, columns))
+        self._above = {at: "" for at, title in enumerate(titles) if fold_header(title) in wanted}
+
+    def fill(self, texts: Sequence[str]) -> Sequence[str]:
+        """The row with its empty cells filled in. Call it for each row in order."""
+        if not self._above:
+            return texts
+        filled = list(texts)
+        for at, above in self._above.items():
+            filled[at] = self._above[at] = filled[at] or above
+        return filled
