@@ -87,6 +87,8 @@ SURE_INSTITUTION_WORDS = word_set(
     "institute polytechnic seminary campus housing preserve preserves zoo museum turnpike isd"
 )
 
+_SCHOOL_BOARD = ("board", "of", "education")
+
 PRECINCTS = word_set("precinct pct district ward")
 """Words for a numbered part of a county."""
 
@@ -161,7 +163,7 @@ def read_name(text: str, state: str = "") -> AgencyName:
 @lru_cache(maxsize=256)  # the finder asks for the same name in many states
 def _parse_name(text: str) -> AgencyName:
     inverted = _INVERTED.match(text)
-    if inverted:
+    if inverted and core_of(words(inverted["name"]))[0]:  # not "Police Department, City of Tampa"
         text = f"{inverted['name']} {inverted['kind']} {inverted['rest']}"
     parts = tuple(p for p in (words(piece) for piece in _SPLIT.split(text)) if p)
     whole = tuple(w for p in parts for w in p)
@@ -189,6 +191,9 @@ def core_of(part: Words) -> tuple[Words, str]:
         and part[end : end + 1] in (("attorney",), ("attorneys",))
     ):
         core = core[:-1]  # "Broward State Attorney"
+    if len(core) == 1 and core[0] in DESIGNATORS and "of" in part[end:]:
+        designator = designator or core[0]  # "Town Marshal of Zionsville"
+        core = part[:0]
     if not core and "of" in part:
         after = part[len(part) - part[::-1].index("of") :]
         core, inner = core_of(after) if after != part else ((), "")
@@ -250,12 +255,12 @@ def state_words(state: str) -> Words:
 
 def is_institution(part: Words) -> bool:
     """Whether a school, hospital, airport, transit system, park or the like is named."""
-    return any(w in INSTITUTION_WORDS for w in part)
+    return any(w in INSTITUTION_WORDS for w in part) or contains(part, _SCHOOL_BOARD)
 
 
 def is_surely_institution(part: Words) -> bool:
     """Whether the name has words that are rarely part of a town's name."""
-    return any(w in SURE_INSTITUTION_WORDS for w in part)
+    return any(w in SURE_INSTITUTION_WORDS for w in part) or contains(part, _SCHOOL_BOARD)
 
 
 def is_part_of_county(said: Words) -> bool:
@@ -271,7 +276,8 @@ def is_named_after_a_town(name: AgencyName) -> bool:
     first = next((part for part in name.parts if contains(part, name.core)), ())
     if "police" in first:
         first = first[: first.index("police")]  # "Yakima Police Department Airport Substation" is the city's
-    return bool(name.core) and any(w in SURE_INSTITUTION_WORDS for w in first if w not in name.core)
+    sure = any(w in SURE_INSTITUTION_WORDS for w in first if w not in name.core)
+    return bool(name.core) and (sure or contains(first, _SCHOOL_BOARD))
 
 
 def is_tribal(part: Words) -> bool:

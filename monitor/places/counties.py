@@ -107,7 +107,8 @@ def _covers(query: Query, counties: Iterable[int]) -> Placement | None:
     table, said = query.table, query.name.words
     chosen = list(counties)
     rows = county_rows(table, chosen)
-    if any(w in said for w in ("constable", "constables")) and any(w in said for w in agency_kinds.PRECINCTS):
+    of_part = any(w in agency_kinds.PRECINCTS or w == "twp" for w in said)
+    if of_part and any(w in said for w in ("constable", "constables")):
         reason = PlacementReason("precinct", titles(table, chosen))
         return place(query, rows, "county", Confidence.APPROXIMATE, reason)
     if agency_kinds.is_part_of_county(said):

@@ -30,6 +30,13 @@ _SEVERAL = re.compile(
 """Separators between several places; most single names contain none."""
 _LISTED = re.compile(r"[;/&+]|\s(?:and|y|or|o)\s", re.IGNORECASE)
 _PARTS = re.compile(r"[,;/&+]|\s(?:and|y|or|o)\s", re.IGNORECASE)
+_BETWEEN = re.compile(r"^\s*(?:between|entre) (?=.+ (?:and|y) )", re.IGNORECASE)
+_PART_OF_CITY = re.compile(r"[^\W\d_]+(?:(?:,| |, |['.-])[^\W\d_]+){1,4}\.?")
+"""Two to five words with at most commas between them."""
+PART_FROM, PART_FROM_ZIPS = 100_000, 10
+"""The population from which a city has parts that are called by name, and the ZIPs where none is known."""
+_CITIES = ("town", "city", "borough")
+MOST_CITIES = 2  # that a word behind a part may mean: LA
 _PLAIN = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'\u2019-])*")
 """Words of a name, without numbers and other signs."""
 _SURELY_WRONG = ("digits", "unknown_zip", "radius")
@@ -41,8 +48,12 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     Several places ("Hammond and Gary, IN") result in a question that offers each of them; several ZIPs are
     all meant. A part that means nothing is named beside the others, unless the text is one name or address.
     """
+    text = _BETWEEN.sub("", text)
     typed = " ".join(text[:LONGEST].split())
     whole = find_place(typed, gazetteer)
+    may_be_part = not whole.sure or ("," in typed and whole.kind in _CITIES)
+    if may_be_part and (inside := _find_in_city(typed, whole, gazetteer)):
+        return inside
     if len(whole.zips) > 1 or not _SEVERAL.search(typed) or _is_one_agency(typed):
         return whole
     named = split_places(text[:LONGEST], gazetteer)
@@ -57,6 +68,42 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
         return _without_unknown(dict(zip(looked_up, results, strict=True)), typed) or whole
     joined = _join_results(results, whole, listed=_LISTED.search(typed) is not None)
     return replace(joined, more=joined.more or len(looked_up) < len(named))
+
+
+def _find_in_city(typed: str, whole: FinderResult, gazetteer: Gazetteer) -> FinderResult | None:
+    """A part of a city, with the city behind it: "Lincoln Park, Chicago", "Jamaica Queens".
+
+    A part that is not known is answered with the city as a suggestion: "Kensington Philly".
+    """
+    in_question = whole.kind == "question" and "," not in typed
+    if in_question or not _PART_OF_CITY.fullmatch(typed) or _LISTED.search(typed) or is_agency(typed):
+        return None
+    suggested: tuple[TownZips, ...] = ()
+    for at in (match.start() for match in re.finditer("[, ]+", typed)):
+        part, city = typed[:at], typed[at:].strip(", ")
+        behind = find_place(city, gazetteer)
+        for around in filter(_has_parts, behind.towns[:MOST_CITIES]):
+            named = find_place(f"{part}, {around.state}", gazetteer)
+            inside = [x for x in named.towns if not named.typo and _is_within(x, around)]
+            if inside:
+                return FinderResult(towns=(inside[0],), sure=True)
+            if behind.sure and around == behind.towns[0] and not behind.states:
+                suggested = suggested or (around,)
+    return FinderResult(towns=suggested, typo=True) if suggested and whole.problem == "nothing" else None
+
+
+def _has_parts(city: TownZips) -> bool:
+    return city.population >= PART_FROM or len(city.zips) >= PART_FROM_ZIPS
+
+
+def _is_within(part: TownZips, city: TownZips) -> bool:
+    """Whether most of an area's ZIPs are also those of a city that is larger."""
+    common = set(part.zips) & set(city.zips)
+    return (
+        (part.name, part.state) != (city.name, city.state)
+        and len(part.zips) < len(city.zips)
+        and 2 * len(common) > len(part.zips)
+    )
 
 
 def _without_unknown(results: Mapping[str, FinderResult], typed: str) -> FinderResult | None:

@@ -62,15 +62,23 @@ _IN_SPANISH = {
     "nueva orleans": "New Orleans", "filadelfia": "Philadelphia",
 }  # fmt: skip
 _SPANISH_NAME = re.compile(rf"\b(?:{'|'.join(_IN_SPANISH)})\b", re.IGNORECASE)
+_NUMBER = re.compile(r"^\d|\d(?!\d*(?:st|nd|rd|th)\b)", re.IGNORECASE)
+"""The number of a house or road; "Lower 9th Ward" is no address."""
 _STREET = re.compile(
     r"^(?:st|street|ave|avenue|rd|road|dr|drive|blvd|boulevard|ln|lane|ct|court|way|pl|place|hwy|highway|pkwy"
     r"|cir|circle|ter|terrace|calle|avenida)\.?$",
     re.IGNORECASE,
 )
-_WITH_COUNTY = re.compile(r"(?P<name>[^()]+) \((?P<county>[^()]+)\),? (?P<state>[^,()]+)")
+_WITH_COUNTY = re.compile(
+    r"(?P<name>[^()]+) \((?P<county>[^()]+)\),? (?P<state>[^,()]+)"
+    r"|(?P<town>[^(),\d]+), (?P<its_county>[^(),\d]+ (?:county|parish)),? (?P<its_state>[^,()\d]+)",
+    re.IGNORECASE,
+)
 _LEAD_IN = re.compile(
     r"^(?:(?:the )?(?:city|town|village|township|borough|ciudad|pueblo|municipio) (?:of|de)"
-    r"|i live in|i am in|i'?m in|vivo en|estoy en|soy de|downtown|(?:el )?centro de|(?:la )?isla de) (?=\S)",
+    r"|charter township of|cuidad de|(?:i live|i am|i'?m|vivo|estoy)(?: in| near| en| cerca de)|soy de"
+    r"|near me in|(?:close|next) to|(?:just )?(?:outside|north|south|east|west)(?: of)?|around|by|downtown"
+    r"|(?:el )?centro de|(?:la )?isla de) (?=\S)",
     re.IGNORECASE,
 )
 """What people write before the name of a town."""
@@ -78,6 +86,7 @@ _AIR_FORCE_BASE = re.compile(r"\bair force base\b", re.IGNORECASE)
 _TERRITORIES = ("AS", "GU", "MP", "VI")
 """Whose villages are not known; each has few ZIPs."""
 _GOVERNMENT_BEHIND = re.compile(r"(?<=\S) (?:city|town|village|township|twp|borough|boro)$", re.IGNORECASE)
+_RESERVATION = re.compile(r" (?:indian )?reservation$", re.IGNORECASE)
 _SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | state$", re.IGNORECASE)
 CITY = 250_000
 """The population from which a city with a state's name may be meant: Washington, not Louisiana, MO."""
@@ -245,6 +254,8 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         state = None
     elif state is not None and _state(rest) == state and not gazetteer.towns(rest, state):
         rest = STATES[state]  # "NY, NY"
+    elif state == "DC" and _state(rest) == "WA":
+        rest = "Washington"  # "Wash., D.C."
     if found := _by_hand(rest, typed, state, gazetteer):
         return found
     # Trooper is a town in Pennsylvania, and "Trooper, PA" is not an office
@@ -289,6 +300,8 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if not near and state in _TERRITORIES:
         return FinderResult(states=(state,), unknown=(rest,))
     states = near_states(typed) if state is None else ()
+    if not near and state is not None:
+        near = _towns(rest, None, gazetteer)[:NEAR]  # "Chicago, TX"
     return (
         FinderResult(towns=near, states=states, typo=True)
         if near or states
@@ -300,6 +313,13 @@ def _by_hand(rest: str, typed: str, state: str | None, gazetteer: Gazetteer) -> 
     """What the hand-kept names of agencies and of regions over several states say; None for other texts."""
     states = known_states(typed)
     agencies = tuple(area for area in known_areas(rest, state, gazetteer) if area.kind == "agency")
+    if _RESERVATION.search(rest):
+        named = _RESERVATION.sub("", rest)
+        nation = (
+            *known_areas(named, state, gazetteer),
+            *known_areas(f"{named} Reservation", state, gazetteer),
+        )
+        agencies += tuple(area for area in dict.fromkeys(nation) if area.kind == "tribal")
     if not states and not agencies:
         return None
     others = _towns(rest, state, gazetteer) if states else ()
@@ -394,13 +414,18 @@ def _county(town: TownZips, gazetteer: Gazetteer) -> str:
 
 
 def _in_county(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """Read "Springfield (Delaware County), PA", the form in which suggestions distinguish namesakes."""
+    """Read "Springfield (Delaware County), PA", the form in which suggestions distinguish namesakes, or
+    "Springfield Township, Delaware County, PA".
+    """
     match = _WITH_COUNTY.fullmatch(typed)
-    state = _state(match["state"]) if match else None
-    if match is None or state is None:
+    if match is None:
         return None
-    towns = gazetteer.towns(match["name"], state)
-    named = tuple(town for town in towns if key(_county(town, gazetteer)) == key(match["county"]))
+    name, county = match["name"] or match["town"], match["county"] or match["its_county"]
+    state = _state(match["state"] or match["its_state"])
+    if state is None:
+        return None
+    towns = gazetteer.towns(name, state) or gazetteer.towns(_GOVERNMENT_BEHIND.sub("", name), state)
+    named = tuple(town for town in towns if key(_county(town, gazetteer)) == key(county))
     if not named:
         return None
     label = f"{named[0].name} ({_county(named[0], gazetteer)})"
@@ -452,14 +477,14 @@ def _names(text: str, *, within: bool) -> Iterator[str]:
     parts = [part for part in map(str.strip, text.split(",")) if part and not _UNIT.match(part)]
     for part in reversed(parts[-3:]):
         words = part.split()
-        numbered = any(c.isdigit() for c in part)
+        numbered = _NUMBER.search(part) is not None
         for count in range(min(len(words), _LONGEST_NAME), 0, -1):
             # an address ends in a town; any other part is a name as a whole, or none: "Fort Jackson, SC"
             address = numbered or (within and any(map(_STREET.match, words[:-count])))
             if count < len(words) and not address:
                 continue
             name = " ".join(words[-count:])
-            if not any(c.isdigit() for c in name) and not (numbered and _STREET.match(words[-1])):
+            if _NUMBER.search(name) is None and not (numbered and _STREET.match(words[-1])):
                 yield name
 
 

@@ -20,6 +20,9 @@ _COUNTRY = re.compile(r"USA?|U\.S\.(?:A\.)?|United States(?: of America)?|Estado
 _AND = re.compile(r"\s+(?:and|And|AND|y|Y|or|o)\s+(?=\S)")  # "OR" and "Or" may be Oregon
 _AND_AFTER_CODE = re.compile(r"(?:(?<=\d{5})|,)\s*\b(?:and|y|or|o)\s+")
 
+_TWO_STATES = re.compile(r"^([^,/&\d]+?),? ([A-Z]{2})(?: ?[/&-] ?| (?:and|or|y|o) )([A-Z]{2})$")
+"""One name in two states: "Bristol TN/VA"."""
+
 _CODE = re.compile(r"\d{5}(-\d{4})?|[A-Za-z]{2}", re.ASCII)
 _ONE_OF = {"count": "County", "parish": "Parish"}
 _COUNTIES = re.compile(r" (count(?=ies$)|parish(?=es$))(?:ies|es)$", re.IGNORECASE)
@@ -30,11 +33,14 @@ def split_places(text: str, gazetteer: Gazetteer) -> list[str]:
 
     "IL 60601" is one ZIP code, as on an envelope.
     """
+    twice = _TWO_STATES.match(text.strip())
+    if twice and {twice[2], twice[3]} <= STATES.keys():
+        text = f"{twice[1]}, {twice[2]}\n{twice[1]}, {twice[3]}"
     found: list[str] = []
     for part in _parts(text, gazetteer):
         words = part.split()
-        if len(words) == 2 and _ends_address(part):
-            del words[0]
+        if _ends_address(part):
+            del words[:-1]
         if len(words) > 1 and all(map(_CODE.fullmatch, words)) and not find_place(part, gazetteer).sure:
             found += words  # "LA CA" is Los Angeles
         elif words:
@@ -101,7 +107,11 @@ def _count_parts(name: str, following: list[str], gazetteer: Gazetteer) -> int:
         return 0
     if _is_name_with_state(name, following[0], gazetteer):
         return 1
-    if _ends_address(following[0]) and parse_known_place(name) is None and not re.search(r"\d{5}", name):
+    code, known = _ends_address(following[0]), parse_known_place(name)
+    own = (
+        known in (None, state_of_zip(code)) or (known, state_of_zip(code)) == ("WA", "DC") if code else False
+    )
+    if own and not re.search(r"\d{5}", name):  # "Washington, DC 20001"
         return 1
     if (
         len(following) > 1
@@ -116,10 +126,12 @@ def _count_parts(name: str, following: list[str], gazetteer: Gazetteer) -> int:
 
 
 def _ends_address(part: str) -> str | None:
-    """The ZIP code of a part that is a ZIP code after its state: "IL 60601"; None for any other."""
-    state, _, code = part.partition(" ")
+    """The ZIP code of a part that is a ZIP code after its state: "IL 60601", "New York 12207"; None for any
+    other.
+    """
+    state, _, code = part.rpartition(" ")
     code = code.strip()[:5] if re.fullmatch(r"\s*\d{5}(-\d{4})?", code, re.ASCII) else ""
-    return code if code and state.upper() == state_of_zip(code) else None
+    return code if code and parse_known_place(state.strip()) == state_of_zip(code) else None
 
 
 def _is_name_with_state(name: str, following: str, gazetteer: Gazetteer) -> bool:

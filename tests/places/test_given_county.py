@@ -138,3 +138,29 @@ def _agencies(shared: Path) -> Iterator[dict[str, str]]:
         for row in DictReader(lines):
             if zlib.crc32(row["ID"].encode()) & 1 and row["STATE"] in STATES:
                 yield row
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "some"),
+    [
+        ("Department of Public Safety, City of Cary", "NC", "27511"),
+        ("Police Department, City of Tampa", "FL", "33602"),
+        ("Town Marshal of Zionsville", "IN", "46077"),
+    ],
+)
+def test_an_office_stands_before_its_town(name: str, state: str, some: str) -> None:
+    placement = locate(name, state)
+    assert (placement.confidence, some in placement.places) == (Confidence.EXACT, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "how"),
+    [
+        ("Clark County Constable, Henderson Township", "NV", "county"),
+        ("Baldwin County Board of Education Police", "GA", "institution_county"),
+        ("Mobile Board of Education Police", "AL", "institution"),
+    ],
+)
+def test_a_part_of_a_county_and_a_school_board_are_not_exact(name: str, state: str, how: str) -> None:
+    placement = locate(name, state)
+    assert (placement.confidence, placement.how) == (Confidence.APPROXIMATE, how)

@@ -64,6 +64,20 @@ def look_up(text: str) -> FinderResult:
         ("todo el país", "United States", "US"),
         ("everywhere", "United States", "US"),
         ("Houston area", "Greater Houston, TX", "77002"),
+        ("Wash., D.C.", "Washington, DC", "20001"),
+        ("Lincoln Park, Chicago", "Lincoln Park (Chicago), IL", "60614"),
+        ("Hyde Park, Chicago, IL", "Hyde Park (Chicago), IL", "60615"),
+        ("Jamaica Queens", "Jamaica, NY", "11432"),
+        ("Astoria, Queens", "Astoria, NY", "11102"),
+        ("Koreatown LA", "Koreatown (Los Angeles), CA", "90005"),
+        ("Midtown Atlanta", "Midtown (Atlanta), GA", "30308"),
+        ("Lower 9th Ward", "Lower Ninth Ward (New Orleans), LA", "70117"),
+        ("Pine Ridge Indian Reservation", "Oglala Sioux Tribe, SD", "57770"),
+        ("Hamilton Township, Mercer County, NJ", "Hamilton (Mercer County), NJ", "08610"),
+        ("Charter Township of Canton MI", "Canton, MI", "48187"),
+        ("just outside Nashville", "Nashville, TN", "37201"),
+        ("near me in Boise", "Boise, ID", "83702"),
+        ("vivo cerca de Houston", "Houston, TX", "77002"),
     ],
 )
 def test_it_means_one_place(text: str, label: str, some: str) -> None:
@@ -106,6 +120,9 @@ def test_it_is_asked_about(text: str, suggestions: set[str]) -> None:
         ("Maricpa County", "Maricopa County, AZ"),
         ("Huoston", "Houston, TX"),
         ("Brookyln", "Brooklyn, NY"),
+        ("Chicago, TX", "Chicago, IL"),
+        ("Seattle Oregon", "Seattle, WA"),
+        ("Xyzzy Philadelphia", "Philadelphia, PA"),
     ],
 )
 def test_a_slip_is_answered_with_what_is_near(text: str, first: str) -> None:
@@ -147,3 +164,22 @@ def test_every_state_is_found_by_its_police() -> None:
     for code, name in STATES.items():
         if code not in ("DC", "HI", "AS", "GU", "MP", "PR", "VI"):
             assert look_up(f"{name} State Police").places == (code,), name
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Albany, New York 12207", "12207"),
+        ("Springfield, Illinois 62701", "62701"),
+        ("New York, New York 10001", "10001"),
+        ("Washington, DC 20001", "20001"),
+        ("Washington, D.C. 20001-1234", "20001"),
+        ("88 Pine St Apt 12, Albany, New York 12207", "12207"),
+    ],
+)
+def test_a_zip_behind_its_town_and_state_is_meant(text: str, code: str) -> None:
+    assert look_up(text).places == (code,)
+
+
+def test_a_house_is_in_no_part_of_a_city() -> None:
+    assert look_up("1234 Lincoln Park Ave, Chicago").label == "Chicago, IL"
