@@ -111,8 +111,8 @@ class Section(BaseModel):
 class ChannelSection(Section):
     """Base class of a channel's section.
 
-    ``secrets``: keys that may be given as ``KEY_file``. ``files``: keys with a path, relative to the
-    configuration file.
+    ``secrets``: keys that may be given as ``KEY_file``, with dots in tables of the section and "*" for any
+    name. ``files``: keys with a path, relative to the configuration file.
     """
 
     secrets: ClassVar[tuple[str, ...]] = ()

@@ -310,7 +310,7 @@ class Bot:
         admission = self._throttle.admit((command.chat, command.user))
         if admission is not Admission.ALLOWED:
             # Each press of a button needs an answer; a message gets one only once.
-            told = admission is Admission.ENOUGH or command.query is not None
+            told = admission is Admission.REJECTED_WITH_REPLY or command.query is not None
             return Translator(command.language).refusal(ENOUGH) if told else None
         try:
             return await self._commands.reply(command)

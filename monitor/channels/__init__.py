@@ -89,12 +89,12 @@ class ChannelKind(ABC, Generic[S]):
     schedule; if False, once at most. ``sends_receipts``: people who signed up on the site get a receipt after
     a quarter without a message. ``doubts_refusals``: a refusal counts against the recipient only once the
     server has accepted a message for another lane, because it may be refusing us. ``has_bot``: people can
-    talk to a bot on this channel. ``ends_configured``: a configured address that reports that it is gone is
-    ended, until the configuration changes or the operator revives it; if False, such a report is treated as
-    the operator's mistake. ``own_page``: the page of the site on which its subscribers change and end their
-    subscriptions; None: links in their messages lead there. ``lane_problem``: the text that tells the
-    operator what paused lanes mean, if it matters. ``loggers``: loggers of its libraries that write addresses
-    or secrets below WARNING.
+    talk to a bot on this channel. ``revive_command``: a configured address that reports that it is gone is
+    ended, until the configuration changes or the operator runs this command with its name; if None, such a
+    report is treated as the operator's mistake. ``own_page``: the page of the site on which its subscribers
+    change and end their subscriptions; None: links in their messages lead there. ``lane_problem``: the text
+    that tells the operator what paused lanes mean, if it matters. ``loggers``: loggers of its libraries that
+    write addresses or secrets below WARNING.
     """
 
     name: ClassVar[str]
@@ -103,7 +103,7 @@ class ChannelKind(ABC, Generic[S]):
     sends_receipts: ClassVar[bool] = False
     doubts_refusals: ClassVar[bool] = False
     has_bot: ClassVar[bool] = False
-    ends_configured: ClassVar[bool] = False
+    revive_command: ClassVar[str | None] = None
     own_page: ClassVar[str | None] = None
     lane_problem: ClassVar[str | None] = None
     loggers: ClassVar[tuple[str, ...]] = ()

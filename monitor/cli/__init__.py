@@ -70,7 +70,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("data_export", "Write the data files of the record to a folder, as the site serves them."),
     "vacuum": ("evidence", "Store old publications by difference and return the space."),
     "backup": ("backups", "Copy the database to a folder, beside a running service."),
-    "restore": ("backups", "Replace the database by a backup."),
+    "restore": ("backups", "Replace the database with a backup."),
     "move": ("backups", "Move everything to another database, SQLite or PostgreSQL."),
     "locate": ("places", "Show which places an agency serves, and why."),
     "find": ("places", "Find the places that a text means: a ZIP, town, county, agency or nickname."),

@@ -32,7 +32,7 @@ def export(
     files have the same bytes as the site's. They contain nothing about subscribers.
 
     With --warc also SOURCE/polls.warc.gz, every fetch whose content is kept, and SOURCE/agreements.warc.gz,
-    where there are any: any reader of web archives can replay them, and `monitor import` on another
+    if there are any. Any web archive viewer can replay them, and `monitor import` on another
     installation accepts the first one.
     """
     from monitor.record.data.archive_file import AGREEMENTS, POLLS, write_archives

@@ -35,7 +35,8 @@ def explain(session: Session, address: str, change: str, channel: str | None, as
 
     JSON keys: verdict ("alert", "digest", "waiting", "not told", "unknown"), change, channel, address
     (masked), matches (place, followed_since, statewide), deliveries (id, kind, state, in_digest, created_at,
-    due_at, attempts, last_error, settled_at, ambiguous), steps (sentences), what (the sign and the agency).
+    due_at, attempts, last_error, settled_at, ambiguous), steps (sentences), what (the sign +, -
+    or ~ and the agency).
     """
     from monitor.app import configured_channels
     from monitor.channels.kinds import recognise

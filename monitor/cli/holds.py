@@ -99,8 +99,8 @@ def approve(
 def reject(
     session: Session, ids: tuple[str, ...], source: str | None, everything: bool, as_json: bool
 ) -> None:
-    """Silence the changes with these IDs of `monitor holds` for as long as they last; reject a publication
-    for good.
+    """Discard the changes with these IDs of `monitor holds`: nobody is told of them for as long as the list
+    stays as it is. A publication is rejected for good.
 
     JSON keys: rejected (the IDs).
     """

@@ -137,7 +137,7 @@ def check(session: Session, to: str | None, as_json: bool) -> None:
 @click.option(
     "--nameserver",
     metavar="ADDRESS",
-    help="The DNS server to ask instead of the system's, with or without :PORT.",
+    help="Query this DNS server instead of the system's; :PORT is optional.",
 )
 @click.option(
     "--mail",
@@ -192,7 +192,7 @@ def _render_finding(what: str, ok: bool | None, message: str) -> str:
 
 
 @command(short_help="Show how everything works on real data, without configuration.")
-@click.option("--once", is_flag=True, help="Exit after the story instead of going live.")
+@click.option("--once", is_flag=True, help="Exit after the story instead of serving the site.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),

@@ -73,7 +73,7 @@ def outbox() -> None:
     """
 
 
-@subcommand(outbox, name="list", short_help="List messages that were tried without success.")
+@subcommand(outbox, name="list", short_help="List messages that failed at least once.")
 @click.option("--failed", "only", flag_value="failed", help="Only those that are not tried again.")
 @click.option("--due", "only", flag_value="due", help="Those that are due, tried or not.")
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="Only the newest N.")
@@ -130,11 +130,11 @@ def _list_messages(session: Session, only: str | None, limit: int | None, as_jso
 @click.argument("answers", metavar="[ANSWER]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) -> None:
-    """Undo a wave of refusals, after its cause is fixed.
+    """Reverse a wave of refusals once its cause is fixed.
 
     Without an ANSWER it lists the answers with which servers have refused messages in the last 60 days. With
     one, the wave no longer counts against its recipients, and messages that were refused or came back are due
-    again. Exit 1 for an answer that nobody got.
+    again. Exit 1 for an answer that no recipient's server gave.
 
     JSON keys of the list: channel, answer, error, people, lanes (mail domains), open, confirmed, taken_back,
     returned, since, until; of a wave that was undone: channel, answer, people, queued.
@@ -170,12 +170,12 @@ def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) ->
         raise click.exceptions.Exit(1)
 
 
-@subcommand(outbox, name="show", short_help="Show messages: what they tell, what they wait for.")
+@subcommand(outbox, name="show", short_help="Show messages: their content, and what they are waiting for.")
 @click.argument("ids", metavar="ID...", nargs=-1, type=int, required=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def outbox_show(session: Session, ids: tuple[int, ...], as_json: bool) -> None:
     """Show messages by ID, in any state: what each is about, how often it was tried, what the server
-    answered, and what it waits for. Exit 1 for an unknown ID.
+    answered, and what it is waiting for. Exit 1 for an unknown ID.
 
     JSON keys: id, kind, about, source, changes (ids), state (due, sent, failed, dropped), channel, address
     (masked), subscriber, created_at, due_at, attempts, error, ambiguous (an attempt may have arrived),

@@ -158,7 +158,7 @@ def unplaced(session: Session, as_json: bool) -> None:
 
     Only followers of the state (or of US) are told about them. `monitor place set` assigns places to one, and
     so does a line in the file of [places] overrides with the columns source, key, name, state, places, note,
-    from the next start of the service on. Nobody is alerted; people whose places the agency newly serves read
+    after the next start of the service. Nobody is alerted; people whose places the agency newly serves read
     in their next message that it is listed.
     """
     gazetteer = _gazetteer(session)

@@ -169,8 +169,8 @@ def key() -> None:
 @click.option(
     "--leaked",
     is_flag=True,
-    help="For a key that others have, with the service stopped: also replace what finds addresses and refuse "
-    "links that the old key signed, except those to unsubscribe.",
+    help="Use this, with the service stopped, if somebody else may have the key: also replace the key that "
+    "finds addresses, and refuse links that the old key signed, except those to unsubscribe.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def rotate(session: Session, leaked: bool, yes: bool) -> None:
@@ -207,7 +207,7 @@ def rotate_record(session: Session, lost: bool, yes: bool) -> None:
     so that everybody who knows the old key can verify the new one. Copy the new log.key to other machines.
 
     With --lost nobody can verify the new key by the old one: the record says that it was lost. Announce it
-    publicly too, with the new key and a head that others have kept from before; the record still begins with
+    publicly too, with the new key and a signed head that others saved earlier; the record still begins with
     what that head covers.
     """
     from monitor.record.log_key import exchange_log_key

@@ -46,7 +46,7 @@ class _Found:
 
 @click.group(short_help="Propose a section for a list that is not configured yet.")
 def sources() -> None:
-    """Work on the configured lists."""
+    """Add lists to the configuration."""
 
 
 @subcommand(sources, short_help="Propose how a list is read, and write its section.")

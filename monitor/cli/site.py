@@ -12,9 +12,9 @@ from monitor.cli import Session, command
 
 
 @command(short_help="Serve the site alone, beside a running service or without one.")
-@click.option("--host", help="The address to listen on instead of that in [site] listen; 0.0.0.0 for all.")
+@click.option("--host", help="The address to listen on, overriding [site] listen; 0.0.0.0 for all.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="The port to listen on instead of that in [site] listen."
+    "--port", type=click.IntRange(0, 65535), help="The port to listen on, overriding [site] listen."
 )
 @click.option("--supervised", is_flag=True, hidden=True)
 def web(session: Session, host: str | None, port: int | None, supervised: bool) -> None:

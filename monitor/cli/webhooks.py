@@ -53,7 +53,7 @@ def webhooks_list(session: Session, as_json: bool) -> None:
         click.echo("no webhooks are configured (see docs/webhooks.md)")
 
 
-@subcommand(webhooks, name="revive", short_help="Follow an ended webhook again.")
+@subcommand(webhooks, name="revive", short_help="Send to an ended webhook again.")
 @click.argument("name")
 def webhooks_revive(session: Session, name: str) -> None:
     """Send to a webhook again that was ended by an HTTP 410 response. It gets what is published from now on.
@@ -71,7 +71,7 @@ def webhooks_revive(session: Session, name: str) -> None:
         if not configured_addresses.revive(conn, "webhook", name):
             raise UsageError(f"{name} has not ended; see `monitor webhooks`")
     app.follow_channels(session.components)
-    click.echo(f"{name} is followed again")
+    click.echo(f"{name} gets messages again")
 
 
 def _read_configured(session: Session) -> dict[str, list[str]]:

@@ -79,7 +79,7 @@ def find_warnings(path: Path | None = None, environment: Mapping[str, str] | Non
         if chosen.stat().st_mode & 0o077 and (keys := find_written_secrets(given)):
             warnings.append(
                 f"other users of this machine can read {', '.join(keys)} in {chosen};"
-                f" move secrets into files of their own ({keys[0].partition('.')[2]}_file), or run chmod 600"
+                f" move secrets into files of their own ({keys[0].rpartition('.')[2]}_file), or run chmod 600"
             )
     merged = _merge_all(given, environment, [])
     warnings += [
@@ -138,8 +138,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
         )
     elif path is not None:
         raise ConfigError([f"{path}: there is no such file; `monitor init` writes one"])
-    merged = _merge_all(given, environment, problems)
-    read_secret_files(merged, problems, chosen.parent)
+    merged = read_secret_files(_merge_all(given, environment, problems), problems, chosen.parent)
     settings: Settings | None = None
     try:
         settings = settings_model().model_validate(merged)

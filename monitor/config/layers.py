@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,46 +96,49 @@ def _value(text: str, path: list[str]) -> Any:
     )
 
 
+_URLS = (("database", "url"), ("database", "web_url"), ("fetch", "proxy"))
 _OTHER_SECRETS = (
-    ("database", "url"),
-    ("database", "web_url"),
-    ("fetch", "proxy"),
+    *_URLS,
     ("bounces", "secret"),
     ("bounces", "imap_password"),
 )
 
 
-def secret_keys() -> tuple[tuple[str, str], ...]:
-    """Section and key of every secret: each may be given as KEY_file instead."""
-    channels = ((name, key) for name, kind in KINDS.items() for key in kind.section.secrets)
+def secret_paths() -> tuple[tuple[str, ...], ...]:
+    """Path of every secret, "*" for any name: each may be given as KEY_file instead."""
+    channels = ((name, *key.split(".")) for name, kind in KINDS.items() for key in kind.section.secrets)
     return (*channels, *_OTHER_SECRETS)
 
 
-def read_secret_files(merged: dict[str, Any], problems: list[str], base: Path) -> None:
+def read_secret_files(merged: Mapping[str, Any], problems: list[str], base: Path) -> dict[str, Any]:
     """Replace ``password_file = "..."`` by ``password`` with the file's first line, for every key that may
-    hold a secret.
+    hold a secret. A relative path starts at ``base``, the folder of the configuration file.
     """
-    for section, key in secret_keys():
-        table = merged.get(section)
-        if not isinstance(table, dict) or f"{key}_file" not in table:
-            continue
-        table = merged[section] = dict(table)
-        path = base / str(table.pop(f"{key}_file"))
-        try:
-            table[key] = path.read_text("utf-8").splitlines()[0].strip()
-        except (OSError, UnicodeDecodeError, IndexError) as error:
-            problems.append(f"{section}.{key}_file: {path} cannot be used: {_explain(error)}")
-            if key not in {"url", "web_url"}:
-                table[key] = "secret-not-readable"  # so that keys that depend on it are not reported too
+    result = copy.deepcopy(dict(merged))
+    for *path, key in secret_paths():
+        for names, table in list(_find_tables(result, path)):
+            if f"{key}_file" not in table:
+                continue
+            file = base / str(table.pop(f"{key}_file"))
+            try:
+                table[key] = file.read_text("utf-8").splitlines()[0].strip()
+            except (OSError, UnicodeDecodeError, IndexError) as error:
+                problems.append(f"{'.'.join(names)}.{key}_file: {file} cannot be used: {_explain(error)}")
+                # so that keys that depend on it are not reported too
+                if len(names) > 1:
+                    _find_table(result, names[:-1]).pop(names[-1])
+                elif (*names, key) not in _URLS:
+                    table[key] = "secret-not-readable"
+    return result
 
 
 def find_readable_secrets(merged: Mapping[str, Any], base: Path) -> list[tuple[str, Path]]:
     """Find the secrets whose files every user of this machine may read: key and file."""
-    sections = dict(tables(merged))
     files = (
-        (f"{section}.{key}_file", base / str(name))
-        for section, key in secret_keys()
-        if (name := sections.get(section, {}).get(f"{key}_file"))
+        (f"{'.'.join(names)}.{key}_file", base / str(name))
+        for *path, key in secret_paths()
+        for names, table in _find_tables(merged, path)
+        if (name := table.get(f"{key}_file"))
     )
     return [(key, path) for key, path in files if path.is_file() and path.stat().st_mode & 0o007]
 
@@ -143,14 +147,33 @@ def find_written_secrets(given: Mapping[str, Any]) -> list[str]:
     """Find the secrets that are written in the configuration itself rather than in files of their own: their
     keys.
     """
-    sections = dict(tables(given))
-    values = ((section, key, str(sections.get(section, {}).get(key, ""))) for section, key in secret_keys())
     return [
-        f"{section}.{key}"
-        for section, key, value in values
-        # a URL is a secret if it contains a password
-        if (re.search(r"//[^/@]*:[^/@]+@", value) if key in {"url", "web_url", "proxy"} else value)
+        ".".join((*names, key))
+        for *path, key in secret_paths()
+        for names, table in _find_tables(given, path)
+        if (value := str(table.get(key, "")))
+        # the address of a database or a proxy is a secret if it contains a password
+        and ((*names, key) not in _URLS or re.search(r"//[^/@]*:[^/@]+@", value))
     ]
+
+
+def _find_tables(
+    tree: Any, path: Sequence[str], names: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the tables at a path, in which "*" is any name, each with its names."""
+    if not isinstance(tree, Mapping):
+        return
+    if not path:
+        yield names, tree
+        return
+    for name in tree if path[0] == "*" else path[:1]:
+        yield from _find_tables(tree.get(name), path[1:], (*names, str(name)))
+
+
+def _find_table(tree: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    for name in names:
+        tree = tree[name]
+    return tree
 
 
 def tables(value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
 from monitor.channels.kinds import KINDS
-from monitor.config.layers import secret_keys, tables
+from monitor.config.layers import secret_paths, tables
 from monitor.config.sections import MeaningEntry, SourceSection, ValueEntry
 from monitor.config.settings import settings_model
 from monitor.config.value_errors import describe_value_error
@@ -79,8 +79,16 @@ def _known_keys(path: list[str]) -> list[str]:
             continue
         if part.isdigit():
             continue
+        if get_origin(model) is dict:
+            model = get_args(model)[1]  # of any name
+            continue
         model = _ENTRIES.get(part) or model.model_fields[part].annotation
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return []
     names = [field.alias or name for name, field in model.model_fields.items()]
-    return names + [f"{key}_file" for section, key in secret_keys() if path == [section]]
+    return names + [
+        f"{key}_file"
+        for *known, key in secret_paths()
+        if len(known) == len(path)
+        and all(name in ("*", part) for name, part in zip(known, path, strict=True))
+    ]

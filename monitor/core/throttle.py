@@ -14,13 +14,13 @@ _MINUTE = 60.0
 
 
 class Admission(Enum):
-    """ALLOWED: run the command. ENOUGH: reject it and reply so, once a minute. NO: reject it without
-    a reply.
+    """ALLOWED: run the command. REJECTED_WITH_REPLY: reject it and say so, once a minute. REJECTED: without a
+    reply.
     """
 
     ALLOWED = auto()
-    ENOUGH = auto()
-    NO = auto()
+    REJECTED_WITH_REPLY = auto()
+    REJECTED = auto()
 
 
 class Throttle:
@@ -38,9 +38,9 @@ class Throttle:
         times = self._times.setdefault(who, deque(maxlen=self._limit + 1))
         full = len(times) == self._limit + 1
         if full and times[0] > now - _MINUTE:
-            return Admission.NO
+            return Admission.REJECTED
         # The first command above the limit is counted too: it is the one that gets an answer.
         above = len(times) >= self._limit and times[-self._limit] > now - _MINUTE
         times.append(now)
         self._times.move_to_end(who)
-        return Admission.ENOUGH if above else Admission.ALLOWED
+        return Admission.REJECTED_WITH_REPLY if above else Admission.ALLOWED

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from monitor.channels import EVERYTHING
-from monitor.channels.kinds import KINDS
+from monitor.channels.kinds import KINDS, kind_of
 from monitor.counting import format_count
 from monitor.domain import SourceInfo
 from monitor.ops.health_facts import (
@@ -199,13 +199,14 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
 def check_ended(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find configured addresses that reported that they are gone, and get no messages any more."""
     for ended in seen.ended:
+        command = f"{kind_of(ended.channel).revive_command} {ended.name}"
         yield HealthFinding(
             "outbox",
             f"{ended.channel}: {ended.name} ended at {_iso(ended.at)}: {ended.reason}; change its address in"
-            f" the configuration, or `monitor webhooks revive {ended.name}`",
+            f" the configuration, or run `{command}`",
             f"ended {ended.channel} {ended.name}",
             notify=True,
-            remedy=f"monitor webhooks revive {ended.name}",
+            remedy=command,
         )
 
 

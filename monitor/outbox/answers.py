@@ -94,7 +94,7 @@ class ChannelAnswers:
         retried for the lifetime of the message, unless addresses of this channel report themselves that they
         are gone.
         """
-        ends = failure.address_gone and kind_of(self._name).ends_configured
+        ends = failure.address_gone and kind_of(self._name).revive_command is not None
         if prepared.deliveries[0].origin == "config" and not ends:
             mend = Transient(str(failure), retry_after=REFUSED_WAIT, lane=address)
             log.error("%s: a configured chat refuses messages: %s", self._name, failure)

@@ -83,9 +83,7 @@ def _place_change(change: Unplaced, source: str, locate: Locate) -> Placed:
 
 
 def find_places(listing: Listing, placement: Placement) -> tuple[frozenset[str], frozenset[str]]:
-    """Compute the places that an agency concerns, and those of them that are states with all of their
-    followers.
-    """
+    """Compute the places that an agency concerns, and the states of which all followers are told."""
     states = frozenset(_states(listing, placement))
     places = frozenset(placement.places) | states | {EVERYWHERE}
     return places, states if placement.statewide else frozenset()

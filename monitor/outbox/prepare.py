@@ -269,7 +269,7 @@ class MessagePreparer:
         )
 
     def address(self, content: PreparedContent) -> PreparedMessage | NotRendered:
-        """Open the address and make the recipient's own words: a tenth of a millisecond, whatever is told."""
+        """Open the address and fill in the recipient's values: 0.1 ms, however long the message is."""
         first, answers = content.deliveries[0], content.answers
         assert first.sealed is not None
         try:

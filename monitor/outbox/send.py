@@ -46,7 +46,7 @@ class ChannelSender:
     """One channel's share of a drain: a supply of prepared messages, messages being sent, and their settling.
 
     All methods run in the event loop. `Leases` and `MessagePreparer` work in threads, so that a slow query or
-    a long message delays no other loop; only what takes less time than the hand-over to a thread does not.
+    a long message delays no other loop; only what is cheaper than the hand-over to a thread runs in the loop.
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""The inside of T1: loads the state in which changes are judged, and writes the judgements."""
+"""The transaction of a poll (T1 in ARCHITECTURE.md): loads the state in which changes are judged, and writes
+the judgements.
+"""
 
 from __future__ import annotations
 

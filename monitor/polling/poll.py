@@ -54,8 +54,8 @@ def poll(
 ) -> PollResult:
     """Poll a source once; ``now`` is the time of everything that this poll writes.
 
-    A publication that cannot be fetched or read is a result, and the baseline stays. Raises StoreError; its
-    BaselineMoved means that other pollers were faster every time.
+    A publication that cannot be fetched or read is a result, and the baseline stays. Raises StoreError; the
+    subclass BaselineMoved means that another poller was faster at every try.
     """
     try:
         return _poll(engine, watch, fetcher, now, parser)

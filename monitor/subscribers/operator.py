@@ -162,7 +162,7 @@ def follow_channels(
     chats: dict[str, set[str]] = {}
     languages: dict[str, str] = {}
     targets: dict[str, str] = {}
-    ends = kind_of(channel).ends_configured
+    ends = kind_of(channel).revive_command is not None
     for own in addresses:
         chat = normalise_address(channel, own.address)
         chats.setdefault(chat, set()).add(own.place)

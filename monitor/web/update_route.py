@@ -60,7 +60,7 @@ def create_router(
             return Response(status_code=403)
         body = await request.body()
         update = parse_update(body)
-        if update is None or throttle.admit(update.origin) is Admission.NO:
+        if update is None or throttle.admit(update.origin) is Admission.REJECTED:
             return Response(status_code=200)
         try:
             await asyncio.to_thread(store, update.update_id, body)

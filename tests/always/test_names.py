@@ -143,7 +143,10 @@ def test_no_private_word_is_a_name() -> None:
                 found[of_room(path)].add(name.strip("_").lower())
     allowed = {room: set(names.split()) for room, names in ALLOWED.items()}
     new = {room: sorted(names - allowed.get(room, set())) for room, names in found.items()}
-    assert {room: names for room, names in new.items() if names} == {}
+    assert {room: names for room, names in new.items() if names} == {}, (
+        "names that once meant something in this program only: use the standard term, or add the word "
+        "to ALLOWED for a room where it is the standard term"
+    )
     gone = {room: sorted(names - found[room]) for room, names in allowed.items()}
     assert {room: names for room, names in gone.items() if names} == {}, "take these out of the list"
 

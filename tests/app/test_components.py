@@ -11,6 +11,7 @@ import pytest
 
 from monitor import app, config, subscribers, web
 from monitor.app import Components
+from monitor.channels.kinds import KINDS
 from monitor.errors import KeyFileError
 from monitor.places import Gazetteer
 from tests.peers.browser import served
@@ -31,7 +32,7 @@ def test_parts_are_built_on_first_use_and_once(settings: config.Settings) -> Non
         for part in ("keys", "gazetteer", "coverage", "channels", "polled_sources"):
             assert getattr(components, part) is getattr(components, part), part
         assert (settings.data.folder / "monitor.key").exists()
-        assert set(components.channels) == {"email", "telegram", "webhook", "webpush"}
+        assert set(components.channels) == set(KINDS)
         assert set(components.polled_sources) == set(settings.watched)
         assert components.fenced() is None
 

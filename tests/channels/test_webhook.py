@@ -20,7 +20,7 @@ from monitor.channels.webhook.content import WebhookMessage, render_webhook, to_
 from monitor.channels.webhook.section import WebhookEntry, WebhookSection
 from monitor.channels.webhook.shapes import cut_text
 from monitor.channels.webhook.transport import WebhookChannel, make_id
-from monitor.config import load
+from monitor.config import find_warnings, load
 from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Meaning, PlacementReason, Told
 from monitor.errors import ConfigError, Permanent, Transient
 from monitor.messages import Sender
@@ -384,7 +384,12 @@ def test_several_entries_may_follow_one_place(tmp_path: Path) -> None:
         ('url = "https://x.example"\nshape = "matrix"\ntoken = "t"', "room"),
         ('url = "https://x.example"\nshape = "mastodon"', "token"),
         ('url = "https://x.example"\nshape = "signal"', "recipient"),
-        ('url_file = "/no/such/file"', "cannot be read"),
+        (
+            'url_file = "/no/such/file"',
+            r"^webhook\.to\.desk\.url_file: /no/such/file cannot be used: there is no ",
+        ),
+        ('urll = "https://x.example"', r"unknown key; did you mean webhook\.to\.desk\.url\?"),
+        ('url_fil = "url"', r"unknown key; did you mean webhook\.to\.desk\.url_file\?"),
     ],
 )
 def test_a_wrong_entry_is_refused_with_what_to_write(tmp_path: Path, wrong: str, reason: str) -> None:
@@ -392,6 +397,20 @@ def test_a_wrong_entry_is_refused_with_what_to_write(tmp_path: Path, wrong: str,
     path.write_text(f'[webhook.to.desk]\nplaces = ["IL"]\n{wrong}\n')
     with pytest.raises(ConfigError, match=reason):
         load(path, {})
+
+
+def test_a_relative_file_is_beside_the_configuration_and_no_secret_is_left_open(tmp_path: Path) -> None:
+    """It was looked for in the folder where the command ran; one that all can read was not named."""
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIGURATION.format(folder="secrets"))
+    path.chmod(0o644)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "url").write_text("https://desk.example/hook\n")
+    (tmp_path / "secrets" / "url").chmod(0o644)
+    assert load(path, {}).channel("webhook").to["desk"].url.get_secret_value() == "https://desk.example/hook"  # type: ignore[attr-defined]
+    written, readable = find_warnings(path, {})
+    assert "webhook.to.chat.url, webhook.to.desk.secret in " in written
+    assert "webhook.to.desk.url_file" in readable
 
 
 def test_a_sample_for_the_operator_is_the_object_that_would_be_posted() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.core.throttle import PER_MINUTE, Admission, Throttle
 
-ALLOWED, ENOUGH, NO = Admission.ALLOWED, Admission.ENOUGH, Admission.NO
+ALLOWED, REPLIED, REJECTED = Admission.ALLOWED, Admission.REJECTED_WITH_REPLY, Admission.REJECTED
 
 
 class Person:
@@ -30,27 +30,27 @@ def test_a_group_takes_as_many_as_the_api_lets_a_bot_post_there() -> None:
 @pytest.mark.parametrize("limit", [1, 2, 5])
 def test_the_first_above_the_limit_is_told_and_the_others_are_not(limit: int) -> None:
     asked = Person(limit).ask(*range(limit + 3))
-    assert asked == [*[ALLOWED] * limit, ENOUGH, NO, NO]
+    assert asked == [*[ALLOWED] * limit, REPLIED, REJECTED, REJECTED]
 
 
 def test_a_command_counts_for_less_than_a_minute() -> None:
     person = Person(2)
-    assert person.ask(0, 1, 59.9) == [ALLOWED, ALLOWED, ENOUGH]
-    assert person.ask(59.95) == [NO]
-    assert person.ask(60, 60.5, 61) == [ENOUGH, NO, ENOUGH]
-    assert Person(2).ask(0, 1, 60, 61, 119.9) == [ALLOWED, ALLOWED, ALLOWED, ALLOWED, ENOUGH]
+    assert person.ask(0, 1, 59.9) == [ALLOWED, ALLOWED, REPLIED]
+    assert person.ask(59.95) == [REJECTED]
+    assert person.ask(60, 60.5, 61) == [REPLIED, REJECTED, REPLIED]
+    assert Person(2).ask(0, 1, 60, 61, 119.9) == [ALLOWED, ALLOWED, ALLOWED, ALLOWED, REPLIED]
 
 
 def test_what_was_rejected_in_silence_does_not_count() -> None:
     person = Person(1)
-    assert person.ask(0, 10, 20, 30, 40, 50) == [ALLOWED, ENOUGH, NO, NO, NO, NO]
+    assert person.ask(0, 10, 20, 30, 40, 50) == [ALLOWED, REPLIED, REJECTED, REJECTED, REJECTED, REJECTED]
     assert person.ask(70) == [ALLOWED]
 
 
 def test_people_do_not_count_for_each_other() -> None:
     person = Person(1)
     assert person.ask(0) == person.ask(1, who="another") == [ALLOWED]
-    assert person.ask(2) == person.ask(3, who="another") == [ENOUGH]
+    assert person.ask(2) == person.ask(3, who="another") == [REPLIED]
 
 
 def test_only_those_of_the_last_minute_are_remembered() -> None:
@@ -65,7 +65,7 @@ def test_somebody_who_goes_on_is_remembered_longest() -> None:
     person = Person(2)
     person.ask(0)
     person.ask(10, who="another")
-    assert person.ask(50, 51) == [ALLOWED, ENOUGH]
+    assert person.ask(50, 51) == [ALLOWED, REPLIED]
     person.ask(70, who="a third")
-    assert person.ask(71) == [ENOUGH]
+    assert person.ask(71) == [REPLIED]
     assert set(person.throttle._times) == {"somebody", "a third"}

@@ -21,7 +21,7 @@ class WebhookKind(ChannelKind[WebhookSection]):
     name = "webhook"
     section = WebhookSection
     loggers = ("httpx", "httpcore")
-    ends_configured = True
+    revive_command = "monitor webhooks revive"
     lane_problem = "webhooks answer with an error and are tried again later"
 
     def normalise(self, address: str) -> str:

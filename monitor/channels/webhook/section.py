@@ -6,8 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -17,7 +16,6 @@ from monitor.settings_types import ChannelSection, Section, host_of, is_loopback
 
 Shape = Literal["standard", "discord", "slack", "teams", "ntfy", "matrix", "mastodon", "signal"]
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-_SECRETS = ("url", "secret", "next_secret", "token")
 _NEEDS_TOKEN = ("matrix", "mastodon")
 
 
@@ -39,22 +37,6 @@ class WebhookEntry(Section):
     room: str | None = None
     sender: str | None = None
     recipient: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_files(cls, value: object) -> object:
-        """Replace ``url_file`` and the like by the first line of the file."""
-        if not isinstance(value, Mapping):
-            return value
-        table = dict(value)
-        for key in _SECRETS:
-            if (path := table.pop(f"{key}_file", None)) is None:
-                continue
-            try:
-                table[key] = Path(str(path)).read_text("utf-8").strip().splitlines()[0]
-            except (OSError, UnicodeDecodeError, IndexError):
-                raise ValueError(f"{key}_file: {path} cannot be read or is empty") from None
-        return table
 
     @field_validator("url")
     @classmethod
@@ -101,6 +83,8 @@ class WebhookEntry(Section):
 
 class WebhookSection(ChannelSection):
     """``[webhook]``"""
+
+    secrets: ClassVar[tuple[str, ...]] = ("to.*.url", "to.*.secret", "to.*.next_secret", "to.*.token")
 
     allow_private: bool = False
     to: dict[str, WebhookEntry] = Field(default_factory=dict)

@@ -140,8 +140,8 @@ def _stale(differences: int, last_seen: datetime | None) -> str | None:
     """Detect an old file that was uploaded again, or a server that lags behind the others: from outside it
     looks like a publisher who reverts a change, whatever its age and however little differs.
 
-    One poll that read a copy of 12 hours before announced a false "listed again", and a rename back and
-    forth.
+    One poll that read a 12-hour-old copy announced a false "listed again", and a rename that the next poll
+    reversed.
     """
     if last_seen is None or not differences:
         return None

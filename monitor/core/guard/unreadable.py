@@ -100,8 +100,8 @@ def _rows_astray(
     nowhere: Mapping[str, Change],
     broken: Iterable[Listing],
 ) -> dict[Identity, str]:
-    """Find doubts where one of several rows of an agency has lost its state: it is not a new agency, and the
-    other rows do not have all values of the old one.
+    """Find the reason to hold each change that exists only because one of an agency's rows lost its state:
+    that row is no new agency, and the remaining rows lack some of the old values.
     """
     astray = nowhere.keys() | {normalise(row.name) for row in broken if not row.state}
     if not astray:
