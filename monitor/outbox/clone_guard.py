@@ -54,13 +54,10 @@ class SendCount:
 def check(engine: Engine, folder: Path) -> FenceState:
     """Check that this database is the one that sent from this data folder, and not older than it was then."""
     try:
-        # read before the database, which another sender increments first: otherwise its progress would look
-        # like a restore
-        noted = _read(folder / NAME)
-        with reading(engine) as conn:
-            identity, sends = meta.load_identity(conn), send_mark.read(conn)
-        if noted is None:  # a first start binds in the other order
-            noted = _read(folder / NAME)
+        noted, identity, sends = _load_counts(engine, folder)
+        if noted is None and identity is not None:
+            # the first start of another sender may have bound them in between, the file first
+            noted, identity, sends = _load_counts(engine, folder)
     except (OSError, ValueError, KeyError, TypeError):
         return FenceState(f"{folder / NAME} cannot be read; {_REMEDY}")
     if identity is None and sends == 0 and (noted is None or noted.sends == 0):
@@ -81,6 +78,16 @@ def check(engine: Engine, folder: Path) -> FenceState:
             f"this database is older than its last sends: it looks restored from a backup; {_REMEDY}"
         )
     return FenceState()
+
+
+def _load_counts(engine: Engine, folder: Path) -> tuple[SendCount | None, str | None, int]:
+    """Read the folder's file, then the database's identity and count of sends.
+
+    In this order: another sender increments the database first, and its progress would look like a restore.
+    """
+    noted = _read(folder / NAME)
+    with reading(engine) as conn:
+        return noted, meta.load_identity(conn), send_mark.read(conn)
 
 
 def bind_folder(engine: Engine, folder: Path) -> None:

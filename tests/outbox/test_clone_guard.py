@@ -14,6 +14,7 @@ from monitor.errors import StoreError
 from monitor.outbox import clone_guard
 from monitor.outbox.clone_guard import INSTANCE, NAME, CloneGuard, bind_folder, check
 from monitor.storage import meta, schema
+from monitor.storage.deliveries import send_mark
 from monitor.storage.engine import reading, transaction
 from tests.outbox.world import World
 
@@ -116,6 +117,28 @@ def test_a_first_start_beside_another_one_is_no_copy(world: World, tmp_path: Pat
 
     sa.event.listen(world.engine, "before_cursor_execute", name_the_folder)
     assert check(world.engine, world.folder).reason is None
+
+
+def test_a_first_start_beside_one_that_sends_already_is_no_restore(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two workers start at once: the other one binds the folder and claims while this one reads."""
+    bind_folder(world.engine, world.folder)
+    name_of_database = noted(world.folder)["identity"]
+    note(world.folder, None)
+    read, reads = clone_guard._read, 0
+
+    def read_beside_the_other(path: Path) -> clone_guard.SendCount | None:
+        nonlocal reads
+        reads += 1
+        if reads == 2:
+            with transaction(world.engine) as conn:
+                note(world.folder, (name_of_database, send_mark.advance(conn, 1), OURS))
+        return read(path)
+
+    monkeypatch.setattr(clone_guard, "_read", read_beside_the_other)
+    assert check(world.engine, world.folder).reason is None
+    assert reads == 2
 
 
 @pytest.mark.parametrize(
