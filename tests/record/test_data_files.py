@@ -155,12 +155,22 @@ def test_the_dump_has_everything_and_nobody(
         assert all(secret not in member for name, member in members.items() if name != "verify.py"), secret
 
 
+def _measure_encoding(engine: Engine, files: DataFiles) -> tuple[int, int]:
+    """Encode all versions; returns the peak of memory and the size of the file, both in bytes."""
+    with reading(engine) as conn:
+        tracemalloc.start()
+        size = sum(len(piece) for piece in files._encode(conn, SOURCE, "versions.csv", None))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return peak, size
+
+
 def test_the_whole_history_is_streamed(sqlite_engine: Engine, tmp_path: Path) -> None:
     """Ten times the rows take the same memory."""
     peaks = []
     files = open_files(sqlite_engine, tmp_path)
     number = 0
-    for rows in (1000, 10_000):
+    for rows in (500, 5000):
         with transaction(sqlite_engine) as conn:
             if number == 0:
                 baseline.advance(conn, baseline.BaselineInfo(SOURCE), number=1)
@@ -172,12 +182,10 @@ def test_the_whole_history_is_streamed(sqlite_engine: Engine, tmp_path: Path) ->
             ]
             number += 1
             baseline.open_(conn, SOURCE, versions, number, START)
-        with reading(sqlite_engine) as conn:
-            tracemalloc.start()
-            size = sum(len(piece) for piece in files._encode(conn, SOURCE, "versions.csv", None))
-            peaks.append(tracemalloc.get_traced_memory()[1])
-            tracemalloc.stop()
-    assert size > 500_000
+        # twice: a server of an earlier test may allocate at the same time in another thread
+        measured = [_measure_encoding(sqlite_engine, files) for _ in range(2)]
+        peaks.append(min(peak for peak, _ in measured))
+    assert measured[0][1] > 250_000
     assert peaks[1] < 1.5 * peaks[0] + 200_000
 
 
