@@ -11,7 +11,7 @@ import click
 
 from monitor.cli import Session, command, emit
 from monitor.counting import format_count
-from monitor.errors import StoreError, UsageError
+from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -83,7 +83,7 @@ def backup(session: Session, to: Path | None, keys: Path | None, keep: int | Non
 
 
 @command(creates_database=True, short_help="Replace the database by a backup.")
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", type=_FOLDER)
 @click.option("--replace", is_flag=True, help="The database holds something: back it up, then replace it.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
@@ -99,9 +99,11 @@ def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
     from monitor.storage import heartbeats, transfer
     from monitor.storage.engine import reading, where
 
-    manifest = backups.read_manifest(folder)
     settings = session.settings
     data = settings.data.folder
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}: {_describe_backups(data / 'backups')}")
+    manifest = backups.read_manifest(folder)
     backups.refuse_another_key(manifest, data)
     made_at = manifest.made_at.isoformat(timespec="minutes")
     found = f"{folder}: {manifest.rows:,} rows, made at {made_at} by version {manifest.version}"
@@ -176,9 +178,19 @@ def move(session: Session, url: str, yes: bool) -> None:
     click.echo("next: write the new URL into [database] url, then run `monitor resume` and start the service")
 
 
+def _describe_backups(folder: Path) -> str:
+    """Say which backup in the usual folder is the newest, or where to look if there is none."""
+    from monitor.ops import backup as backups
+
+    found = backups.list_backups(folder)
+    if found:
+        return f"the newest of {format_count(len(found), 'backup')} in {folder} is {found[-1].name}"
+    return f"there is no backup in {folder}; name the folder that `monitor backup` printed"
+
+
 def _refuse_target(source: Engine, target: Engine) -> None:
-    """Refuse the target of a move that is the database in use (UsageError) or not empty (StoreError), before
-    it is migrated and before a person is asked.
+    """Refuse the target of a move that is the database in use or not empty (UsageError), before it is
+    migrated and before a person is asked.
     """
     from monitor.storage import transfer
     from monitor.storage.engine import reading, sqlite_file, where
@@ -192,7 +204,7 @@ def _refuse_target(source: Engine, target: Engine) -> None:
         raise UsageError(f"{where(target.url)} is the one in use: name another, empty one")
     with reading(target) as conn:
         if not transfer.is_unused(conn):
-            raise StoreError(f"{where(target.url)} is not empty: name an empty one")
+            raise UsageError(f"{where(target.url)} is not empty: name an empty one")
 
 
 def _show_steps(bars: ExitStack, quiet: bool) -> Steps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,11 @@ from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
 from monitor.cli.output import iso, when
 from monitor.counting import format_count
+from monitor.errors import UsageError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from monitor.keys import KeyFile
     from monitor.ops.outbox_view import DeliveryView
     from monitor.storage.deliveries.dead_letters import DeadLetter
@@ -59,6 +62,7 @@ def failed_retry(session: Session, ids: tuple[int, ...], everything: bool) -> No
     if bool(ids) == everything:
         raise click.UsageError("give the IDs of failed messages, or --all")
     engine = session.database()
+    _refuse_unknown(engine, ids)
     with transaction(engine) as conn:
         queued = dead_letters.requeue(conn, app.now(), None if everything else ids)
     click.echo(f"{len(queued)} queued again")
@@ -134,7 +138,7 @@ def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) ->
 
     Without an ANSWER it lists the answers with which servers have refused messages in the last 60 days. With
     one, the wave no longer counts against its recipients, and messages that were refused or came back are due
-    again. Exit 1 for an answer that no recipient's server gave.
+    again. Nothing is reversed if one of several answers is unknown.
 
     JSON keys of the list: channel, answer, error, people, lanes (mail domains), open, confirmed, taken_back,
     returned, since, until; of a wave that was undone: channel, answer, people, queued.
@@ -153,10 +157,10 @@ def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) ->
         _show_waves(waves, as_json)
     for answer in answers:
         if answer not in known:
-            click.echo(
-                f"{answer}: nobody was refused so; `monitor outbox restore` lists the answers", err=True
+            raise UsageError(
+                f"nobody was refused with {answer!r}: `monitor outbox restore` lists the answers"
             )
-            continue
+    for answer in answers:
         with transaction(engine) as conn:
             people, queued = refusals.restore(conn, known[answer], answer, now)
         if as_json:
@@ -166,8 +170,6 @@ def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) ->
                 f"{answer}: nothing counts against {format_count(people, 'person', 'people')}, "
                 f"{format_count(queued, 'message is', 'messages are')} due again"
             )
-    if set(answers) - known.keys():
-        raise click.exceptions.Exit(1)
 
 
 @subcommand(outbox, name="show", short_help="Show messages: their content, and what they are waiting for.")
@@ -175,7 +177,7 @@ def outbox_restore(session: Session, answers: tuple[str, ...], as_json: bool) ->
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def outbox_show(session: Session, ids: tuple[int, ...], as_json: bool) -> None:
     """Show messages by ID, in any state: what each is about, how often it was tried, what the server
-    answered, and what it is waiting for. Exit 1 for an unknown ID.
+    answered, and what it is waiting for.
 
     JSON keys: id, kind, about, source, changes (ids), state (due, sent, failed, dropped), channel, address
     (masked), subscriber, created_at, due_at, attempts, error, ambiguous (an attempt may have arrived),
@@ -185,6 +187,7 @@ def outbox_show(session: Session, ids: tuple[int, ...], as_json: bool) -> None:
     from monitor.ops.outbox_view import view_deliveries
 
     components = session.components
+    _refuse_unknown(components.engine, ids)
     found = view_deliveries(
         components.engine,
         components.keys,
@@ -198,7 +201,6 @@ def outbox_show(session: Session, ids: tuple[int, ...], as_json: bool) -> None:
             emit(_view_json(view))
         else:
             click.echo(_view_text(view))
-    _report_missing(ids, {view.details.id for view in found}, "there is no such message")
 
 
 @subcommand(outbox, name="retry", short_help="Try messages again now.")
@@ -218,7 +220,9 @@ def outbox_retry(session: Session, ids: tuple[int, ...], everything: bool, as_js
 
     if bool(ids) == everything:
         raise click.UsageError("give the IDs of messages, or --all")
-    with transaction(session.database()) as conn:
+    engine = session.database()
+    _refuse_unknown(engine, ids)
+    with transaction(engine) as conn:
         due = operator_rows.retry(conn, app.now(), None if everything else ids)
     if as_json:
         emit({"due": list(due)})
@@ -242,6 +246,7 @@ def outbox_drop(session: Session, ids: tuple[int, ...], yes: bool, as_json: bool
     from monitor.storage.engine import reading, transaction
 
     engine, keys = session.database(), session.components.keys
+    _refuse_unknown(engine, ids)
     with reading(engine) as conn:
         details = operator_rows.load_details(conn, ids)
     chosen = [each for each in details if each.state in {queue.DUE, queue.FAILED}]
@@ -258,6 +263,20 @@ def outbox_drop(session: Session, ids: tuple[int, ...], yes: bool, as_json: bool
     else:
         click.echo(f"{len(dropped)} dropped")
     _report_missing(ids, set(dropped), "neither due nor failed")
+
+
+def _refuse_unknown(engine: Engine, ids: Collection[int]) -> None:
+    """Refuse IDs that no message has (UsageError), before anything is shown or changed."""
+    from monitor.storage.deliveries import operator_rows
+    from monitor.storage.engine import reading
+
+    with reading(engine) as conn:
+        unknown = operator_rows.find_unknown(conn, ids)
+    if unknown:
+        named = ", ".join(map(str, unknown))
+        raise UsageError(
+            f"there is no message {named}: `monitor outbox` and `monitor outbox --due` list them"
+        )
 
 
 def _report_missing(ids: Iterable[int], found: set[int], why: str) -> None:

@@ -211,9 +211,10 @@ def rotate_record(session: Session, lost: bool, yes: bool) -> None:
     what that head covers.
     """
     from monitor.record.log_key import exchange_log_key
-    from monitor.record.signing import replace_lost_key
+    from monitor.record.signing import check_replaceable, replace_lost_key
 
     components, folder = session.components, session.settings.data.folder
+    check_replaceable(components.engine, folder, lost=lost)
     if not yes:
         click.confirm("Replace the key of the record now?", default=False, abort=True)
     if lost:

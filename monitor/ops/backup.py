@@ -133,11 +133,16 @@ def copy_keys(data: Path, to: Path) -> list[Path]:
     return copies
 
 
+def list_backups(folder: Path) -> list[Path]:
+    """List the backups below a folder, oldest first; empty if there is no such folder."""
+    return sorted(each for each in folder.glob(f"{_PREFIX}*") if (each / MANIFEST).is_file())
+
+
 def delete_old_backups(to: Path, keep: int) -> list[Path]:
     """Delete all but the newest ``keep`` backups below ``to``; returns the deleted ones. Old backups contain
     people who have left.
     """
-    old = sorted(folder for folder in to.glob(f"{_PREFIX}*") if (folder / MANIFEST).is_file())[:-keep]
+    old = list_backups(to)[:-keep]
     for folder in old:
         shutil.rmtree(folder)
     return old

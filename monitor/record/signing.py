@@ -92,6 +92,22 @@ def find_log_key_problem(engine: Engine, folder: Path) -> str | None:
     return None
 
 
+def check_replaceable(engine: Engine, folder: Path, *, lost: bool) -> None:
+    """Check that the key can be replaced as intended, without changing anything: with its signature, or
+    ``lost``. Raises UsageError if it is not lost or nothing was recorded yet, KeyFileError if it is lost and
+    that was not said.
+    """
+    with reading(engine) as conn:
+        known = log_rows.load_head(conn).key
+    if known is None:
+        raise UsageError("there is no key to replace: the first poll makes it, with the record")
+    problem = find_log_key_problem(engine, folder)
+    if lost and problem is None:
+        raise UsageError("the key that signs this record is not lost: replace it without --lost")
+    if not lost and problem is not None:
+        raise KeyFileError(problem)
+
+
 def replace_lost_key(engine: Engine, folder: Path, now: datetime) -> LogKey:
     """Continue the record with a new key after the loss of the old one. The log records that the new key is
     not endorsed. Raises UsageError if the key is not lost, KeyFileError.
@@ -99,8 +115,7 @@ def replace_lost_key(engine: Engine, folder: Path, now: datetime) -> LogKey:
     Readers who kept an earlier head cannot verify by the signature that it is the same record, only by the
     head itself: the log still begins with the entries that it covers.
     """
-    if find_log_key_problem(engine, folder) is None:
-        raise UsageError("the key that signs this record is not lost: replace it without --lost")
+    check_replaceable(engine, folder, lost=True)
     with reading(engine) as conn:
         known = Verifier.parse(log_rows.load_head(conn).key or "")
     _report_fork(engine, [known], folder, now)

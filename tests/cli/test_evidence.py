@@ -300,17 +300,28 @@ def test_the_key_of_the_record_is_replaced_and_the_record_says_so(
     assert run("verify", str(tmp_path / "old.zip"), "--key", new).exit_code == 1
 
 
+def test_a_key_of_the_record_that_was_never_made_is_not_replaced(tmp_path: Path) -> None:
+    options = ["--config", str(tmp_path / "config.toml")]
+    assert CliRunner().invoke(root, ["init", *options]).exit_code == 0
+    for lost in ([], ["--lost"]):
+        refused = CliRunner().invoke(root, ["key", "rotate-record", *lost, *options])
+        assert (refused.exit_code, refused.stdout) == (2, ""), lost
+        assert "there is no key to replace" in refused.stderr
+
+
 def test_a_record_whose_key_is_lost_goes_on_and_says_so(
     run: Run, publication: Publication, tmp_path: Path
 ) -> None:
     number = changes(run)["added"]
     assert run("evidence", str(number), "--output", str(tmp_path / "old.zip")).exit_code == 0
-    assert (refused := run("key", "rotate-record", "--lost", "--yes")).exit_code == 2, refused.output
+    refused = run("key", "rotate-record", "--lost")
+    assert (refused.exit_code, "Replace the key" in refused.output) == (2, False), "it looks before it asks"
     (log_key,) = tmp_path.rglob("log.key")
     old = log_key.read_text()
     log_key.write_text("damaged")
     log_key.chmod(0o600)
-    assert run("key", "rotate-record", "--yes").exit_code == 1
+    refused = run("key", "rotate-record")
+    assert (refused.exit_code, "Replace the key" in refused.output) == (1, False)
     replaced = run("key", "rotate-record", "--lost", "--yes")
     assert replaced.exit_code == 0, replaced.output
     new = replaced.output.split()[-1]

@@ -200,7 +200,8 @@ def test_failed_lists_dead_letters_masked_and_queues_them_again(installed: Insta
     assert (letter["address"], letter["attempts"], letter["source"]) == ("a…@e….org", 4, "ring")
     assert installed.monitor("failed", "retry").exit_code == 2
     assert installed.monitor("failed", "retry", "1", "--all").exit_code == 2
-    assert installed.monitor("failed", "retry", "77").exit_code == 1
+    assert installed.monitor("failed", "retry", "1", "77").exit_code == 2
+    assert installed.world.states() == ["failed"], "nothing is queued if one of them does not exist"
     assert "1 queued again" in installed.monitor("failed", "retry", "1").output
     assert "no message has failed" in installed.monitor("failed", "list").output
     assert deliver(installed)["sent"] == 1
@@ -307,7 +308,9 @@ def test_a_wave_of_refusals_is_listed_and_undone(installed: Installation) -> Non
     assert (found["id"], found["state"], found["address"]) == (1, "failed", "a…@a….example")
     (line,) = installed.monitor("outbox", "restore", "--json").stdout.splitlines()
     assert json.loads(line) | {"answer": "RCPT 550 5.2.1", "people": 1, "confirmed": 1} == json.loads(line)
-    assert installed.monitor("outbox", "restore", "another").exit_code == 1
+    unknown = installed.monitor("outbox", "restore", "RCPT 550 5.2.1", "another")
+    assert (unknown.exit_code, "nobody was refused with 'another'" in unknown.stderr) == (2, True)
+    assert world.states() == ["failed"], "nothing is undone if one of them is unknown"
     undone = installed.monitor("outbox", "restore", *["RCPT", "550", "5.2.1"])  # typed without quotes
     assert "nothing counts against 1 person, 1 message is due again" in undone.stdout
     assert world.states() == ["due"]
@@ -347,9 +350,13 @@ def test_a_message_is_shown_with_what_it_tells_and_waits_for(installed: Installa
 
 
 def test_a_message_that_is_not_there_is_named(installed: Installation) -> None:
-    result = installed.monitor("outbox", "show", "1", "77")
-    assert result.exit_code == 1
-    assert "77: there is no such message" in result.stderr
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "IN", "--source", "ring")
+    installed.publish()
+    for command in (["show", "1", "77"], ["retry", "1", "77"], ["drop", "--yes", "1", "77"]):
+        result = installed.monitor("outbox", *command)
+        assert (result.exit_code, result.stdout) == (2, ""), command
+        assert "there is no message 77: `monitor outbox`" in result.stderr
+    assert installed.world.states() == ["due"], "nothing is dropped if one of them does not exist"
     assert installed.monitor("outbox", "show").exit_code == 2
 
 

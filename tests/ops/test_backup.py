@@ -238,7 +238,7 @@ def test_a_move_takes_every_row_and_sends_nothing_before_resume(
     assert clone_guard.check(engine, data).reason is not None, "from then on the old one is silent"
     moved.dispose()
     refused = run("move", "--to", empty_url, "--yes", *options)
-    assert (refused.exit_code, "not empty" in refused.output) == (1, True)
+    assert (refused.exit_code, "not empty" in refused.output) == (2, True)
 
 
 def test_a_move_that_cannot_be_is_refused_before_it_asks_or_changes_the_target(
@@ -255,7 +255,7 @@ def test_a_move_that_cannot_be_is_refused_before_it_asks_or_changes_the_target(
         conn.execute("INSERT INTO subscriber VALUES (1)")
         conn.commit()
     used = run("move", "--to", f"sqlite:///{older}", *options)
-    assert (used.exit_code, "is not empty: name an empty one" in used.output) == (1, True)
+    assert (used.exit_code, "is not empty: name an empty one" in used.output) == (2, True)
     assert "[y/N]" not in used.output
     with closing(sqlite3.connect(older)) as conn:
         assert conn.execute("SELECT name FROM sqlite_master").fetchall() == [("subscriber",)]
@@ -363,5 +363,25 @@ def test_a_folder_that_cannot_be_written_or_read_is_said_in_one_line(
     damaged = run("restore", str(folder), *options)
     assert (damaged.exit_code, damaged.output.endswith("manifest.json is damaged: use another backup\n")) == (
         1,
+        True,
+    )
+
+
+def test_a_restore_of_a_missing_folder_says_where_backups_are(tmp_path: Path) -> None:
+    options = config(tmp_path, f"sqlite:///{tmp_path / 'one.db'}")
+    assert run("init", *options).exit_code == 0
+    none = run("restore", str(tmp_path / "gone"), *options)
+    assert (
+        none.exit_code,
+        f"there is no folder {tmp_path / 'gone'}: there is no backup in" in none.output,
+    ) == (
+        2,
+        True,
+    )
+    assert run("backup", *options).exit_code == 0
+    (made,) = (tmp_path / "data" / "backups").iterdir()
+    one = run("restore", str(tmp_path / "gone"), *options)
+    assert (one.exit_code, f"the newest of 1 backup in {made.parent} is {made.name}" in one.output) == (
+        2,
         True,
     )

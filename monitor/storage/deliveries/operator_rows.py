@@ -82,6 +82,12 @@ def load_details(conn: Connection, ids: Collection[int]) -> tuple[DeliveryDetail
     return tuple(DeliveryDetails(**row) for row in rows.mappings())
 
 
+def find_unknown(conn: Connection, ids: Collection[int]) -> tuple[int, ...]:
+    """Find the ids, ascending, that no row of the outbox has."""
+    known = set(conn.scalars(sa.select(DeliveryRow.c.id).where(DeliveryRow.c.id.in_(ids))))
+    return tuple(sorted(set(ids) - known))
+
+
 def load_changes(conn: Connection, details: DeliveryDetails) -> tuple[int, ...]:
     """Read the ids of all changes in the changesets of a message."""
     changesets: Any = sa.select(DigestChangesetRow.c.changeset_id).where(
