@@ -156,7 +156,8 @@ def changes(
 
     JSON keys: id, source, kind ("added", "removed", "changed"), before, after (listings as `monitor listings`
     prints them, or null), fields, not_before, not_after, published_at, was_held, reason, changeset, how,
-    confidence, placement.
+    confidence, placement, retracted_at and retraction (the reason by language; null unless the operator
+    retracted the change).
     """
     from monitor.cli.output import SIGNS, format_change, iso, parse_time, when
     from monitor.messages.placements import describe_placement
@@ -199,6 +200,8 @@ def changes(
                     "how": row.how,
                     "confidence": row.confidence,
                     "placement": describe_placement(row.placement, "en") or None,
+                    "retracted_at": None if row.retraction is None else iso(row.retraction.at),
+                    "retraction": None if row.retraction is None else dict(row.retraction.texts),
                 }
             )
     elif found:
@@ -209,7 +212,7 @@ def changes(
                     row.id,
                     row.source,
                     SIGNS[row.change.kind],
-                    format_change(row.change),
+                    format_change(row.change) + (", retracted" if row.retraction is not None else ""),
                     when(row.not_before, timezone),
                     when(row.first_seen_at, timezone),
                     when(row.ended_at, timezone),

@@ -51,6 +51,8 @@ def test_it_shows_asks_and_does_it_once(told: tuple[Path, World]) -> None:
     assert dry.exit_code == 0, dry.output
     assert "Hammond Police Department (IN) added to Cameras" in dry.output
     assert "email" in dry.output
+    assert "retracted" not in monitor(config, "changes").output
+    assert json.loads(monitor(config, "changes", "--json").output)["retracted_at"] is None
     assert "telegram" in dry.output
     declined = monitor(config, *arguments, typed="n\n")
     assert declined.exit_code == 1
@@ -63,6 +65,10 @@ def test_it_shows_asks_and_does_it_once(told: tuple[Path, World]) -> None:
     assert done.exit_code == 0, done.output
     assert "3 messages are due" in done.output
     assert owed(world) == 3
+    assert "Hammond Police Department (IN), retracted" in monitor(config, "changes").output
+    listed = json.loads(monitor(config, "changes", "--json").output)
+    assert listed["retracted_at"] is not None
+    assert listed["retraction"] == {"en": "Our error.", "es": "Un error nuestro."}
     again = monitor(config, *arguments, "--yes")
     assert again.exit_code == 0
     assert again.output.startswith("nothing to do: change 1 was retracted on ")
