@@ -202,7 +202,7 @@ def test_changes_carry_the_interval_in_which_they_happened(run: Run, publication
     assert list(found[0]) == [
         "id", "source", "kind", "before", "after", "fields", "not_before", "not_after", "published_at",
         "was_held", "reason",
-        "changeset", "how", "confidence", "placement",
+        "changeset", "how", "confidence", "placement", "retracted_at", "retraction",
     ]  # fmt: skip
     assert [change["kind"] for change in found] == ["added", "removed"]
     assert found[0]["before"] is None
