@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from ipaddress import ip_address
@@ -46,22 +46,13 @@ REVIEW_AFTER = timedelta(days=365)
 """The meaning of a listing changes over the years: older texts need the operator's review."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of testing one part."""
-
-    what: str
-    ok: bool
-    message: str
-
-
 def run_checks(
     settings: Settings,
     to: str | None,
     path: Path | None = None,
     *,
     on_answer: Callable[[Fetched], object] = lambda answer: None,
-) -> Iterator[Finding]:
+) -> Iterator[Diagnosis]:
     """Test every part in order and yield each finding at once; a part that fails does not stop the others.
 
     ``to`` is an address or chat for a sample alert. ``path`` is the configuration file, None for
@@ -110,8 +101,7 @@ def run_doctor(
         date = next((value for header, value in answer.headers if header.lower() == "date"), "")
         answers.append((date, app.now()))
 
-    for check in run_checks(settings, None, path, on_answer=note_time):
-        yield Diagnosis(check.what, check.ok, check.message)
+    yield from run_checks(settings, None, path, on_answer=note_time)
     yield diagnose_clock(answers)
 
 
@@ -124,28 +114,28 @@ def _split_nameserver(text: str) -> tuple[str, int]:
         raise UsageError(f"{text} is no address of a name server: write one such as 9.9.9.9") from None
 
 
-def _check_file(path: Path | None) -> Iterator[Finding]:
+def _check_file(path: Path | None) -> Iterator[Diagnosis]:
     for warning in find_warnings(path):
-        yield Finding("configuration", True, f"warning: {warning}")
+        yield Diagnosis("configuration", True, f"warning: {warning}")
 
 
-def _check_database(settings: Settings) -> Iterator[Finding]:
+def _check_database(settings: Settings) -> Iterator[Diagnosis]:
     try:
         missing = app.describe_missing_database(settings)
         if missing:
-            yield Finding("database", True, f"warning: {missing}")
+            yield Diagnosis("database", True, f"warning: {missing}")
             return
         with Components.open_existing(settings) as components:
             url = components.engine.url.render_as_string(hide_password=True)
             problem = find_key_problem(components.engine, settings.data.folder)
             has_key = (settings.data.folder / NAME).exists()
         fine = f"{url}, with its key" if has_key else f"{url}; the first start makes its key"
-        yield Finding("database", problem is None, problem or fine)
+        yield Diagnosis("database", problem is None, problem or fine)
     except MonitorError as error:
-        yield Finding("database", False, str(error))
+        yield Diagnosis("database", False, str(error))
 
 
-def _check_site(settings: Settings) -> Iterator[Finding]:
+def _check_site(settings: Settings) -> Iterator[Diagnosis]:
     """Warn about a proxy that is probably on another machine and is not trusted."""
     host, _ = settings.site.listen_at
     address = settings.site.public_url or ""
@@ -154,7 +144,7 @@ def _check_site(settings: Settings) -> Iterator[Finding]:
         and host not in {"localhost", "127.0.0.1", "::1"}
         and settings.site.trusted_proxies == LOOPBACK
     ):
-        yield Finding(
+        yield Diagnosis(
             "site",
             True,
             f"warning: it listens on {host}; name a proxy on another machine in [site] trusted_proxies,"
@@ -162,7 +152,7 @@ def _check_site(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -> Iterator[Finding]:
+def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -> Iterator[Diagnosis]:
     # a person waits for the answer, and can ask again
     with app.open_fetcher(settings, attempts=1) as fetcher, app.open_parser(settings) as parser:
         for name in settings.watched:
@@ -175,14 +165,14 @@ def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -
                 assert isinstance(fetched, Fetched)
                 publication = parser.parse(fetched.body, source.options)
             except MonitorError as error:
-                yield Finding(name, False, str(error))
+                yield Diagnosis(name, False, str(error))
                 continue
             found = format_count(len(publication.listings), "listing")
             if publication.problems:
                 found += (
                     f", {format_count(len(publication.problems), 'problem')}: {_name_problems(publication)}"
                 )
-            yield Finding(name, True, found)
+            yield Diagnosis(name, True, found)
 
 
 def _name_problems(publication: Publication) -> str:
@@ -194,29 +184,29 @@ def _name_problems(publication: Publication) -> str:
     return f"{said}; the first, in {where}: {first.message}; monitor parse shows all"
 
 
-def _check_meanings(settings: Settings) -> Iterator[Finding]:
+def _check_meanings(settings: Settings) -> Iterator[Diagnosis]:
     """Warn about texts that are missing or were not reviewed for a year."""
     today = app.now().date()
     for name, source in settings.watched_infos.items():
         current = source.meaning(today)
         if current is None:
-            yield Finding(
+            yield Diagnosis(
                 name,
                 True,
                 f"warning: no text says what being on this list means; write [[sources.{name}.meaning]]",
             )
         elif current.reviewed is None or today - current.reviewed > REVIEW_AFTER:
-            yield Finding(
+            yield Diagnosis(
                 name,
                 True,
                 "warning: the text of its meaning was not reviewed for a year; check it and set reviewed",
             )
 
 
-async def _check_channels(settings: Settings) -> list[Finding]:
+async def _check_channels(settings: Settings) -> list[Diagnosis]:
     if settings.mailbox.folder:
         return [
-            Finding("mailbox", True, f"every message is written to {settings.mailbox.folder}, none is sent")
+            Diagnosis("mailbox", True, f"every message is written to {settings.mailbox.folder}, none is sent")
         ]
     channels = app.open_channels(settings)
     found = []
@@ -224,18 +214,18 @@ async def _check_channels(settings: Settings) -> list[Finding]:
         section = settings.channel(name)
         if name not in channels:
             absence = kind.absence(section)
-            found += [Finding(name, *absence)] if absence else []
+            found += [Diagnosis(name, *absence)] if absence else []
             continue
         async with channels[name] as channel:
             found.append(await _check_part(name, partial(kind.check, section, channel)))
     return found
 
 
-async def _check_part(what: str, test: Callable[[], Awaitable[str]]) -> Finding:
+async def _check_part(what: str, test: Callable[[], Awaitable[str]]) -> Diagnosis:
     try:
-        return Finding(what, True, await test())
+        return Diagnosis(what, True, await test())
     except MonitorError as error:
-        return Finding(what, False, str(error))
+        return Diagnosis(what, False, str(error))
 
 
 def _sample_channel(settings: Settings, to: str) -> str:

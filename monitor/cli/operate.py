@@ -18,7 +18,6 @@ from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from monitor.app import Components
-    from monitor.cli.check import Finding
     from monitor.ops.doctor import Diagnosis
 
 
@@ -167,7 +166,7 @@ def doctor(
     sys.exit(0 if _print_findings(findings, "findings" if as_json else None) else 1)
 
 
-def _print_findings(findings: Iterable[Finding | Diagnosis], json_key: str | None) -> bool:
+def _print_findings(findings: Iterable[Diagnosis], json_key: str | None) -> bool:
     """Print each finding as soon as it is there, or all as one JSON object under ``json_key``. Returns
     whether nothing is wrong.
     """
