@@ -115,30 +115,29 @@ def read_secret_files(merged: Mapping[str, Any], problems: list[str], base: Path
     hold a secret. A relative path starts at ``base``, the folder of the configuration file.
     """
     result = copy.deepcopy(dict(merged))
-    for *path, key in secret_paths():
-        for names, table in list(_find_tables(result, path)):
-            if f"{key}_file" not in table:
-                continue
-            file = base / str(table.pop(f"{key}_file"))
-            try:
-                table[key] = file.read_text("utf-8").splitlines()[0].strip()
-            except (OSError, UnicodeDecodeError, IndexError) as error:
-                problems.append(f"{'.'.join(names)}.{key}_file: {file} cannot be used: {_explain(error)}")
-                # so that keys that depend on it are not reported too
-                if len(names) > 1:
-                    _find_table(result, names[:-1]).pop(names[-1])
-                elif (*names, key) not in _URLS:
-                    table[key] = "secret-not-readable"
+    for (*names, key), table in list(_find_secrets(result)):
+        if f"{key}_file" not in table:
+            continue
+        file = base / str(table.pop(f"{key}_file"))
+        try:
+            table[key] = file.read_text("utf-8").splitlines()[0].strip()
+        except (OSError, UnicodeDecodeError, IndexError) as error:
+            problems.append(f"{'.'.join(names)}.{key}_file: {file} cannot be used: {_explain(error)}")
+            # so that keys that depend on it are not reported too
+            if len(names) > 1:
+                _, entries = next(_find_tables(result, names[:-1]))
+                entries.pop(names[-1], None)
+            elif (*names, key) not in _URLS:
+                table[key] = "secret-not-readable"
     return result
 
 
 def find_readable_secrets(merged: Mapping[str, Any], base: Path) -> list[tuple[str, Path]]:
     """Find the secrets whose files every user of this machine may read: key and file."""
     files = (
-        (f"{'.'.join(names)}.{key}_file", base / str(name))
-        for *path, key in secret_paths()
-        for names, table in _find_tables(merged, path)
-        if (name := table.get(f"{key}_file"))
+        (f"{'.'.join(path)}_file", base / str(name))
+        for path, table in _find_secrets(merged)
+        if (name := table.get(f"{path[-1]}_file"))
     )
     return [(key, path) for key, path in files if path.is_file() and path.stat().st_mode & 0o007]
 
@@ -148,13 +147,19 @@ def find_written_secrets(given: Mapping[str, Any]) -> list[str]:
     keys.
     """
     return [
-        ".".join((*names, key))
-        for *path, key in secret_paths()
-        for names, table in _find_tables(given, path)
-        if (value := str(table.get(key, "")))
+        ".".join(path)
+        for path, table in _find_secrets(given)
+        if (value := str(table.get(path[-1], "")))
         # the address of a database or a proxy is a secret if it contains a password
-        and ((*names, key) not in _URLS or re.search(r"//[^/@]*:[^/@]+@", value))
+        and (path not in _URLS or re.search(r"//[^/@]*:[^/@]+@", value))
     ]
+
+
+def _find_secrets(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the path of each secret that a configuration may have, and the table that may hold it."""
+    for *path, key in secret_paths():
+        for names, table in _find_tables(tree, path):
+            yield (*names, key), table
 
 
 def _find_tables(
@@ -168,12 +173,6 @@ def _find_tables(
         return
     for name in tree if path[0] == "*" else path[:1]:
         yield from _find_tables(tree.get(name), path[1:], (*names, str(name)))
-
-
-def _find_table(tree: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    for name in names:
-        tree = tree[name]
-    return tree
 
 
 def tables(value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
