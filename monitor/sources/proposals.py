@@ -196,12 +196,12 @@ def _propose_json(body: bytes, limits: ParseLimits) -> Proposal:
         choice = choose_columns(_sample_records(records, len(features)))
         return Proposal("geojson", choice.columns, {}, choice.notes)
     path, found = max(find_arrays(document), key=lambda pair: len(pair[1]), default=("", []))
-    bare = max(_list_bare_rows(document), key=lambda pair: pair[1], default=None)
+    bare_path, bare = max(find_arrays(document, of=list), key=lambda pair: len(pair[1]), default=("", []))
     described = path.rpartition(".")[2] in ("columns", "fields", "headers")
-    if bare is not None and (described or bare[1] >= len(found)):
+    if len(bare) > 1 and (described or len(bare) >= len(found)):
         raise ParseError(
-            f"The rows of the JSON ({bare[0] or 'its top'}) have no keys, so nothing says what their columns "
-            "are. Use the publisher's CSV, or its JSON with keys (on Socrata: /resource/ID.json)."
+            f"The rows of the JSON ({bare_path or 'its top'}) have no keys, so nothing says what their "
+            "columns are. Use the publisher's CSV, or its JSON with keys (on Socrata: /resource/ID.json)."
         )
     if not found:
         raise ParseError("The JSON has no array of records.")
@@ -228,15 +228,6 @@ def _numbers(value: object, path: str = "", level: int = 0) -> Iterator[tuple[st
             if isinstance(inner, int) and not isinstance(inner, bool):
                 yield inner_path, inner
             yield from _numbers(inner, inner_path, level + 1)
-
-
-def _list_bare_rows(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, int]]:
-    """Arrays of at least two arrays in a document: where each is, and its length."""
-    if isinstance(value, list) and len(value) > 1 and all(isinstance(row, list) for row in value):
-        yield path, len(value)
-    elif isinstance(value, dict) and level < 4:
-        for key, inner in value.items():
-            yield from _list_bare_rows(inner, f"{path}.{key}" if path else str(key), level + 1)
 
 
 def _sample_records(records: Sequence[object], size: int) -> ColumnSample:

@@ -135,13 +135,15 @@ def list_records(found: object) -> list[object] | None:
     return records
 
 
-def find_arrays(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, list[object]]]:
-    """Arrays of objects in a document, with the keys that lead to them joined by points."""
-    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+def find_arrays(
+    value: object, path: str = "", level: int = 0, *, of: type = dict
+) -> Iterator[tuple[str, list[object]]]:
+    """Arrays of objects, or `of` another type, in a document, and the keys that lead to them, with points."""
+    if isinstance(value, list) and value and all(isinstance(each, of) for each in value):
         yield path, value
     elif isinstance(value, dict) and level < _MOST_LEVELS:
         for key, inner in value.items():
-            yield from find_arrays(inner, f"{path}.{key}" if path else str(key), level + 1)
+            yield from find_arrays(inner, f"{path}.{key}" if path else str(key), level + 1, of=of)
 
 
 _MOST_LEVELS = 4
