@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -235,30 +235,34 @@ def choose_columns(
         url=url,
         attributes=attributes,
     )
-    notes = []
-    if in_towns:
-        notes.append(f'"{state}" holds towns with their states; both are read from it')
-    if settings:
-        notes.append(f'an empty cell of "{state}" is read as the one above it')
-    if state == HEADING_TITLE:
-        notes.append("states are read from the headings between the agencies")
-    if state is None:
-        notes.append(
-            "no column holds states: agencies have no place. If all are in one state, name it with --state IN"
-        )
+    unused = [title for title in sample.titles if title in left and title not in attributes]
+    unused += [
+        title for title in sample.titles if title and (title in (*edited, *counting) or _PEOPLE.search(title))
+    ]
+    notes = list(_explain_state(state, in_towns, bool(settings)))
     days = [row[sample.titles.index(since)] for row in sample.rows] if since else []
     if doubtful := find_doubtful(days):
         notes.append(
             f"dates are read with the month first: {doubtful} is {read_date(doubtful)}. If the day is first, "
             'add dates = "day-first" to the options'
         )
-    unused = [title for title in sample.titles if title in left and title not in attributes]
-    unused += [
-        title for title in sample.titles if title and (title in (*edited, *counting) or _PEOPLE.search(title))
-    ]
     if unused:
         notes.append(f"columns that are not read: {', '.join(unused)[:300]}")
     return ColumnChoice(columns, settings, tuple(notes))
+
+
+def _explain_state(state: str | None, in_towns: bool, filled_down: bool) -> Iterator[str]:
+    """Say how states are read, unless each row has its own in a column."""
+    if in_towns:
+        yield f'"{state}" holds towns with their states; both are read from it'
+    if filled_down:
+        yield f'an empty cell of "{state}" is read as the one above it'
+    if state == HEADING_TITLE:
+        yield "states are read from the headings between the agencies"
+    if state is None:
+        yield (
+            "no column holds states: agencies have no place. If all are in one state, name it with --state IN"
+        )
 
 
 def _find_block_column(sample: ColumnSample, left: Iterable[str]) -> str | None:
