@@ -131,7 +131,7 @@ class ChangeCheck:
         """Compare what no single entry tells; ``since`` is the time of the first entry."""
         self._end_publication()
         for problem in self._missing.values():
-            self.problem = self.problem or problem
+            self._tell(problem)
         for source, entry in self._undone.items():
             if (found := logged_rows.find_undone_row(self._conn, source, entry)) is not None:
                 self._tell(
@@ -140,6 +140,8 @@ class ChangeCheck:
         self._compare_retracted()
         self._compare_unlogged(since)
         self._compare_moves(since)
+        self._compare_lone_ends(since)
+        self._compare_spans()
         self._compare_left()
 
     def _continues(self, entry: Mapping[str, Any]) -> bool:
@@ -223,8 +225,8 @@ class ChangeCheck:
             )
 
     def _compare_versions(self, told: _Publication) -> None:
-        began = _by_agency(logged_rows.load_beginnings(self._conn, told.source, told.number))
-        ended = _by_agency(logged_rows.load_endings(self._conn, told.source, told.number))
+        began = _by_agency(logged_rows.load_ends(self._conn, told.source, told.number, begins=True))
+        ended = _by_agency(logged_rows.load_ends(self._conn, told.source, told.number, begins=False))
         times = Counter(f"{each.get('agency')}" for each in told.described)
         for each in told.described:
             agency = f"{each.get('agency')}"
@@ -360,6 +362,8 @@ class ChangeCheck:
                     move.source, move.number, f"versions begin or end at {at}, and no poll was made then"
                 )
             before = move
+
+    def _compare_lone_ends(self, since: datetime | None) -> None:
         firsts = logged_rows.load_first_numbers(self._conn)
         for source, number, begins, end in logged_rows.iterate_lone_ends(self._conn):
             at = format_time(end.at)
@@ -367,6 +371,8 @@ class ChangeCheck:
             if not first and at not in self._parsed.get(source, ()) and (since is None or end.at >= since):
                 what = f"{'begins' if begins else 'ends'}, and no entry has a change of it"
                 self._tell_lone(source, number, end.agency, what, () if begins else (end,))
+
+    def _compare_spans(self) -> None:
         if (wrong := logged_rows.find_wrong_span(self._conn)) is not None:
             source, agency, number = wrong
             self._find_version(source, number, agency, "is missing in past lists by its span")

@@ -124,14 +124,11 @@ def load_changes_of(conn: Connection, changeset: int) -> tuple[StoredChange, ...
     return tuple(map(to_change, conn.execute(query)))
 
 
-def load_beginnings(conn: Connection, source: str, number: int) -> tuple[VersionEnd, ...]:
-    """Read the versions that begin with a baseline number."""
-    return _load_ends(conn, source, number, begins=True)
-
-
-def load_endings(conn: Connection, source: str, number: int) -> tuple[VersionEnd, ...]:
-    """Read the versions that end with a baseline number."""
-    return _load_ends(conn, source, number, begins=False)
+def load_ends(conn: Connection, source: str, number: int, *, begins: bool) -> tuple[VersionEnd, ...]:
+    """Read the versions that begin with a baseline number, or end with it."""
+    column = _VERSION.from_number if begins else _VERSION.to_number
+    rows = conn.execute(_select_ends(begins).where(_VERSION.source == source, column == number))
+    return tuple(map(_read_end, rows))
 
 
 def iterate_moves(conn: Connection) -> Iterator[Move]:
@@ -275,12 +272,6 @@ def _iterate_lone(
 
 def _is_published(source: Any, number: Any) -> sa.Exists:
     return sa.exists().where(_CHANGESET.source == source, _CHANGESET.number == number)
-
-
-def _load_ends(conn: Connection, source: str, number: int, begins: bool) -> tuple[VersionEnd, ...]:
-    column = _VERSION.from_number if begins else _VERSION.to_number
-    rows = conn.execute(_select_ends(begins).where(_VERSION.source == source, column == number))
-    return tuple(map(_read_end, rows))
 
 
 def _select_ends(begins: bool) -> sa.Select[Any]:
