@@ -107,12 +107,11 @@ def _count_parts(name: str, following: list[str], gazetteer: Gazetteer) -> int:
         return 0
     if _is_name_with_state(name, following[0], gazetteer):
         return 1
-    code, known = _ends_address(following[0]), parse_known_place(name)
-    own = (
-        known in (None, state_of_zip(code)) or (known, state_of_zip(code)) == ("WA", "DC") if code else False
-    )
-    if own and not re.search(r"\d{5}", name):  # "Washington, DC 20001"
-        return 1
+    code = _ends_address(following[0])
+    if code is not None and not re.search(r"\d{5}", name):
+        known, state = parse_known_place(name), state_of_zip(code)
+        if known in (None, state) or (known, state) == ("WA", "DC"):  # "Washington, DC 20001"
+            return 1
     if (
         len(following) > 1
         and parse_known_place(name) is None
