@@ -142,7 +142,7 @@ def compare(before: Publication, after: Publication, policy: Policy, now: dateti
     """Judge ``after`` with ``before`` as the whole history and removals as confirmed."""
     from monitor.core import diff as differences
     from monitor.core import guard
-    from monitor.core.continuity import continue_reading
+    from monitor.core.accepted_values import continue_reading
 
     before = continue_reading((), before).publication
     continued = continue_reading(before.listings, after)

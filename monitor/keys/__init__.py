@@ -17,8 +17,8 @@ another key. So the file keeps the lookup keys, the earlier token keys and the s
 nothing that decrypts an address.
 """
 
-from monitor.keys.files import NAME, NEXT, KeyFileContent
-from monitor.keys.keyfile import KeyFile
+from monitor.keys.file_format import NAME, NEXT, KeyFileContent
+from monitor.keys.key_file import KeyFile
 
 __all__ = [
     "NAME",

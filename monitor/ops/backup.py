@@ -24,7 +24,7 @@ from monitor import __version__
 from monitor.errors import KeyFileError, StoreError, describe_os_error
 from monitor.keys import NAME as KEY_NAME
 from monitor.keys import KeyFile
-from monitor.keys.keyfile import read_fingerprint
+from monitor.keys.key_file import read_fingerprint
 from monitor.storage import engine as db
 from monitor.storage import meta, migrate, transfer
 from monitor.storage.sqlite_file import copy_file, merge_log

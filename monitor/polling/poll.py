@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.core import guard
-from monitor.core.continuity import continue_reading
+from monitor.core.accepted_values import continue_reading
 from monitor.core.diff import diff
 from monitor.core.wording import normalise
 from monitor.domain import Change, Kind, Publication

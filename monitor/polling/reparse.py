@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.core.continuity import continue_reading
+from monitor.core.accepted_values import continue_reading
 from monitor.core.diff import diff
 from monitor.core.identity import digest
 from monitor.domain import Change, Listing

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.core.continuity import continue_reading
+from monitor.core.accepted_values import continue_reading
 from monitor.core.diff import diff
 from monitor.domain import Judgement, State
 from monitor.errors import BaselineMoved, UsageError

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.errors import KeyFileError, RecordError
-from monitor.keys.files import write_secret
+from monitor.keys.file_format import write_secret
 from monitor.record.checkpoint import Signer, Verifier, open_note, sign_note
 
 NAME = "log.key"

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.errors import BusyError, KeyFileError
-from monitor.keys.files import (
+from monitor.keys.file_format import (
     NAME,
     NEXT,
     EarlierToken,
@@ -24,7 +24,7 @@ from monitor.keys.files import (
     read,
     write_new,
 )
-from monitor.keys.keyfile import FINGERPRINT, META, KeyFile, compute_hash, derive_subkeys, read_fingerprint
+from monitor.keys.key_file import FINGERPRINT, META, KeyFile, compute_hash, derive_subkeys, read_fingerprint
 from monitor.storage.engine import reading
 
 # not the encrypted columns, which the role of the site may not read

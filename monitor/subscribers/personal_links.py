@@ -75,7 +75,7 @@ def read_owner(
 ) -> Subscriber | None:
     """Read the subscriber of a valid token for this purpose; ``for_change`` as in `people.get`.
 
-    After a rotation, older tokens are valid for a time (`keys.files.EarlierToken`), those that only end
+    After a rotation, older tokens are valid for a time (`keys.file_format.EarlierToken`), those that only end
     something without a limit.
     """
     number = tokens.parse_number(token)

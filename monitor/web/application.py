@@ -16,40 +16,42 @@ from monitor.web import (
     area_pages,
     brief,
     calendars,
-    cards,
     data_pages,
     evidence_pages,
     feeds,
     home,
     installed_app,
-    letters,
     list_pages,
     maps,
     numbers,
-    places,
+    preview_images,
     probes,
     record_log,
+    records_request,
+    state_pages,
     timeline,
+    zip_pages,
 )
 from monitor.web.api_answers import RequestLimit
 from monitor.web.charts import ChartCache, GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import answer_errors
-from monitor.web.held import HeldChanges
-from monitor.web.kept_pages import KeptPages, RecordState
-from monitor.web.kept_parts import KeptParts
+from monitor.web.held_changes import HeldChanges
 from monitor.web.list_pages import ListCache
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
 from monitor.web.middleware import SiteMiddleware
 from monitor.web.numbers import NumbersCache
+from monitor.web.page_cache import PageCache, RecordState
 from monitor.web.pages import Templates
+from monitor.web.part_cache import PartCache
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig  # older versions do not have it and do not need it
 
 ROOMS = (
-    *(home, cards, maps, numbers, places, area_pages, brief, agencies, letters, calendars, timeline, feeds),
+    *(home, preview_images, maps, numbers, zip_pages, state_pages, area_pages, brief, agencies),
+    *(records_request, calendars, timeline, feeds),
     *(about, installed_app, probes, record_log, api_v1, data_pages, evidence_pages, list_pages),
 )
 THREADS = 4
@@ -89,7 +91,7 @@ def create_app(
         lifespan=_with_few_threads,
     )
     app.state.site = site
-    app.state.kept_parts = parts = KeptParts()
+    app.state.part_cache = parts = PartCache()
     app.state.templates = Templates(site, extras or {}, parts)
     app.state.gap_history = GapHistory(jumps=site.recorded)
     app.state.chart_cache = ChartCache(site.timezone, app.state.gap_history)
@@ -108,7 +110,7 @@ def create_app(
     answer_errors(app)
     # Around the whole application, not among its middleware: the framework answers its own errors outside of
     # it.
-    kept = KeptPages(app, RecordState(site.engine), site.clock)
+    kept = PageCache(app, RecordState(site.engine), site.clock)
     return SiteMiddleware(kept, site.public_url, installable=site.browser_alerts)
 
 

@@ -29,8 +29,8 @@ from monitor.web.boards import Board, state_board, zip_board
 from monitor.web.error_pages import missing
 from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
-from monitor.web.places import held_changes_of, read_zips, states_of, towns_of, zip_path
 from monitor.web.presenters import agency_hash
+from monitor.web.zip_pages import held_changes_of, read_zips, states_of, towns_of, zip_path
 
 router = APIRouter()
 

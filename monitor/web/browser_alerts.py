@@ -30,7 +30,7 @@ from monitor.web.error_pages import missing
 from monitor.web.forms import FormValues
 from monitor.web.middleware import HEADERS
 from monitor.web.pages import asset_version, get, language_of, post, render_page, site_of, translate
-from monitor.web.people import people_of, token_for
+from monitor.web.personal_pages import people_of, token_for
 from monitor.web.signup import client_of, store_wish
 
 router = APIRouter()

@@ -18,7 +18,7 @@ from monitor.web.error_pages import missing
 from monitor.web.lists import load_statuses
 from monitor.web.meetings import Meeting, covers_of_state, covers_of_zips, find_meetings
 from monitor.web.pages import get, language_of, site_of, translate
-from monitor.web.places import read_zips, states_of
+from monitor.web.zip_pages import read_zips, states_of
 
 router = APIRouter()
 

@@ -22,13 +22,13 @@ from monitor.storage.deliveries import backlog, pauses
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow
 from monitor.subscribers import SignupLimits
-from monitor.web import browser_alerts, decide, leaving, preferences, signup, update_route
+from monitor.web import browser_alerts, decision_page, preferences, signup, telegram_webhook, unsubscribe_page
 from monitor.web.application import create_app
 from monitor.web.context import Site
 from monitor.web.follow_links import FollowLink
 from monitor.web.forms import CHANNEL
 from monitor.web.middleware import SiteMiddleware
-from monitor.web.people import PeopleContext
+from monitor.web.personal_pages import PeopleContext
 from monitor.web.records_laws import load_laws
 
 STUCK_AFTER = timedelta(hours=1)
@@ -55,7 +55,7 @@ def create(
         *routers,
         *update_routers(components),
         people_router(people),
-        decide.create_router(components.desk),
+        decision_page.create_router(components.desk),
     ]
     return create_app(site, routers=routers, extras=signup.extras(people))
 
@@ -65,9 +65,11 @@ def update_routers(components: Components) -> list[APIRouter]:
     section, public_url = components.settings.telegram, components.settings.site.public_url
     if section.webhook_url is None or section.webhook_secret is None:
         return []
-    path = update_route.path_within(section.webhook_url, public_url)
+    path = telegram_webhook.path_within(section.webhook_url, public_url)
     secret = section.webhook_secret.get_secret_value()
-    return [update_route.create_router(path, secret, components.engine, components.keys, components.clock)]
+    return [
+        telegram_webhook.create_router(path, secret, components.engine, components.keys, components.clock)
+    ]
 
 
 def create_site(components: Components) -> Site:
@@ -106,7 +108,7 @@ def people_router(people: PeopleContext) -> APIRouter:
         request.state.people = people
 
     whole = APIRouter(dependencies=[Depends(give)])
-    for page in (signup, preferences, leaving, browser_alerts):
+    for page in (signup, preferences, unsubscribe_page, browser_alerts):
         whole.include_router(page.router)
     return whole
 

@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from monitor.domain import SourceInfo
 from monitor.errors import StoreError
 from monitor.web.api_answers import ProblemError, answer_problem
+from monitor.web.cross_origin import is_open
 from monitor.web.pages import render_page
-from monitor.web.policies import is_open
 
 log = logging.getLogger(__name__)
 

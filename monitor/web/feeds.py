@@ -24,8 +24,8 @@ from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.note_entries import load_note_entries
 from monitor.web.pages import Templates, get, language_of, site_of
-from monitor.web.places import read_zips, states_of, zip_path
 from monitor.web.presenters import Presenter
+from monitor.web.zip_pages import read_zips, states_of, zip_path
 
 router = APIRouter()
 

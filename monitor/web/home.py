@@ -22,11 +22,11 @@ from monitor.storage.lists.timeline import ChangesetSummary
 from monitor.web.charts import ChartCache
 from monitor.web.context import Site
 from monitor.web.lists import find_largest, load_statuses
-from monitor.web.map_words import MapTexts
+from monitor.web.map_texts import MapTexts
 from monitor.web.maps import view_nation
 from monitor.web.pages import get, language_of, post, redirect, render_page, site_of, translate
-from monitor.web.places import MOST_ZIPS, zip_path
 from monitor.web.presenters import agency_path
+from monitor.web.zip_pages import MOST_ZIPS, zip_path
 
 router = APIRouter()
 

@@ -30,13 +30,13 @@ from monitor.storage.lists.coverage import Covered
 from monitor.web.charts import GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import missing, nothing_before
-from monitor.web.kept_parts import KeptParts
 from monitor.web.lists import ListStatus, find_largest, load_statuses
 from monitor.web.map_images import MapImages, wrap_image
+from monitor.web.map_texts import MapTexts
 from monitor.web.map_values import MapCache, MapMoment, months_of, read_moment
-from monitor.web.map_words import MapTexts
 from monitor.web.middleware import HEADERS
 from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
+from monitor.web.part_cache import PartCache
 
 router = APIRouter()
 
@@ -298,8 +298,8 @@ def _map_key(request: Request, asked: MapQuery, at: MapMoment | None, *, blind: 
     return ("map", asked.watched.name, asked.list.number, asked.kind, at, blind, language_of(request))
 
 
-def _parts(request: Request) -> KeptParts:
-    parts: KeptParts = request.app.state.kept_parts
+def _parts(request: Request) -> PartCache:
+    parts: PartCache = request.app.state.part_cache
     return parts
 
 

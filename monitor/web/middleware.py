@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.log_lines import request_id
-from monitor.web.policies import FILE_HEADERS, OPEN_HEADERS, PREFLIGHT, is_file, is_open
+from monitor.web.cross_origin import FILE_HEADERS, OPEN_HEADERS, PREFLIGHT, is_file, is_open
 
 LARGEST_BODY = 1024 * 1024
 """The most bytes of a request body: a form has a few hundred, a bounced mail up to this many."""

@@ -21,7 +21,7 @@ from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
 from monitor.states import STATES
 from monitor.web.context import Site
-from monitor.web.kept_parts import KeptParts
+from monitor.web.part_cache import PartCache
 from monitor.web.presenters import Presenter
 
 COOKIE = "lang"
@@ -58,7 +58,7 @@ class Templates:
     """The templates of each language, with the filters and globals that they share."""
 
     def __init__(
-        self, site: Site, extras: Mapping[str, Callable[[Request], object]], parts: KeptParts
+        self, site: Site, extras: Mapping[str, Callable[[Request], object]], parts: PartCache
     ) -> None:
         self.extras = dict(extras)
         self._parts = parts

@@ -22,7 +22,7 @@ from monitor.subscribers import Link, LinkState, SignupAnswer, Wish
 from monitor.web import forms
 from monitor.web.forms import FormValues
 from monitor.web.pages import get, language_of, post, render_page, site_of, translate
-from monitor.web.people import PeopleContext, people_of, read_link, token_for
+from monitor.web.personal_pages import PeopleContext, people_of, read_link, token_for
 
 router = APIRouter()
 

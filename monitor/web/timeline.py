@@ -16,7 +16,7 @@ from monitor.web.charts import GapHistory
 from monitor.web.error_pages import missing
 from monitor.web.lists import load_statuses, numbers_of
 from monitor.web.pages import get, parse_number, render_page, site_of
-from monitor.web.places import held_changes_of
+from monitor.web.zip_pages import held_changes_of
 
 router = APIRouter()
 

@@ -19,7 +19,7 @@ from monitor.channels.telegram.update_shape import DEEPEST, parse_update
 from monitor.core.throttle import PER_MINUTE
 from monitor.storage.engine import reading, transaction
 from monitor.storage.people import bot_updates
-from monitor.web.update_route import MOST_OF_A_CHAT, create_router
+from monitor.web.telegram_webhook import MOST_OF_A_CHAT, create_router
 from tests.bot.world import World
 from tests.peers.botapi import message
 

@@ -33,7 +33,7 @@ from monitor.storage.engine import reading, transaction, turn
 from monitor.storage.people import bot_updates
 from monitor.storage.reencrypt import reseal
 from monitor.subscribers.retention import purge
-from monitor.web.update_route import create_router
+from monitor.web.telegram_webhook import create_router
 from tests.bot.world import PATIENCE, TIMING, World
 from tests.peers.botapi import DROP, FORBIDDEN, Answer, flood, message, migrated
 

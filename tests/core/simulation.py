@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.core import guard
-from monitor.core.continuity import continue_reading
+from monitor.core.accepted_values import continue_reading
 from monitor.core.diff import apply, diff
 from monitor.core.identity import assign_keys, digest
 from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Publication, Released, State

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from monitor.core import continuity
-from monitor.core.continuity import continue_reading
+from monitor.core import accepted_values
+from monitor.core.accepted_values import continue_reading
 from monitor.domain import Listing
 from tests.core.simulation import agency, publication
 
@@ -97,9 +97,9 @@ def test_evidence_that_both_have_names_neither() -> None:
 def test_of_too_many_namesakes_none_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     before = [agency("Lee Police", "TX", since=DAY), agency("Lee Police", "VA", since=NEXT_DAY)]
     after = [structs.replace(x, state=None) for x in before]
-    monkeypatch.setattr(continuity, "_MOST_NAMESAKES", 2)
+    monkeypatch.setattr(accepted_values, "_MOST_NAMESAKES", 2)
     assert [x.state for x in read(before, after)] == ["TX", "VA"]
-    monkeypatch.setattr(continuity, "_MOST_NAMESAKES", 1)
+    monkeypatch.setattr(accepted_values, "_MOST_NAMESAKES", 1)
     assert [x.state for x in read(before, after)] == [None, None]
 
 
@@ -332,7 +332,7 @@ NEAR, FAR = (41.85, -87.65), (40.11, -88.24)
 )
 def test_what_two_rows_of_one_name_share(was: dict[str, Any], now: dict[str, Any], shared: bool) -> None:
     before, after = agency("Alder Jail", **was), agency("Alder Jail", **now)
-    assert continuity._shares_evidence(before, after) is shared
+    assert accepted_values._shares_evidence(before, after) is shared
 
 
 def test_a_row_whose_state_is_read_is_known_by_its_name_and_not_by_its_document() -> None:
@@ -344,4 +344,4 @@ def test_a_row_whose_state_is_read_is_known_by_its_name_and_not_by_its_document(
         0: agency("Zelkova \ufffd Jail", url=DOCUMENT),
         1: agency("Birch Jail", None, url=f"{DOCUMENT}?2"),
     }
-    assert continuity._recognize(lost, strangers) == {1: lost[1]}
+    assert accepted_values._recognize(lost, strangers) == {1: lost[1]}

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 from msgspec import structs
 
-from monitor.core.guard.recent import Memory
+from monitor.core.guard.recent_changes import Memory
 from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Released, State
 from tests.core.simulation import START, agency, publication
 

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import pytest
 from msgspec import structs
 
-from monitor.core.guard.recent import Memory
+from monitor.core.guard.recent_changes import Memory
 from monitor.domain import Change, Kind, Listing, Policy, Released, State
 from tests.core.simulation import DAY, HOUR, START, Source, agency, publication
 

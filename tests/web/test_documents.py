@@ -18,9 +18,9 @@ from monitor.polling.document_file import poll_documents
 from monitor.storage import engine as db
 from monitor.web import create_app
 from monitor.web.calendars import render_calendar
-from monitor.web.letters import write_letter
 from monitor.web.meetings import find_meetings
 from monitor.web.records_laws import RecordsLaw, load_laws
+from monitor.web.records_request import write_letter
 from tests.peers.browser import served
 from tests.polling.test_document_file import HEAD
 from tests.web.story import SOURCE, Clock, site

@@ -21,7 +21,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.coverage import Coverage
 from monitor.storage.lists.tables import ChangesetRow, FetchRow, SourceRow
 from monitor.web import create_app
-from monitor.web.held import HeldChanges
+from monitor.web.held_changes import HeldChanges
 from tests.peers.browser import served, visit
 from tests.web.story import HOUR, SOURCE, Clock, locate, site
 from tests.web.test_pages import words

@@ -10,7 +10,7 @@ the same answer, and time is one of them.
 
 from __future__ import annotations
 
-from monitor.core.guard.judge import due, find_withdrawn, judge, next_due
+from monitor.core.guard.confirmation import due, find_withdrawn, judge, next_due
 from monitor.core.guard.reject import RejectedRun, Rejection, reject
 
 __all__ = ["RejectedRun", "Rejection", "due", "find_withdrawn", "judge", "next_due", "reject"]

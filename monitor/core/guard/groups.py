@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from monitor.core.guard.reasons import span
-from monitor.core.guard.recent import Identity, Memory
+from monitor.core.guard.recent_changes import Identity, Memory
 from monitor.domain import Change, Kind, Listing, OpenChange, Policy, State
 from monitor.states import STATES
 

@@ -11,7 +11,7 @@ from rapidfuzz import fuzz
 
 from monitor.core.damage import looks_damaged, skeleton
 from monitor.core.guard.reasons import title
-from monitor.core.guard.recent import Identity
+from monitor.core.guard.recent_changes import Identity
 from monitor.core.identity import dates_of, make_named_key
 from monitor.core.renames import evidence_of
 from monitor.core.wording import normalise

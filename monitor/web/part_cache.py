@@ -16,7 +16,7 @@ LARGEST = 24 * 1024 * 1024
 """The most characters of all parts together: 400 maps of states."""
 
 
-class KeptParts:
+class PartCache:
     """Fragments of HTML by key. Thread-safe; two threads that need the same one may both render it."""
 
     def __init__(self, largest: int = LARGEST) -> None:

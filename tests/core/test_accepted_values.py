@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 from msgspec import structs
 
-from monitor.core.continuity import continue_reading
+from monitor.core.accepted_values import continue_reading
 from monitor.domain import Kind, Listing, State
 from tests.core.simulation import DAY, HOUR, Source, agency, publication
 

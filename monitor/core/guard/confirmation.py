@@ -10,7 +10,7 @@ from monitor.core.damage import looks_damaged
 from monitor.core.diff import diff
 from monitor.core.guard.groups import group_holds
 from monitor.core.guard.reasons import span, title
-from monitor.core.guard.recent import Identity, Memory
+from monitor.core.guard.recent_changes import Identity, Memory
 from monitor.core.guard.unreadable import placeless_of, unreadable_rows_of
 from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Released, State
 

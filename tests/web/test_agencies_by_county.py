@@ -16,10 +16,10 @@ from monitor.pictures.placed import COUNTY, MapAgency
 from monitor.storage import engine as db
 from monitor.storage.lists.coverage import Cover
 from monitor.web import create_app
+from monitor.web.agencies_by_county import fold_by_county
 from monitor.web.boards import PlaceEntry
-from monitor.web.folded import fold_by_county
-from monitor.web.kept_parts import KeptParts
-from monitor.web.map_words import CountyLine
+from monitor.web.map_texts import CountyLine
+from monitor.web.part_cache import PartCache
 from tests.web import past
 
 MOST_BYTES = 100 * 1024
@@ -96,8 +96,8 @@ def test_a_name_from_outside_stays_text_and_an_estimate_says_so() -> None:
     assert agency.estimate
 
 
-def test_kept_parts_are_made_once_and_bounded() -> None:
-    parts, made = KeptParts(largest=25), []
+def test_cached_parts_are_made_once_and_bounded() -> None:
+    parts, made = PartCache(largest=25), []
 
     def part(name: str) -> Markup:
         return parts.of(name, lambda: made.append(name) or Markup(name * 10))  # type: ignore[func-returns-value]

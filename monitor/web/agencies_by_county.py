@@ -15,7 +15,7 @@ from monitor.domain import Confidence
 from monitor.messages.layout import clean
 from monitor.storage.lists.coverage import Cover
 from monitor.web.boards import PlaceEntry
-from monitor.web.map_words import CountyLine
+from monitor.web.map_texts import CountyLine
 
 LONGEST = 40
 """The most agencies that are shown one by one, each with its places and facts; a longer list is folded."""

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.engine import Connection
 
 from monitor.errors import KeyFileError
-from monitor.keys.files import (
+from monitor.keys.file_format import (
     MASTER_BYTES,
     NAME,
     NEXT,

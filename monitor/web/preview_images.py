@@ -19,8 +19,8 @@ from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.lists import ListStatus, load_statuses
 from monitor.web.map_images import MapImages
+from monitor.web.map_texts import MapTexts
 from monitor.web.map_values import MapCache, place_on_map
-from monitor.web.map_words import MapTexts
 from monitor.web.pages import get, language_of, site_of, translate
 from monitor.web.presenters import Presenter
 

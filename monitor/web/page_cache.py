@@ -102,7 +102,7 @@ class RecordState:
             self._commits = None
 
 
-class KeptPages:
+class PageCache:
     """ASGI middleware around the site's application. ``largest`` limits the cached bytes."""
 
     def __init__(

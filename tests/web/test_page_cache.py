@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from monitor.storage import engine as db
 from monitor.storage import meta
-from monitor.web.kept_pages import AT_ONCE, KEPT, KeptPages
+from monitor.web.page_cache import AT_ONCE, KEPT, PageCache
 from tests.web.conftest import Running
 
 NOW = datetime(2026, 3, 2, 2, 7, 30, tzinfo=UTC)
@@ -46,7 +46,7 @@ class Pages:
         self.gate: asyncio.Event | None = None
         self.state = FixedState()
         self.now = NOW
-        self.kept = KeptPages(self._app, self.state, lambda: self.now, largest=20_000)  # type: ignore[arg-type]
+        self.kept = PageCache(self._app, self.state, lambda: self.now, largest=20_000)  # type: ignore[arg-type]
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.made.append(scope["path"])

@@ -1,4 +1,4 @@
-"""The pages of ZIPs and states: which agencies cover them and why, what changed, and how certain it is."""
+"""The pages of ZIPs: which agencies cover them and why, what changed, and how certain it is."""
 
 from __future__ import annotations
 
@@ -6,24 +6,20 @@ import re
 from collections.abc import Iterable
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy.engine import Connection
 
 from monitor.places import MILITARY, ZipArea
 from monitor.places.followed_areas import find_areas_around
-from monitor.states import STATES, read_state
 from monitor.storage.engine import reading
 from monitor.storage.lists import log_rows
 from monitor.storage.lists import page_queries as store
-from monitor.web.boards import StateBoard, state_board, zip_board
+from monitor.web.boards import zip_board
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
-from monitor.web.folded import LONGEST, fold_by_county
-from monitor.web.held import HeldChanges
-from monitor.web.lists import ListStatus, load_statuses, numbers_of
-from monitor.web.map_values import MapCache
-from monitor.web.map_words import MapTexts
+from monitor.web.held_changes import HeldChanges
+from monitor.web.lists import load_statuses, numbers_of
+from monitor.web.map_texts import MapTexts
 from monitor.web.maps import view_place
-from monitor.web.meetings import covers_of_state, covers_of_zips, load_coming
+from monitor.web.meetings import covers_of_zips, load_coming
 from monitor.web.pages import get, language_of, redirect, render_page, site_of
 
 router = APIRouter()
@@ -62,14 +58,14 @@ def zip_page(request: Request, zips: str) -> Response:
         return missing(request)
     if zips != "+".join(codes):
         return redirect(request, zip_path(codes), 301)
-    site, waiting = site_of(request), held_changes_of(request)
+    site = site_of(request)
     now = site.clock()
     areas = {code: site.gazetteer.zip(code) for code in codes}
     states = states_of(site, codes)
     with reading(site.engine) as conn:
         lists = load_statuses(conn, site, now)
         news = store.load_latest(conn, places=codes, within=states, limit=NEWS)
-        held = waiting.here(conn, codes, states, numbers_of(lists))
+        held = held_changes_of(request).here(conn, codes, states, numbers_of(lists))
         points = [area.point for area in areas.values() if area and area.point]
         here = tuple(points) if len(points) <= _RINGS else ()
         drawn = view_place(request, conn, lists, states[0], here) if states else None
@@ -96,57 +92,10 @@ def zip_page(request: Request, zips: str) -> Response:
     )
 
 
-@get(router, "/state/{state}")
-def state_page(request: Request, state: str) -> Response:
-    """Show every agency of a state that is on a list today. "US" redirects to all changes."""
-    if state.upper() == "US":
-        return redirect(request, "/changes", 301)
-    reading_ = read_state(state)
-    if reading_ is None or not reading_.exact:
-        return missing(request)
-    code = reading_.code
-    if state != code:
-        return redirect(request, f"/state/{code}", 301)
-    site, waiting = site_of(request), held_changes_of(request)
-    now = site.clock()
-    with reading(site.engine) as conn:
-        lists = load_statuses(conn, site, now)
-        news = store.load_latest(conn, places=(code,), limit=NEWS)
-        held = waiting.here(conn, (code,), (), numbers_of(lists))
-        boards = [_state_board(request, conn, each, code) for each in lists]
-        folded = {each.list.name for each in boards if each.values}
-        drawn = view_place(request, conn, lists, code, folded=folded)
-        meetings = load_coming(conn, site, covers_of_state(site, lists, code))
-        entries = log_rows.load_head(conn).size
-    return render_page(
-        request,
-        "state.html",
-        entries=entries,
-        code=code,
-        name=STATES[code],
-        boards=boards,
-        news=news,
-        held=held,
-        places=(code,),
-        fold=fold_by_county,
-        meetings=meetings,
-        drawn=drawn,
-        texts=MapTexts(language_of(request)),
-    )
-
-
-def _state_board(request: Request, conn: Connection, listed: ListStatus, code: str) -> StateBoard:
-    site = site_of(request)
-    count = len(site.coverage.of(listed.name, listed.number).by_state.get(code, ()))
-    maps: MapCache = request.app.state.map_cache
-    states = maps.of(conn, listed.name, listed.number).states if count > LONGEST else {}
-    return StateBoard(listed, count, lambda: state_board(site, listed, code), states.get(code))
-
-
 def held_changes_of(request: Request) -> HeldChanges:
     """The site's held changes."""
-    waiting: HeldChanges = request.app.state.held_changes
-    return waiting
+    held: HeldChanges = request.app.state.held_changes
+    return held
 
 
 def states_of(site: Site, codes: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from monitor import subscribers
 from monitor.core.tokens import Purpose
 from monitor.subscribers import LinkState
 from monitor.web.pages import get, post, render_page, site_of
-from monitor.web.people import people_of, read_link
+from monitor.web.personal_pages import people_of, read_link
 
 router = APIRouter()
 
