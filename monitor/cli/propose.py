@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from monitor.fetch import Fetched, Fetcher
     from monitor.fetch.links import PageLink
     from monitor.parser import ParserProcess
-    from monitor.sources.proposals import Proposal
+    from monitor.sources.format import Proposal
 
 _FILES = (".xlsx", ".xls", ".xlsb", ".ods", ".csv", ".kml", ".kmz", ".geojson", ".json", ".gz", ".zip")
 _WORDS = re.compile(r"agenc|participat|download|spreadsheet|excel|\bcsv\b|\blist\b|\bdata\b", re.IGNORECASE)
@@ -234,7 +234,7 @@ def _read_page(
 def _find_layer(settings: Settings, fetcher: Fetcher, parser: ParserProcess, address: str) -> _Found:
     from monitor.errors import ParseError
     from monitor.fetch import Fetched, Target
-    from monitor.sources.proposals import propose_layer
+    from monitor.sources.arcgis import propose_layer
 
     def load(url: str) -> dict[str, Any]:
         got = fetcher.get(Target(url=url))

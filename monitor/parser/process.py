@@ -27,7 +27,7 @@ from monitor.errors import ParseError
 from monitor.parser.frames import LENGTH, OUT_OF_MEMORY, frame
 from monitor.parser.limits import MIB, ParserLimits
 from monitor.sources import Links, ParseOptions
-from monitor.sources.proposals import Proposal
+from monitor.sources.format import Proposal
 
 log = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from hashlib import blake2b
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions
+from monitor.sources.csv_text import is_terminated
 from monitor.sources.date_order import parse_in_order
 from monitor.sources.format import Format, Links
 from monitor.sources.formats import FORMATS
 from monitor.sources.packed import unpack_file
-from monitor.sources.table import is_terminated
 
 __all__ = [
     "FORMATS",

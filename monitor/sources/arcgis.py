@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
@@ -19,10 +19,12 @@ from pydantic import Field
 
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
+from monitor.sources.column_choice import choose_columns
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
-from monitor.sources.format import Format, FormatOptions, Pages
+from monitor.sources.format import Format, FormatOptions, Pages, Proposal
 from monitor.sources.json_body import flatten, is_json, load_json, read_position
 from monitor.sources.listing import ListingReader
+from monitor.sources.samples import SAMPLE, sample_records
 
 _FIELD_NAME = re.compile(r"[A-Za-z_][\w.]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -245,10 +247,29 @@ def _read_point(geometry: object) -> tuple[float, float] | None:
     return read_position(geometry.get("y"), geometry.get("x"))
 
 
+def propose(body: bytes, limits: ParseLimits) -> Proposal:
+    """Propose which fields of a query's answer are read; raises ParseError if it holds no records."""
+    document = load_json(body, limits)
+    features = document.get("features") if isinstance(document, dict) else None
+    if not isinstance(document, dict) or not isinstance(features, list):
+        raise ParseError("The JSON holds no records of an ArcGIS layer.")
+    records = [each.get("attributes") for each in features[:SAMPLE] if isinstance(each, dict)]
+    return propose_layer(_list_fields(document), records)
+
+
+def propose_layer(fields: Iterable[Mapping[str, object]], records: Sequence[object]) -> Proposal:
+    """Propose which fields of a layer are read, by them and a page of its records."""
+    kinds = {str(field.get("name")): str(field.get("type")) for field in fields}
+    dates = {name for name, kind in kinds.items() if kind == "esriFieldTypeDate"}
+    choice = choose_columns(sample_records(records, len(records)), dates=frozenset(dates))
+    return Proposal("arcgis", choice.columns, {}, choice.notes)
+
+
 FORMAT = Format(
     "arcgis",
     parse,
     recognizes=lambda body: is_json(body) and b'"features"' in body and b'"attributes"' in body,
+    propose=propose,
     required_columns=("name",),
     collect=collect,
     options=ArcgisOptions,

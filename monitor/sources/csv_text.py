@@ -8,6 +8,7 @@ from monitor.domain import Problem
 from monitor.errors import ParseError
 from monitor.sources.sniff import decode_utf8
 
+DELIMITERS = (",", ";", "\t", "|")
 _FEW_ZEROS = 0.01  # of the bytes
 
 
@@ -29,6 +30,11 @@ def decode_text(body: bytes, problems: list[Problem]) -> str:
         message = f"{strays:,} bytes are not UTF-8; they are read as Windows-1252"
         problems.append(Problem("wrong encoding", message))
     return text
+
+
+def is_terminated(body: bytes) -> bool:
+    """Whether the last line of a text has a line end, in any encoding."""
+    return body.removesuffix(b"\x1a").rstrip(b"\0")[-1:] in (b"\n", b"\r")
 
 
 _AS_FORMULA = re.compile(r"""(?<![^,;|\t\r\n])(?:"=""([^"\r\n]*)\"{3}|="([^"\r\n]*)")(?=[,;|\t\r\n]|$)""")

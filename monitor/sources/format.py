@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from monitor.domain import Publication
-from monitor.sources.column_map import ParseOptions
+from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions
 from monitor.states import read_state
 
 
@@ -74,19 +74,32 @@ class RowsOptions(FormatOptions):
 
 
 @dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposal for reading a body. ``settings`` are the format's own; ``notes`` describe what was chosen
+    and what was left out.
+    """
+
+    format: str
+    columns: ColumnMap = field(default_factory=ColumnMap)
+    settings: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Format:
     """One format of publications.
 
     ``parse`` raises ParseError with the reason if a body is not a readable publication. ``required_columns``
-    are the required fields of `ColumnMap`. ``recognizes`` decides by a body's content whether ``parse`` may
-    succeed. ``find_links`` finds the linked documents of a body, ``compose`` makes one body of it and of
-    those by URL. ``collect`` gets a list with several pages, from its configured URL. ``options`` checks the
-    format's own settings.
+    are the required fields of `ColumnMap`. ``recognizes`` decides by a body's content whether ``propose`` is
+    asked how it is read, which raises ParseError with the reason if it finds no list. ``find_links`` finds
+    the linked documents of a body, ``compose`` makes one body of it and of those by URL. ``collect`` gets a
+    list with several pages, from its configured URL. ``options`` checks the format's own settings.
     """
 
     name: str
     parse: Callable[[bytes, ParseOptions], Publication]
     recognizes: Callable[[bytes], bool]
+    propose: Callable[[bytes, ParseLimits], Proposal]
     required_columns: tuple[str, ...] = ()
     find_links: Callable[[bytes, ParseOptions], Links] = _find_no_links
     compose: Callable[[bytes, Mapping[str, bytes]], bytes] = _compose_nothing

@@ -12,12 +12,14 @@ FORMATS = MappingProxyType[str, Format](
         chosen.name: chosen
         for chosen in (
             mymaps.FORMAT,
-            table.FORMAT,
-            geojson.FORMAT,
-            records.FORMAT,
-            arcgis.FORMAT,
             html_table.FORMAT,
+            geojson.FORMAT,
+            arcgis.FORMAT,
+            records.FORMAT,
+            table.FORMAT,
         )
     }
 )
-"""Every format by the name that the configuration gives it."""
+"""Every format by the name that the configuration gives it, the most particular first: a file that is not
+configured is offered to them in this order.
+"""

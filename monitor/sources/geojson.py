@@ -9,10 +9,12 @@ import re
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean
-from monitor.sources.column_map import ColumnMap, ParseOptions, describe_headers
-from monitor.sources.format import Format
+from monitor.sources.column_choice import choose_columns
+from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
+from monitor.sources.format import Format, Proposal
 from monitor.sources.json_body import flatten, is_json, load_json, read_position
 from monitor.sources.listing import ListingReader
+from monitor.sources.samples import SAMPLE, sample_records
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
@@ -114,9 +116,23 @@ def _read_point(geometry: object) -> tuple[float, float] | None:
     return read_position(latitude, longitude)
 
 
+_FEATURE = re.compile(rb'"type"\s*:\s*"Feature(?:Collection)?"')
+
+
+def propose(body: bytes, limits: ParseLimits) -> Proposal:
+    """Propose which properties are read; raises ParseError if there is no feature."""
+    _, features = _find_features(load_json(body, limits))
+    if not features:
+        raise ParseError("The GeoJSON has no feature: the layer is empty or gone.")
+    properties = [each.get("properties") for each in features[:SAMPLE] if isinstance(each, dict)]
+    choice = choose_columns(sample_records(properties, len(features)))
+    return Proposal("geojson", choice.columns, {}, choice.notes)
+
+
 FORMAT = Format(
     "geojson",
     parse,
-    recognizes=lambda body: is_json(body) and b'"Feature' in body,
+    recognizes=lambda body: is_json(body) and _FEATURE.search(body) is not None,
+    propose=propose,
     required_columns=("name",),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +21,7 @@ from pydantic import field_validator
 from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import NAME_LENGTH, clean
+from monitor.sources.column_choice import choose_columns
 from monitor.sources.column_map import (
     MIB,
     ColumnMap,
@@ -28,11 +30,12 @@ from monitor.sources.column_map import (
     describe_headers,
     list_headers,
 )
-from monitor.sources.format import Format, Pages, RowsOptions
+from monitor.sources.format import Format, Pages, Proposal, RowsOptions
 from monitor.sources.html_links import UNKNOWN, find_base, find_next, find_stated_count, join_link, take_texts
 from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import MOST_ROWS, ListingReader
-from monitor.sources.sniff import decode_utf8, describe_page
+from monitor.sources.samples import find_sample
+from monitor.sources.sniff import decode_utf8, describe_page, is_html
 from monitor.sources.table import find_header, repeats_header
 
 if TYPE_CHECKING:
@@ -378,10 +381,25 @@ def _load_page(body: bytes, limits: ParseLimits) -> _Page:
     )
 
 
+def propose(body: bytes, limits: ParseLimits) -> Proposal:
+    """Propose how the largest table of a page is read; raises ParseError if it has none."""
+    samples = []
+    for rows in read_tables(body, limits):
+        sample = find_sample([[text for text, _ in row] for row in rows], len(rows))
+        if sample:
+            linked = frozenset(at for row in rows for at, (_, link) in enumerate(row) if link)
+            samples.append(replace(sample, linked=linked))
+    if not samples:
+        raise ParseError("The page has no table with headers and an agency's name below.")
+    choice = choose_columns(max(samples, key=lambda sample: sample.size))
+    return Proposal("html", choice.columns, {}, choice.notes)
+
+
 FORMAT = Format(
     "html",
     parse,
-    recognizes=lambda body: b"<table" in body.lower(),
+    recognizes=is_html,
+    propose=propose,
     required_columns=("name",),
     collect=collect,
     options=HtmlOptions,

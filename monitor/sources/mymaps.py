@@ -10,13 +10,15 @@ from dataclasses import replace
 from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, clean_all, unescape_text
-from monitor.sources.column_map import RING_COLUMNS, ColumnMap, ParseOptions, fold_header
+from monitor.sources.column_choice import SINCE, URL, ColumnShares, best_title
+from monitor.sources.column_map import RING_COLUMNS, ColumnMap, ParseLimits, ParseOptions, fold_header
 from monitor.sources.described_table import has_table, read_table
-from monitor.sources.format import Format
+from monitor.sources.format import Format, Proposal
 from monitor.sources.kml import Document
 from monitor.sources.kmz import compose, find_network_links, find_outside_links, unpack
 from monitor.sources.listing import ListingReader
-from monitor.sources.sniff import is_kml, is_zip
+from monitor.sources.samples import SAMPLE
+from monitor.sources.sniff import is_kml, is_zip, is_zipped_workbook
 
 IGNORED = frozenset({"gx_media_links"})  # Google's own, about pictures
 _BREAK = re.compile(r"<br\s*/?>|\n", re.IGNORECASE)
@@ -115,10 +117,30 @@ def _read_description(description: str, reader: ListingReader) -> tuple[tuple[st
     return tuple(columns), clean_all(list(columns.values()))
 
 
+def propose(body: bytes, limits: ParseLimits) -> Proposal:
+    """Propose which columns of a map's placemarks are read; raises ParseError if it is no map."""
+    columns: dict[str, list[str]] = {}
+    for content in unpack(body, limits).values():
+        for number, placemark in enumerate(Document(content).placemarks()):
+            for title, value in zip(placemark.titles, placemark.values, strict=True):
+                if title in IGNORED:
+                    continue
+                columns.setdefault(title, []).append(value)
+            for cell in read_table(placemark.description):
+                columns.setdefault(cell.title, []).append(cell.link or cell.text)
+            if number == SAMPLE:
+                break
+    shares = {title: ColumnShares.of(values) for title, values in columns.items()}
+    since = best_title(shares, lambda title, share: share.dates * (1 + bool(SINCE.search(title))), 0.5)
+    url = best_title(shares, lambda title, share: share.links * (1 + bool(URL.search(title))), 0.5)
+    return Proposal("mymaps", ColumnMap(since=since, url=url if url != since else None))
+
+
 FORMAT = Format(
     "mymaps",
     parse,
-    recognizes=lambda body: is_kml(body) or is_zip(body),
+    recognizes=lambda body: is_kml(body) or (is_zip(body) and not is_zipped_workbook(body)),
+    propose=propose,
     find_links=lambda body, options: find_network_links(body, options.limits),
     compose=compose,
 )

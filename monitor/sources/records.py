@@ -7,13 +7,16 @@ key is the column "(key)".
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
-from monitor.sources.column_map import ColumnMap, ParseOptions, describe_headers
-from monitor.sources.format import Format, RowsOptions
+from monitor.sources.column_choice import choose_columns
+from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
+from monitor.sources.format import Format, Proposal, RowsOptions
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.listing import ListingReader
+from monitor.sources.samples import SAMPLE, sample_records
 
 KEY_TITLE = "(key)"
 """The header under which the configuration finds the key of an object of records."""
@@ -222,10 +225,42 @@ def _step(value: object, key: str) -> object:
     return value[position] if isinstance(value, list) and 0 <= position < len(value) else None
 
 
+def propose(body: bytes, limits: ParseLimits) -> Proposal:
+    """Propose where the records are and which keys are read; raises ParseError if there are none."""
+    document = load_json(body, limits)
+    path, found = max(find_arrays(document), key=lambda pair: len(pair[1]), default=("", []))
+    bare_path, bare = max(find_arrays(document, of=list), key=lambda pair: len(pair[1]), default=("", []))
+    described = path.rpartition(".")[2] in ("columns", "fields", "headers")
+    if len(bare) > 1 and (described or len(bare) >= len(found)):
+        raise ParseError(
+            f"The rows of the JSON ({bare_path or 'its top'}) have no keys, so nothing says what their "
+            "columns are. Use the publisher's CSV, or its JSON with keys (on Socrata: /resource/ID.json)."
+        )
+    if not found:
+        raise ParseError("The JSON has no array of records.")
+    choice = choose_columns(sample_records(found[:SAMPLE], len(found)))
+    settings: dict[str, Any] = {"records": path} if path else {}
+    counts = [key for key, value in _list_numbers(document) if value == len(found)]
+    if counts:
+        settings["count"] = min(counts, key=len)
+    return Proposal("json", choice.columns, settings, choice.notes)
+
+
+def _list_numbers(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, int]]:
+    """The numbers in a document, and the keys that lead to them."""
+    if isinstance(value, dict) and level < _MOST_LEVELS:
+        for key, inner in value.items():
+            inner_path = f"{path}.{key}" if path else str(key)
+            if isinstance(inner, int) and not isinstance(inner, bool):
+                yield inner_path, inner
+            yield from _list_numbers(inner, inner_path, level + 1)
+
+
 FORMAT = Format(
     "json",
     parse,
-    recognizes=lambda body: is_json(body) and b'"Feature' not in body and b'"features"' not in body,
+    recognizes=is_json,
+    propose=propose,
     required_columns=("name",),
     options=RecordsOptions,
 )

@@ -106,3 +106,8 @@ def find_workbook_kind(body: bytes) -> str | None:
     if b"application/vnd.oasis.opendocument" in body[:_HEAD]:
         return "ods"
     return "xlsb" if b"xl/workbook.bin" in body else "xlsx"
+
+
+def is_zipped_workbook(body: bytes) -> bool:
+    """Whether a zip is a workbook; otherwise it is a map, or holds the file that is the list."""
+    return is_zip(body) and (b"xl/" in body or find_workbook_kind(body) == "ods")

@@ -19,25 +19,29 @@ from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, plain_number
 from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header, list_headers
-from monitor.sources.csv_text import decode_text, mend_quotes
+from monitor.sources.csv_text import DELIMITERS, decode_text, is_terminated, mend_quotes
 from monitor.sources.footers import is_footer
 from monitor.sources.format import Format, RowsOptions
 from monitor.sources.headings import HEADING_TITLE, CellsAbove, is_rest_of_name, read_heading
+from monitor.sources.json_body import is_json
 from monitor.sources.listing import ListingReader
-from monitor.sources.sniff import find_workbook_kind, is_kml, refuse_empty_and_pages
+from monitor.sources.sheets import OTHER_KINDS, SHEET_TITLE, read_any_sheets
+from monitor.sources.sniff import (
+    find_workbook_kind,
+    is_html,
+    is_kml,
+    is_zip,
+    is_zipped_workbook,
+    refuse_empty_and_pages,
+)
+from monitor.sources.table_proposal import propose
 
 if TYPE_CHECKING:
     from monitor.sources.workbook import WorkbookSheet
 
 _HEADER_ROWS = 20  # a title and notes may precede the headers
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
-DELIMITERS = (",", ";", "\t", "|")
 _FEW_LONG = 0.05  # of the rows
-OTHER_KINDS = ("xls", "ods", "xlsb")
-SHEET_TITLE = "(sheet)"
-"""The header under which the configuration finds the title of the sheet, for workbooks with a sheet per
-state.
-"""
 
 
 _Row = tuple[int, Sequence[Any], Mapping[int, str], str]
@@ -169,11 +173,6 @@ class _TableReader:
         if self._under_headings:
             texts = [*texts[: len(self._table.titles)], self._heading]
         self._reader.read(number, self._titles, texts, links=links, damage=damage)
-
-
-def is_terminated(body: bytes) -> bool:
-    """Whether the last line of a text has a line end, in any encoding."""
-    return body.removesuffix(b"\x1a").rstrip(b"\0")[-1:] in (b"\n", b"\r")
 
 
 def _read_texts(cells: Sequence[Any]) -> Sequence[str]:
@@ -308,17 +307,6 @@ def _no_headers(columns: ColumnMap, rows: Iterable[Iterable[object]]) -> ParseEr
     return ParseError(f"No column is headed {wanted}; the headers are: {there}.")
 
 
-def read_any_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[WorkbookSheet]:
-    """The visible sheets of a workbook; the libraries that read them take long to import."""
-    if kind in OTHER_KINDS:
-        from monitor.sources.other_workbook import read_other_sheets
-
-        return read_other_sheets(body, kind, limits)
-    from monitor.sources.workbook import read_sheets
-
-    return read_sheets(body, limits)
-
-
 def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOptions) -> list[_Table]:
     """The tables of the chosen sheets. Their rows are numbered on from sheet to sheet."""
     chosen = TableOptions.model_validate(options.settings).sheets
@@ -445,10 +433,18 @@ def _refuse_cut(text: str, rows: list[list[str]], width: int) -> None:
         raise ParseError(f"The CSV is cut off at character {len(text):,}.")
 
 
+def _recognizes(body: bytes) -> bool:
+    """Whether a body is a workbook, or a text of no other known kind."""
+    if is_zip(body):
+        return is_zipped_workbook(body)
+    return not (is_kml(body) or is_json(body) or is_html(body))
+
+
 FORMAT = Format(
     "table",
     parse,
-    recognizes=lambda body: not is_kml(body),
+    recognizes=_recognizes,
+    propose=propose,
     required_columns=("name",),
     options=TableOptions,
 )

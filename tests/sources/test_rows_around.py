@@ -12,7 +12,8 @@ import pytest
 
 from monitor.errors import ParseError
 from monitor.sources import ColumnMap, ParseOptions, parse
-from monitor.sources.proposals import Proposal, propose
+from monitor.sources.format import Proposal
+from monitor.sources.proposals import propose
 from tests.sources.test_handmade_files import COLUMNS, GARY, LIMA, RECORD, Found, read, refusal
 
 

@@ -1,0 +1,61 @@
+"""Samples of a file that is not configured: the rows by which the meanings of its columns are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from monitor.sources.cells import clean, plain_number, read_date, read_web_address
+from monitor.sources.column_choice import KNOWN, NAME, ColumnSample, is_exact_state
+from monitor.sources.column_map import fold_header
+from monitor.sources.json_body import flatten
+
+SAMPLE = 1000
+"""The number of rows by which columns are judged."""
+HEADER_ROWS = 20
+
+
+def sample_records(records: Sequence[object], size: int) -> ColumnSample:
+    """Make a sample of JSON records, of ``size`` that there are."""
+    rows = [dict(flatten(record)) for record in records if isinstance(record, Mapping)]
+    titles = tuple(dict.fromkeys(title for row in rows for title in row))
+    return ColumnSample(titles, [[row.get(title, "") for title in titles] for row in rows], size)
+
+
+def find_sample(rows: list[list[str]], size: int) -> ColumnSample | None:
+    """Find the table below the row that looks most like headers; None if no row does."""
+    best: tuple[float, int] | None = None
+    for at, row in enumerate(rows[:HEADER_ROWS]):
+        score = _score_header(row, rows[at + 1 :])
+        if score > 0 and (best is None or score > best[0]):
+            best = score, at
+    if best is None:
+        return None
+    titles = tuple(rows[best[1]])
+    below = [
+        [row[at] if at < len(row) else "" for at in range(len(titles))]
+        for row in rows[best[1] + 1 :]
+        if any(row)
+    ]
+    return ColumnSample(titles, below[:SAMPLE], max(size - best[1] - 1, len(below))) if below else None
+
+
+def _score_header(row: list[str], below: list[list[str]]) -> float:
+    """Score how much a row looks like headers: typical header words, unique titles, and rows of the same
+    width below.
+    """
+    titles = [title for title in row if title]
+    if not titles or len({fold_header(title) for title in titles}) < len(titles):
+        return 0
+    known = sum(bool(KNOWN.search(title)) for title in titles)
+    values = sum(
+        is_exact_state(x) or read_date(x) is not None or read_web_address(x) is not None for x in titles
+    )
+    wide = sum(bool(cells) and sum(map(bool, cells)) * 2 >= len(titles) for cells in below[:50])
+    if not NAME.search(" | ".join(titles)) or not wide:
+        return 0
+    return 2 * known + len(titles) / 10 - 3 * values
+
+
+def format_cell(cell: object) -> str:
+    """Format a cell as its text on one line."""
+    return "" if cell is None else plain_number(clean(str(cell)))

@@ -1,0 +1,28 @@
+"""The sheets of a workbook of any kind, and the header for their titles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from monitor.sources.column_map import ParseLimits
+
+if TYPE_CHECKING:
+    from monitor.sources.workbook import WorkbookSheet
+
+OTHER_KINDS = ("xls", "ods", "xlsb")
+SHEET_TITLE = "(sheet)"
+"""The header under which the configuration finds the title of the sheet, for workbooks with a sheet per
+state.
+"""
+
+
+def read_any_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[WorkbookSheet]:
+    """The visible sheets of a workbook; the libraries that read them take long to import."""
+    if kind in OTHER_KINDS:
+        from monitor.sources.other_workbook import read_other_sheets
+
+        return read_other_sheets(body, kind, limits)
+    from monitor.sources.workbook import read_sheets
+
+    return read_sheets(body, limits)

@@ -1,0 +1,82 @@
+"""Proposes how a workbook or the text of a table is read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import replace
+
+from monitor.errors import ParseError
+from monitor.sources.column_choice import ColumnSample, choose_columns, is_exact_state
+from monitor.sources.column_map import ParseLimits
+from monitor.sources.csv_text import DELIMITERS, decode_text
+from monitor.sources.format import Proposal
+from monitor.sources.samples import HEADER_ROWS, SAMPLE, find_sample, format_cell
+from monitor.sources.sheets import SHEET_TITLE, read_any_sheets
+from monitor.sources.sniff import find_workbook_kind, refuse_empty_and_pages
+
+
+def propose(body: bytes, limits: ParseLimits) -> Proposal:
+    """Propose how a table is read; raises ParseError if no row of headers is found."""
+    kind = find_workbook_kind(body)
+    if kind:
+        return _propose_workbook(body, kind, limits)
+    refuse_empty_and_pages(body)
+    return _propose_text(body)
+
+
+def _propose_workbook(body: bytes, kind: str, limits: ParseLimits) -> Proposal:
+    from openpyxl.utils import get_column_letter  # openpyxl takes long to import
+
+    samples: dict[str, ColumnSample] = {}
+    for sheet in read_any_sheets(body, kind, limits):
+        rows = [
+            (number, [format_cell(cell) for cell in cells])
+            for number, cells in sheet.rows[: SAMPLE + HEADER_ROWS]
+        ]
+        linked = {re.sub(r"\d", "", cell) for cell in sheet.links}
+        if sample := find_sample([row for _, row in rows], len(sheet.rows)):
+            at_links = frozenset(
+                at for at in range(len(sample.titles)) if get_column_letter(at + 1) in linked
+            )
+            samples[sheet.title] = replace(sample, linked=at_links)
+    if not samples:
+        raise ParseError("No visible sheet has a row of headers with an agency's name below.")
+    largest = max(samples, key=lambda title: samples[title].size)
+    chosen = samples[largest]
+    alike = [title for title, sample in samples.items() if sample.titles == chosen.titles]
+    choice = choose_columns(chosen, of_table=True)
+    columns, notes = choice.columns, choice.notes
+    settings = dict(choice.settings)
+    if len(alike) > 1 and columns.state is None and all(is_exact_state(title) for title in alike):
+        settings["sheets"], columns = "all", replace(columns, state=SHEET_TITLE)
+        notes = (*notes, f"each of the {len(alike)} sheets is a state")
+    elif len(alike) > 1 and all(is_exact_state(title) for title in alike):
+        settings["sheets"] = "all"
+    elif len(samples) > 1:
+        settings["sheets"] = [largest]
+        others = ", ".join(f'"{title}"' for title in samples if title != largest)
+        notes = (*notes, f'only the sheet "{largest}" is read, which is the largest; there are also {others}')
+    return Proposal("table", columns, settings, notes)
+
+
+def _propose_text(body: bytes) -> Proposal:
+    text = decode_text(body, [])
+    best: ColumnSample | None = None
+    for delimiter in DELIMITERS:
+        rows: list[list[str]] = []
+        try:
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+                rows.append([format_cell(cell) for cell in row])
+                if len(rows) == SAMPLE + HEADER_ROWS:
+                    break
+        except csv.Error:
+            continue
+        sample = find_sample(rows, text.count("\n"))
+        if sample and (best is None or len(sample.titles) > len(best.titles)):
+            best = sample
+    if best is None:
+        raise ParseError("No row of headers with an agency's name below is found in the text.")
+    choice = choose_columns(best, of_table=True)
+    return Proposal("table", choice.columns, choice.settings, choice.notes)
