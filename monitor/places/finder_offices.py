@@ -174,6 +174,7 @@ def agency_areas(
     """The areas of the agencies of a name, the largest first, and the states that one serves as a whole."""
     areas: list[TownZips] = []
     statewide: list[str] = []
+    text = _put_place_first(text, gazetteer)
     for code, population in _states_of(text, state, gazetteer):
         placement = gazetteer.locate(Listing(name=text, state=code))
         if placement.statewide:
@@ -181,6 +182,18 @@ def agency_areas(
         elif placement.places[0].isdigit():
             areas.append(TownZips(text.strip(" ,"), code, placement.places, population, "agency"))
     return tuple(areas), () if areas else tuple(statewide)
+
+
+def _put_place_first(text: str, gazetteer: Gazetteer) -> str:
+    """The "Metropolitan Police Nashville" as lists name it; "Metropolitan Police" alone is that of the
+    District of Columbia.
+    """
+    if words(text)[:2] != ("metropolitan", "police"):
+        return text
+    place = strip_office(text.split(maxsplit=1)[1])
+    parts = words(place)
+    known = parts and (known_areas(place, None, gazetteer) or _populations(squeeze(parts), gazetteer))
+    return f"{place} Metropolitan Police" if known else text
 
 
 def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple[str, int]]:

@@ -66,9 +66,10 @@ _NUMBER = re.compile(r"^\d|\d(?!\d*(?:st|nd|rd|th)\b)", re.IGNORECASE)
 """The number of a house or road; "Lower 9th Ward" is no address."""
 _STREET = re.compile(
     r"^(?:st|street|ave|avenue|rd|road|dr|drive|blvd|boulevard|ln|lane|ct|court|way|pl|place|hwy|highway|pkwy"
-    r"|cir|circle|ter|terrace|calle|avenida)\.?$",
+    r"|cir|circle|ter|terrace|plaza|plz|sq|square|calle|avenida)\.?$",
     re.IGNORECASE,
 )
+_REGION = re.compile(r"(?:north|south|east|west)(?:ern)? (.{3,})", re.IGNORECASE)
 _WITH_COUNTY = re.compile(
     r"(?P<name>[^()]+) \((?P<county>[^()]+)\),? (?P<state>[^,()]+)"
     r"|(?P<town>[^(),\d]+), (?P<its_county>[^(),\d]+ (?:county|parish)),? (?P<its_state>[^,()\d]+)",
@@ -95,6 +96,9 @@ MUCH = 10
 
 MORE = 3
 """Times as many people in a county as in the town of its name make a question of the name."""
+
+SMALL_TOWN = 10_000
+"""The population below which a town may also be a part of the state in its name: West, Texas."""
 
 LARGE_COUNTY, LARGE_TOWN = 20, 50_000
 """ZIPs from which a county is offered beside towns of its name, as long as none is so large: Westchester
@@ -239,8 +243,12 @@ def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     if area is None:
         return None
     town, state = _state_at_the_end(rest)
-    if state in (None, area.state) and (_state(rest) == area.state or key(town) in map(key, area.towns)):
+    names = set(map(key, area.towns))
+    of_its_state = state in (None, area.state) and (_state(rest) == area.state or key(town) in names)
+    if of_its_state or key(rest) in names:  # "20001 Washington"
         return FinderResult(zips=(area.zip,))
+    if (other := _state(rest)) is not None:  # "60601 Indiana", one of which is wrong
+        return FinderResult(towns=(TownZips(area.zip, area.state, (area.zip,), 0, "zip"),), states=(other,))
     return None
 
 
@@ -279,6 +287,8 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         return FinderResult(states=(other, state))
     if whole == "DC" and towns:
         whole = None  # Washington and its District are one place
+    if towns and not whole and "," not in typed and (region := _REGION.fullmatch(typed)):
+        whole = _state(region[1]) if towns[0].population < SMALL_TOWN else None  # "West Texas" is no town
     if towns or whole:
         result = _chosen(towns, (whole,) if whole else (), gazetteer)
         if result.sure and not whole and state is None:

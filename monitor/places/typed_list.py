@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from monitor.places.codes import EVERYWHERE, parse_known_place, state_of_zip
+from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import FinderResult
 from monitor.places.gazetteer import Gazetteer
 from monitor.places.one_place import find_place
@@ -16,7 +17,9 @@ _BOX_OR_UNIT = re.compile(
     r"(?:p\.?\s*o\.?\s*box|apartado(?: postal)?|apt\.?|apartment|suite|ste\.?|unit|#)\s*\S*\d\S*$",
     re.IGNORECASE,
 )
-_COUNTRY = re.compile(r"USA?|U\.S\.(?:A\.)?|United States(?: of America)?|Estados Unidos|EE\. ?UU\.")
+_COUNTRY = re.compile(
+    r"USA?|U\.S\.(?:A\.)?|United States(?: of America)?|Estados Unidos|EE\. ?UU\.", re.IGNORECASE
+)
 _AND = re.compile(r"\s+(?:and|And|AND|y|Y|or|o)\s+(?=\S)")  # "OR" and "Or" may be Oregon
 _AND_AFTER_CODE = re.compile(r"(?:(?<=\d{5})|,)\s*\b(?:and|y|or|o)\s+")
 
@@ -169,7 +172,16 @@ def _split_at_and(text: str, gazetteer: Gazetteer) -> list[str]:
         else piece
         for piece in pieces
     ]
-    return [text] if whole and not all(_labels(find_place(piece, gazetteer)) for piece in found) else found
+    results = [find_place(piece, gazetteer) for piece in found]
+    if not whole or all(map(_labels, results)) or (result.kind == "none" and _is_partly_known(text, results)):
+        return found
+    return [text]
+
+
+def _is_partly_known(text: str, results: list[FinderResult]) -> bool:
+    """Whether a list has a name that means nothing beside one that is known: "Hammond and Xyzzy"."""
+    known = any(_labels(result) and not (result.typo or result.problem) for result in results)
+    return known and not is_agency(text)  # "Parks and Wildlife Department"
 
 
 def _split_state(text: str) -> tuple[str, str]:

@@ -152,7 +152,13 @@ def test_a_typo_is_answered_with_what_is_near(text: str, first: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("100 Main St", "no_town"), ("20 Elm Street", "no_town"), ("6032", "digits"), ("Qwxzt", "nothing")],
+    [
+        ("100 Main St", "no_town"),
+        ("20 Elm Street", "no_town"),
+        ("1 Police Plaza", "no_town"),
+        ("6032", "digits"),
+        ("Qwxzt", "nothing"),
+    ],
 )
 def test_what_is_missing_is_said(text: str, problem: str) -> None:
     result = look_up(text)

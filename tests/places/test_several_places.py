@@ -102,10 +102,25 @@ def test_one_place_with_such_words_stays_one(text: str, label: str) -> None:
         ("6060 and 60601", "digits"),
         ("10 km of 60601 and Gary, IN", "radius"),
         ("Hammond and Qwertyuiop, IN", "nothing"),
+        ("Boys and Girls Club", "nothing"),
+        ("Fish and Game Warden", "nothing"),
     ],
 )
 def test_a_wrong_place_among_them_is_said(text: str, problem: str) -> None:
     assert find(text, load()).problem == problem
+
+
+def test_a_name_that_many_towns_have_is_asked_about_beside_one_that_is_no_place() -> None:
+    result = find("Hammond and Xyzzy", load())
+    assert (result.kind, result.unknown) == ("question", ("Xyzzy",))
+    assert {"Hammond, IN", "Hammond, LA"} <= set(result.suggestions)
+
+
+@pytest.mark.parametrize(
+    "text", ["hammond, indiana, usa", "Hammond, IN, us", "hammond, indiana, estados unidos"]
+)
+def test_the_country_behind_a_town_is_not_everywhere(text: str) -> None:
+    assert find(text, load()).label == "Hammond, IN"
 
 
 @pytest.mark.parametrize(
@@ -115,6 +130,10 @@ def test_a_wrong_place_among_them_is_said(text: str, problem: str) -> None:
         ("Xyzzy; Hammond, IN; Qwertyuiop", ("Xyzzy", "Qwertyuiop"), ("Hammond, IN",)),
         ("Xyzzy; 60601", ("Xyzzy",), ("60601, IL",)),
         ("Dededo, GU", ("Dededo",), ("Guam",)),
+        ("Chicago and Xyzzy", ("Xyzzy",), ("Chicago, IL",)),
+        ("Xyzzy y Hammond IN", ("Xyzzy",), ("Hammond, IN",)),
+        ("Chicago, Gary and Xyzzy", ("Xyzzy",), ("Chicago, IL", "Gary, IN")),
+        ("60601 Indiana", (), ("60601, IL", "Indiana")),
     ],
 )
 def test_a_part_that_is_no_place_is_named_and_the_others_are_asked_about(
