@@ -315,6 +315,15 @@ class SourceSection(Section):
         check_options(self.format, self.options)
         return self
 
+    @model_validator(mode="after")
+    def _titles_that_the_format_gives(self) -> Self:
+        given = {title: name for name, one in FORMATS.items() for title in one.given_titles}
+        for field, value in self.columns:
+            for title in (value,) if isinstance(value, str) else value or ():
+                if title in given and title not in FORMATS[self.format].given_titles:
+                    raise ValueError(f'columns.{field}: a list of the format {self.format} has no "{title}"')
+        return self
+
     @property
     def official(self) -> str:
         """The public page of the list."""

@@ -34,7 +34,7 @@ __all__ = [
     "parse",
 ]
 
-PARSER_VERSION = 6
+PARSER_VERSION = 7
 """Incremented whenever the same body would give other listings: the stored body is then parsed again without
 alerts.
 
@@ -43,6 +43,7 @@ alerts.
 document of a KMZ is read. 4: all tables of a page that fit are read, and titles above a second table are no
 listings. 5: headings, notes, pagers and footnote marks are no agencies, and cells, dates and states of more
 programs are read. 6: dates of a list that has the day first are read so.
+7: notes under headings and on titled sheets are no listings, and headings of HTML tables are read.
 """
 
 

@@ -29,6 +29,7 @@ from monitor.sources.samples import SAMPLE, sample_records
 _FIELD_NAME = re.compile(r"[A-Za-z_][\w.]*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_RECORDS = 1_000_000
+_NOT_PUBLIC = (403, 498, 499)  # errors about permissions and tokens
 
 Record = dict[str, object]
 
@@ -92,6 +93,8 @@ def _load(body: bytes, limits: ParseLimits) -> Record:
     error = document.get("error")
     if error is not None:
         code = error.get("code") if isinstance(error, dict) else None
+        if code in _NOT_PUBLIC:
+            raise ParseError(f"is not public: it asks for a login (error {code}); ask the publisher")
         raise ParseError(f"answered with the error {str(code)[:20]}")
     return document
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from monitor.sources.cells import is_missing
+
 _FOOTER = re.compile(
     r"(?:grand |sub)?totals?\b.*\d.*|(?:number|count) of \w+.*\d.*"
     r"|\d[\d,]* (?:total )?(?:agencies|departments|records|rows|entries|listings)"
@@ -33,6 +35,16 @@ _NUMBER = re.compile(r"[\d,.]+")
 _YEAR = re.compile(r"(?:19|20|21)\d\d")
 _FRAME = "()[]-\u2013\u2014=_~ "
 """What stands around a note: "(end of list)", "-- continued --"."""
+
+
+def find_note(name: str, others: Iterable[str]) -> str | None:
+    """The note or sum that a row is instead of an agency, also outside of the column of names; None for an
+    agency's row. ``others`` are its other cells.
+    """
+    others = list(others)
+    if not name and len(filled := [text for text in others if text]) == 1:
+        name, others = filled[0], [""]
+    return name if not is_missing(name) and is_footer(name, others) else None
 
 
 def is_footer(name: str, others: Iterable[str]) -> bool:

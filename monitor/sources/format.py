@@ -73,6 +73,14 @@ class RowsOptions(FormatOptions):
     group_by: tuple[Literal["name", "state", "county", "city"], ...] = ()
 
 
+class FillOptions(RowsOptions):
+    """Options of tables for people. ``fill_down``: columns whose empty cells repeat the cell above, as where
+    a state stands only beside its first agency.
+    """
+
+    fill_down: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A proposal for reading a body. ``settings`` are the format's own; ``notes`` describe what was chosen
@@ -90,7 +98,8 @@ class Format:
     """One format of publications.
 
     ``parse`` raises ParseError with the reason if a body is not a readable publication. ``required_columns``
-    are the required fields of `ColumnMap`. ``recognizes`` decides by a body's content whether ``propose`` is
+    are the required fields of `ColumnMap`, ``given_titles`` the headers for what is in no column, such as
+    "(sheet)". ``recognizes`` decides by a body's content whether ``propose`` is
     asked how it is read, which raises ParseError with the reason if it finds no list. ``find_links`` finds
     the linked documents of a body, ``compose`` makes one body of it and of those by URL. ``collect`` gets a
     list with several pages, from its configured URL. ``options`` checks the format's own settings.
@@ -101,6 +110,7 @@ class Format:
     recognizes: Callable[[bytes], bool]
     propose: Callable[[bytes, ParseLimits], Proposal]
     required_columns: tuple[str, ...] = ()
+    given_titles: tuple[str, ...] = ()
     find_links: Callable[[bytes, ParseOptions], Links] = _find_no_links
     compose: Callable[[bytes, Mapping[str, bytes]], bytes] = _compose_nothing
     collect: Callable[[str, ParseOptions], Pages] | None = None

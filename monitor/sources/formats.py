@@ -12,14 +12,14 @@ FORMATS = MappingProxyType[str, Format](
         chosen.name: chosen
         for chosen in (
             mymaps.FORMAT,
-            html_table.FORMAT,
+            table.FORMAT,
             geojson.FORMAT,
             arcgis.FORMAT,
             records.FORMAT,
-            table.FORMAT,
+            html_table.FORMAT,
         )
     }
 )
-"""Every format by the name that the configuration gives it, the most particular first: a file that is not
-configured is offered to them in this order.
+"""Every format by the name that the configuration gives it, in the order in which a file that is not
+configured is offered to them: GeoJSON and ArcGIS before JSON, which recognizes them too.
 """

@@ -48,6 +48,20 @@ def is_rest_of_name(text: str) -> bool:
     return _REST.fullmatch(text) is not None
 
 
+_UNIT = re.compile(
+    r"\(.*\)|\[.*\]|m{1,2}[/.-]d{1,2}[/.-]y{2,4}|yyyy-mm-dd|(?:free )?text|string|date|number|integer"
+    r"|(?:two|2)[- ]letters?(?: code)?|(?:usps|postal|state) (?:code|abbreviation)|usps|abbr(?:eviation|\.)?"
+    r"|url|hyperlink|optional|required|-+|=+",
+    re.IGNORECASE,
+)
+
+
+def is_row_of_units(texts: Sequence[str]) -> bool:
+    """Whether a row below the headers describes the kind of values in each column."""
+    filled = [text for text in texts if text]
+    return len(filled) > 1 and all(map(_UNIT.fullmatch, filled))
+
+
 class CellsAbove:
     """Fills in the empty cells of a table's columns with the cell above them.
 

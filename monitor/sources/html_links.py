@@ -26,6 +26,7 @@ _STATED = re.compile(
     r"\s*(?:-|\u2013|to|through)\s*\d[\d,]*\s*(?:of|out of)\s*(\d[\d,]{0,12})",
     re.IGNORECASE,
 )
+_PAGE_OF = re.compile(r"\bpage (\d{1,5}) of (\d{1,5})\b", re.IGNORECASE)
 _MOST_WORDS = 200_000  # the most characters that are searched for the number of rows
 
 
@@ -109,3 +110,15 @@ def find_stated_count(document: HtmlElement) -> int | None:
     text = clean(" ".join(take_texts(document, _MOST_WORDS)))
     counts = [int(match[1].replace(",", "")) for match in _STATED.finditer(text)]
     return max(counts, default=None)
+
+
+def find_pages_left(document: HtmlElement) -> str:
+    """The pages behind the last one that a page says it is: "page 1 of 3" leaves "pages 2 to 3"; "" without
+    such words.
+    """
+    text = clean(" ".join(take_texts(document, _MOST_WORDS)))
+    said = [(int(match[1]), int(match[2])) for match in _PAGE_OF.finditer(text)]
+    last, pages = max((at for at, _ in said), default=0), max((of for _, of in said), default=0)
+    if last >= pages:
+        return ""
+    return f"page {pages:,}" if last + 1 == pages else f"pages {last + 1:,} to {pages:,}"

@@ -30,13 +30,22 @@ from monitor.sources.column_map import (
     describe_headers,
     list_headers,
 )
-from monitor.sources.format import Format, Pages, Proposal, RowsOptions
-from monitor.sources.html_links import UNKNOWN, find_base, find_next, find_stated_count, join_link, take_texts
+from monitor.sources.format import FillOptions, Format, Pages, Proposal
+from monitor.sources.headings import HEADING_TITLE, read_heading
+from monitor.sources.html_links import (
+    UNKNOWN,
+    find_base,
+    find_next,
+    find_pages_left,
+    find_stated_count,
+    join_link,
+    take_texts,
+)
 from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import MOST_ROWS, ListingReader
 from monitor.sources.samples import find_sample
 from monitor.sources.sniff import decode_utf8, describe_page, is_html
-from monitor.sources.table import find_header, repeats_header
+from monitor.sources.table import Table, TableReader, describe_left, find_header
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -55,11 +64,13 @@ _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECA
 _OLD_CHARSETS = ("ascii", "us-ascii", "iso-8859-1", "iso8859-1", "latin1", "windows-1252", "cp1252")
 """Names of encodings that browsers read as Windows-1252 (WHATWG Encoding Standard, 4.2)."""
 
+_HEADINGS_BEFORE = "(preceding::*[self::h1 or self::h2 or self::h3 or self::h4 or self::h5])[last()]"
+
 Cell = tuple[str, str | None]
 """A cell's text and its link."""
 
 
-class HtmlOptions(RowsOptions):
+class HtmlOptions(FillOptions):
     """``next``: a regular expression for the URL of the next page, if its link cannot be recognized
     otherwise.
     """
@@ -78,7 +89,7 @@ class HtmlOptions(RowsOptions):
 
 class _Page(NamedTuple):
     """One page of the list: configured titles, rows of cells, the URL of the next page, the stated number of
-    rows of the list, and notes about irregularities.
+    rows of the list, notes about irregularities, and the pages that it names and does not link to.
     """
 
     titles: tuple[str, ...]
@@ -86,6 +97,7 @@ class _Page(NamedTuple):
     following: str | None
     stated: int | None = None
     notes: tuple[str, ...] = ()
+    left: str = ""
 
 
 def collect(url: str, options: ParseOptions) -> Pages:
@@ -121,6 +133,8 @@ def collect(url: str, options: ParseOptions) -> Pages:
     if _digest(again) != _digest(first) or again.following != first.following:
         raise ParseError("changed while its pages were read")
     whole: dict[str, object] = {"pages": list(seen), "titles": first.titles, "rows": rows}
+    if page.left:
+        whole["left"] = page.left
     if first.stated is not None:
         whole["stated"] = first.stated
     if notes:
@@ -145,6 +159,9 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
     spread: list[str] = []
     titles: tuple[str, ...] = ()
     rows: list[list[Cell]] = []
+    left: list[str] = []
+    names = list_headers(columns.name)
+    under_headings = HEADING_TITLE in list_headers(columns.state)
     for table in _find_tables(document):
         grid = _read_grid(table, base)
         for row in islice(grid, _HEADER_ROWS):
@@ -154,9 +171,16 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
                 places = {title: at for at, title in header.items()}
                 if set(places) != set(titles):
                     raise ParseError("has two tables that fit, and they have other columns")
+                left.append(describe_left(_without_spread(row), header))
+                if under_headings and (above := _find_heading(table)):
+                    rows.append([(above * (title in names), None) for title in titles])
                 for row in grid:
                     if _is_spread(row):
-                        spread.append(next(text for text, _ in row if text)[:80])
+                        text = next(text for text, _ in row if text)
+                        if under_headings and read_heading(text):
+                            rows.append([(text * (title in names), None) for title in titles])
+                        else:
+                            spread.append(text[:80])
                         continue
                     picked = [
                         row[places[title]] if places[title] < len(row) else ("", None) for title in titles
@@ -175,7 +199,7 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
         instead = "" if tops else f" {describe_page(body)}"
         raise ParseError(describe_headers("column", columns, set(tops)) + instead)
     chosen = HtmlOptions.model_validate(options.settings)
-    notes = []
+    notes = [note for note in dict.fromkeys(left) if note]
     if unseen:
         notes.append(f"rows that are hidden, and read like the others: {unseen:,}")
     if spread:
@@ -183,7 +207,22 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
         named = ", ".join(f'"{text}"' for text in spread[:_MOST_NAMED])
         notes.append(f"one cell over several columns is no agency: {named}{more}")
     following = find_next(document, url, chosen.next, number)
-    return _Page(titles, rows, following, find_stated_count(document), tuple(notes))
+    left_over = "" if following else find_pages_left(document)
+    return _Page(titles, rows, following, find_stated_count(document), tuple(notes), left_over)
+
+
+def _find_heading(table: HtmlElement) -> str:
+    """The state that a table's caption or the heading before it names; "" if it names none."""
+    for above in (*table.iterchildren("caption"), *table.xpath(_HEADINGS_BEFORE)):
+        text = clean(" ".join(take_texts(above, NAME_LENGTH)))
+        if read_heading(text):
+            return text
+    return ""
+
+
+def _without_spread(row: list[Cell]) -> list[str]:
+    """The texts of a row, those of cells over several columns once."""
+    return ["" if at and cell is row[at - 1] else cell[0] for at, cell in enumerate(row)]
 
 
 def _is_spread(row: list[Cell]) -> bool:
@@ -324,18 +363,17 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     if page.stated is not None and page.stated > len(page.rows):
         said = f"the page says that the list has {page.stated:,} rows, and {len(page.rows):,} are read"
         reader.report("rows missing", said)
-    names = {name.casefold() for name in list_headers(columns.name)}
-    name_at = next((at for at, title in enumerate(page.titles) if title.casefold() in names), 0)
-    for number, row in enumerate(page.rows, start=1):
-        texts = [text for text, _ in row]
-        if texts[name_at].casefold() in names and repeats_header(texts, page.titles):
-            reader.report("header repeated", "the row repeats the headers", number)
-            continue
-        links = {at: link for at, (_, link) in enumerate(row) if link}
-        reader.read(number, page.titles, texts, links=links)
+    if page.left:
+        reader.report("pages missing", f"no link leads to {page.left}; options.next says which one does")
+    chosen = HtmlOptions.model_validate(options.settings)
+    rows = (
+        (number, [text for text, _ in row], {at: link for at, (_, link) in enumerate(row) if link}, "")
+        for number, row in enumerate(page.rows, start=1)
+    )
+    TableReader(Table(page.titles, rows), columns, chosen, reader).read()
     if not reader.listings:
         raise ParseError("The table has its headers and no row with a name that can be read.")
-    return reader.merge(HtmlOptions.model_validate(options.settings).group_by)
+    return replace(reader.merge(chosen.group_by), unread=(page.left,) if page.left else ())
 
 
 def _read_single(body: bytes, options: ParseOptions) -> _Page:
@@ -378,6 +416,7 @@ def _load_page(body: bytes, limits: ParseLimits) -> _Page:
         None,
         stated if isinstance(stated, int) else None,
         tuple(map(str, notes[:_MOST_NOTES])),
+        str(document.get("left", "")),
     )
 
 
@@ -391,8 +430,8 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
             samples.append(replace(sample, linked=linked))
     if not samples:
         raise ParseError("The page has no table with headers and an agency's name below.")
-    choice = choose_columns(max(samples, key=lambda sample: sample.size))
-    return Proposal("html", choice.columns, {}, choice.notes)
+    choice = choose_columns(max(samples, key=lambda sample: sample.size), of_table=True)
+    return Proposal("html", choice.columns, choice.settings, choice.notes)
 
 
 FORMAT = Format(
@@ -401,6 +440,7 @@ FORMAT = Format(
     recognizes=is_html,
     propose=propose,
     required_columns=("name",),
+    given_titles=(HEADING_TITLE,),
     collect=collect,
     options=HtmlOptions,
 )

@@ -33,7 +33,7 @@ from monitor.sources.cells import (
 from monitor.sources.column_layout import NO_COLUMNS, ColumnMeanings
 from monitor.sources.column_map import ColumnMap, DateOrder, ParseOptions
 from monitor.sources.date_order import check_order, read_in_order
-from monitor.sources.footers import LONGEST_SUM, is_footer
+from monitor.sources.footers import LONGEST_SUM, find_note
 from monitor.sources.merge import merge_by_fields, merge_by_key
 from monitor.states import read_state
 
@@ -182,10 +182,8 @@ class ListingReader:
 
     def _is_note(self, name: str, others: list[str], number: int) -> bool:
         """Whether a row with this name and these other cells is a note or a sum, which is then reported."""
-        note = name
-        if not name and len(filled := [text for text in others if text]) == 1:
-            note, others = filled[0], [""]
-        if is_missing(note) or not is_footer(note, others):
+        note = find_note(name, others)
+        if note is None:
             return False
         self.report("footer", f'"{_brief(note)}" is no agency', number)
         return True

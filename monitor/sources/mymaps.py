@@ -73,7 +73,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     unread = find_outside_links(documents, links)
     if not count:
         raise ParseError(
-            "The KML has no placemark, only a link to another document."
+            "The KML has no placemark, only a link to another document; configure that document's address."
             if unread
             else "The KML has no placemark: every layer is empty or gone."
         )

@@ -262,5 +262,6 @@ FORMAT = Format(
     recognizes=is_json,
     propose=propose,
     required_columns=("name",),
+    given_titles=(KEY_TITLE,),
     options=RecordsOptions,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -20,9 +19,9 @@ from monitor.errors import ParseError
 from monitor.sources.cells import clean, plain_number
 from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header, list_headers
 from monitor.sources.csv_text import DELIMITERS, decode_text, is_terminated, mend_quotes
-from monitor.sources.footers import is_footer
-from monitor.sources.format import Format, RowsOptions
-from monitor.sources.headings import HEADING_TITLE, CellsAbove, is_rest_of_name, read_heading
+from monitor.sources.footers import find_note
+from monitor.sources.format import FillOptions, Format
+from monitor.sources.headings import HEADING_TITLE, CellsAbove, is_rest_of_name, is_row_of_units, read_heading
 from monitor.sources.json_body import is_json
 from monitor.sources.listing import ListingReader
 from monitor.sources.sheets import OTHER_KINDS, SHEET_TITLE, read_any_sheets
@@ -44,32 +43,31 @@ _NO_LINKS: Mapping[int, str] = MappingProxyType({})
 _FEW_LONG = 0.05  # of the rows
 
 
-_Row = tuple[int, Sequence[Any], Mapping[int, str], str]
+Row = tuple[int, Sequence[Any], Mapping[int, str], str]
 """A row below the header: its number in the file from 1, the cells of the table's columns, links by position,
 and what is damaged.
 """
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class Table:
     """The headers of the mapped columns, as the configuration writes them, and the rows below. ``left``
-    describes the columns that are not read.
+    describes the columns that are not read, ``sheet`` is the title of the sheet.
     """
 
     titles: tuple[str, ...]
-    rows: Iterator[_Row]
+    rows: Iterator[Row]
     left: str = ""
+    sheet: str = ""
 
 
-class TableOptions(RowsOptions):
+class TableOptions(FillOptions):
     """``sheets``: which sheets of a workbook are the list, "all" that have the headers, or their titles.
 
-    Without it, exactly one sheet must have them. Hidden sheets never count. ``fill_down``: columns whose
-    empty cells repeat the cell above, as where a state stands only beside its first agency.
+    Without it, exactly one sheet must have them. Hidden sheets never count.
     """
 
     sheets: str | tuple[str, ...] = ()
-    fill_down: tuple[str, ...] = ()
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
@@ -86,7 +84,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         tables = [_read_csv(body, columns, options.limits, reader.problems)]
     chosen = TableOptions.model_validate(options.settings)
     for table in tables:
-        _TableReader(table, columns, chosen, reader).read()
+        TableReader(table, columns, chosen, reader).read()
     if kind in OTHER_KINDS and columns.url:
         reader.report_links_left(f"the links of a workbook in the {kind.upper()} format are not read")
     if not reader.listings:
@@ -95,20 +93,21 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     return replace(publication, unterminated=kind is None and not is_terminated(body))
 
 
-class _TableReader:
+class TableReader:
     """Gives a table's rows to the reader of listings, without those that are no agencies."""
 
-    def __init__(
-        self, table: _Table, columns: ColumnMap, options: TableOptions, reader: ListingReader
-    ) -> None:
+    def __init__(self, table: Table, columns: ColumnMap, options: FillOptions, reader: ListingReader) -> None:
         self._table, self._reader = table, reader
         names = list_headers(columns.name)
         self._name_at = next(at for at, title in enumerate(table.titles) if title in names)
-        self._others = len(table.titles) - 1
-        self._other_at = 0 if self._name_at else self._others
+        self._sheet_at = table.titles.index(SHEET_TITLE) if SHEET_TITLE in table.titles else None
+        others = [at for at in range(len(table.titles)) if at not in (self._name_at, self._sheet_at)]
+        self._others, self._other_at = len(others), others[-1] if others else 0
+        self._empty_if_alone = len(table.titles) - 1
         self._repeated = {title.casefold() for title in _fold_wanted(columns).values()}
         self._above = CellsAbove(options.fill_down, table.titles) if options.fill_down else None
         self._under_headings = HEADING_TITLE in list_headers(columns.state)
+        self._has_given = bool(self._above) or self._under_headings or self._sheet_at is not None
         self._titles = (*table.titles, HEADING_TITLE) if self._under_headings else table.titles
         self._heading = ""
 
@@ -120,7 +119,7 @@ class _TableReader:
         titled: tuple[int, Sequence[str]] | None = None  # a row with only a name, which may be a title
         for at, (number, cells, links, damage) in enumerate(self._table.rows):
             texts = _read_texts(cells)
-            if not at and _is_row_of_units(texts):
+            if not at and is_row_of_units(texts):
                 report("row of units", f'"{", ".join(filter(None, texts))[:80]}" is no agency', number)
             elif texts[name_at].casefold() in self._repeated and _is_header_again(texts, self._table, number):
                 about = f'; "{titled[1][name_at][:80]}" above it is no agency' if titled else ""
@@ -144,7 +143,7 @@ class _TableReader:
             return self._under_headings and bool(texts[self._name_at])
         if not texts[self._name_at] or texts[self._other_at]:
             return False  # counted only if a second cell is empty too
-        return texts.count("") == self._others
+        return texts.count("") == self._empty_if_alone
 
     def _is_beside_rows(self, number: int, text: str) -> bool:
         """Whether a text alone in its row is a heading of the rows below, or the end of the name above."""
@@ -167,12 +166,20 @@ class _TableReader:
     def _read_row(
         self, number: int, texts: Sequence[str], links: Mapping[int, str] = _NO_LINKS, damage: str = ""
     ) -> None:
-        if self._above and texts[self._name_at]:
-            others = [text for at, text in enumerate(texts) if at != self._name_at]
-            texts = texts if is_footer(texts[self._name_at], others) else self._above.fill(texts)
-        if self._under_headings:
-            texts = [*texts[: len(self._table.titles)], self._heading]
+        if self._has_given:
+            texts = self._complete(texts)
         self._reader.read(number, self._titles, texts, links=links, damage=damage)
+
+    def _complete(self, texts: Sequence[str]) -> Sequence[str]:
+        """Add the cells that the rows around and the sheet give to a row: an agency's, but not a note's."""
+        texts = texts[: len(self._table.titles)]
+        name = texts[self._name_at]
+        others = [text for at, text in enumerate(texts) if at != self._name_at]
+        given = any(texts) and find_note(name, others) is None
+        completed = list(self._above.fill(texts) if self._above and name and given else texts)
+        if self._sheet_at is not None and given:
+            completed[self._sheet_at] = self._table.sheet
+        return [*completed, self._heading if given else ""] if self._under_headings else completed
 
 
 def _read_texts(cells: Sequence[Any]) -> Sequence[str]:
@@ -197,27 +204,13 @@ def _text(value: object) -> str:
     return "" if value is None else plain_number(str(value))
 
 
-_UNIT = re.compile(
-    r"\(.*\)|\[.*\]|m{1,2}[/.-]d{1,2}[/.-]y{2,4}|yyyy-mm-dd|(?:free )?text|string|date|number|integer"
-    r"|(?:two|2)[- ]letters?(?: code)?|(?:usps|postal|state) (?:code|abbreviation)|usps|abbr(?:eviation|\.)?"
-    r"|url|hyperlink|optional|required|-+|=+",
-    re.IGNORECASE,
-)
-
-
-def _is_row_of_units(texts: Sequence[str]) -> bool:
-    """Whether a row below the headers describes the kind of values in each column."""
-    filled = [text for text in texts if text]
-    return len(filled) > 1 and all(map(_UNIT.fullmatch, filled))
-
-
 def repeats_header(texts: Sequence[str], titles: Sequence[str]) -> bool:
     """Whether a row repeats the headers, as at the top of each printed page."""
     filled = [(text, title) for text, title in zip(texts, titles, strict=False) if text]
     return len(filled) > 1 and all(fold_header(text) == fold_header(title) for text, title in filled)
 
 
-def _is_header_again(texts: Sequence[str], table: _Table, number: int) -> bool:
+def _is_header_again(texts: Sequence[str], table: Table, number: int) -> bool:
     """Whether a row repeats the headers. Raises ParseError if they are in another order: the rows below would
     be misread.
     """
@@ -279,7 +272,7 @@ def find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | N
     return {position: title for title, position in positions.items()}
 
 
-def _describe_left(row: Sequence[object], header: Mapping[int, str]) -> str:
+def describe_left(row: Sequence[object], header: Mapping[int, str]) -> str:
     """Describe columns with the same header as one that is read, as with two tables side by side; "" if there
     are none.
     """
@@ -307,13 +300,14 @@ def _no_headers(columns: ColumnMap, rows: Iterable[Iterable[object]]) -> ParseEr
     return ParseError(f"No column is headed {wanted}; the headers are: {there}.")
 
 
-def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOptions) -> list[_Table]:
+def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOptions) -> list[Table]:
     """The tables of the chosen sheets. Their rows are numbered on from sheet to sheet."""
     chosen = TableOptions.model_validate(options.settings).sheets
     titles = tuple(filter(None, (chosen,) if isinstance(chosen, str) else chosen))
     wanted = {fold_header(title) for title in titles}
-    tables: dict[str, _Table] = {}
+    tables: dict[str, Table] = {}
     tops: list[tuple[object, ...]] = []
+    unfit: list[str] = []
     seen: list[str] = []
     before = 0
     for sheet in read_any_sheets(body, kind, options.limits):
@@ -323,10 +317,12 @@ def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOpt
             if found := find_headers([_widen(sheet, row) for _, row in top], columns):
                 at, header = found
                 rows = _read_sheet(sheet, header, top[at][0], before, list_headers(columns.since))
-                left = "; ".join(filter(None, (_describe_left(top[at][1], header), *sheet.notes)))
-                tables[sheet.title] = _Table(tuple(header.values()), rows, left)
+                left = "; ".join(filter(None, (describe_left(top[at][1], header), *sheet.notes)))
+                tables[sheet.title] = Table(tuple(header.values()), rows, left, sheet.title)
             else:
                 tops.extend(row for _, row in top)
+                if chosen == "all" and sum(sum(map(bool, row)) > 1 for _, row in top) > 1:
+                    unfit.append(sheet.title)
         before += sheet.height
     there_are = {fold_header(title) for title in seen}
     if not tables and (chosen == "all" or wanted & there_are or not titles):
@@ -338,6 +334,11 @@ def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOpt
                 raise ParseError(
                     f'No visible sheet "{title}" has the headers; the visible sheets are {there}.'
                 )
+    elif unfit:
+        named = ", ".join(f'"{title[:40]}"' for title in unfit[:20])
+        first, table = next(iter(tables.items()))
+        left = "; ".join(filter(None, (table.left, f"sheets without the headers are not read: {named}")))
+        tables[first] = replace(table, left=left)
     elif len(tables) > 1 and chosen != "all":
         fitting = ", ".join(f'"{name[:40]}"' for name in list(tables)[:20])
         raise ParseError(
@@ -353,8 +354,7 @@ def _widen(sheet: WorkbookSheet, row: Sequence[object]) -> tuple[object, ...]:
 
 def _read_sheet(
     sheet: WorkbookSheet, header: dict[int, str], after: int, before: int, dates: Sequence[str]
-) -> Iterator[_Row]:
-    width = sheet.width
+) -> Iterator[Row]:
     dated = [at for at, title in enumerate(header.values()) if title in dates] if sheet.days_later else []
     for number, row in sheet.rows:
         if number <= after:
@@ -367,14 +367,10 @@ def _read_sheet(
         for at in dated:
             if isinstance(cells[at], int | float):
                 cells[at] += sheet.days_later
-        if any(cell is not None for cell in cells):
-            for at, position in enumerate(header):
-                if position == width:
-                    cells[at] = sheet.title
         yield before + number, cells, links, ""
 
 
-def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: list[Problem]) -> _Table:
+def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: list[Problem]) -> Table:
     """Read a CSV, with the delimiter with which the headers are found."""
     if len(body) > limits.decoded:
         raise ParseError(f"The body is larger than {limits.decoded / MIB:g} MiB.")
@@ -390,14 +386,14 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
             rows = list(_csv_rows(text, delimiter))
             _refuse_cut(text, rows, width)
             marked = _mark_long(rows[at + 1 :], header, width, at + 2)
-            return _Table(tuple(header.values()), marked, _describe_left(top[at], header))
+            return Table(tuple(header.values()), marked, describe_left(top[at], header))
         tops.extend(top)
     raise _no_headers(columns, tops)
 
 
 def _mark_long(
     rows: Sequence[list[str]], header: Mapping[int, str], width: int, number: int
-) -> Iterator[_Row]:
+) -> Iterator[Row]:
     """The rows that are not empty, from row ``number`` on; one with more cells than the header is damaged.
 
     It has an unquoted comma at an unknown position. If many rows are that long, the header is too short
@@ -446,5 +442,6 @@ FORMAT = Format(
     recognizes=_recognizes,
     propose=propose,
     required_columns=("name",),
+    given_titles=(HEADING_TITLE, SHEET_TITLE),
     options=TableOptions,
 )

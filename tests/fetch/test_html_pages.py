@@ -198,3 +198,22 @@ def test_a_link_is_joined_as_browsers_do_whatever_way_is_taken(href: str) -> Non
     except ValueError:
         joined = None
     assert link == (joined if joined and joined.startswith("http") else None)
+
+
+def test_a_page_that_names_others_and_links_to_none_is_no_whole_list(
+    server: Server, fetcher: Fetcher
+) -> None:
+    put(server, page([row("Hammond")], more="<p>Page 1 of 3</p>"))
+    publication = parse(get(fetcher, server), OPTIONS)
+    assert publication.unread == ("pages 2 to 3",)
+    assert [problem.kind for problem in publication.problems] == ["pages missing"]
+
+
+def test_the_last_page_of_several_names_itself(server: Server, fetcher: Fetcher) -> None:
+    put(
+        server,
+        page([row("Hammond")], "?page=2", more="<p>Page 1 of 2</p>"),
+        page([row("Gary")], more="<p>Page 2 of 2</p>"),
+    )
+    publication = parse(get(fetcher, server), OPTIONS)
+    assert (publication.unread, publication.problems) == ((), ())
