@@ -45,7 +45,7 @@ from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import MOST_ROWS, ListingReader
 from monitor.sources.samples import find_sample
 from monitor.sources.sniff import decode_utf8, describe_page, is_html
-from monitor.sources.table import Table, TableReader, describe_left, find_header
+from monitor.sources.table import MappedTable, TableReader, describe_left, find_header
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -370,7 +370,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         (number, [text for text, _ in row], {at: link for at, (_, link) in enumerate(row) if link}, "")
         for number, row in enumerate(page.rows, start=1)
     )
-    TableReader(Table(page.titles, rows), columns, chosen, reader).read()
+    TableReader(MappedTable(page.titles, rows), columns, chosen, reader).read()
     if not reader.listings:
         raise ParseError("The table has its headers and no row with a name that can be read.")
     return replace(reader.merge(chosen.group_by), unread=(page.left,) if page.left else ())

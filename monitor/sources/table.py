@@ -50,7 +50,7 @@ and what is damaged.
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class MappedTable:
     """The headers of the mapped columns, as the configuration writes them, and the rows below. ``left``
     describes the columns that are not read, ``sheet`` is the title of the sheet.
     """
@@ -96,7 +96,9 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 class TableReader:
     """Gives a table's rows to the reader of listings, without those that are no agencies."""
 
-    def __init__(self, table: Table, columns: ColumnMap, options: FillOptions, reader: ListingReader) -> None:
+    def __init__(
+        self, table: MappedTable, columns: ColumnMap, options: FillOptions, reader: ListingReader
+    ) -> None:
         self._table, self._reader = table, reader
         names = list_headers(columns.name)
         self._name_at = next(at for at, title in enumerate(table.titles) if title in names)
@@ -210,7 +212,7 @@ def repeats_header(texts: Sequence[str], titles: Sequence[str]) -> bool:
     return len(filled) > 1 and all(fold_header(text) == fold_header(title) for text, title in filled)
 
 
-def _is_header_again(texts: Sequence[str], table: Table, number: int) -> bool:
+def _is_header_again(texts: Sequence[str], table: MappedTable, number: int) -> bool:
     """Whether a row repeats the headers. Raises ParseError if they are in another order: the rows below would
     be misread.
     """
@@ -300,12 +302,12 @@ def _no_headers(columns: ColumnMap, rows: Iterable[Iterable[object]]) -> ParseEr
     return ParseError(f"No column is headed {wanted}; the headers are: {there}.")
 
 
-def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOptions) -> list[Table]:
+def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOptions) -> list[MappedTable]:
     """The tables of the chosen sheets. Their rows are numbered on from sheet to sheet."""
     chosen = TableOptions.model_validate(options.settings).sheets
     titles = tuple(filter(None, (chosen,) if isinstance(chosen, str) else chosen))
     wanted = {fold_header(title) for title in titles}
-    tables: dict[str, Table] = {}
+    tables: dict[str, MappedTable] = {}
     tops: list[tuple[object, ...]] = []
     unfit: list[str] = []
     seen: list[str] = []
@@ -318,7 +320,7 @@ def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOpt
                 at, header = found
                 rows = _read_sheet(sheet, header, top[at][0], before, list_headers(columns.since))
                 left = "; ".join(filter(None, (describe_left(top[at][1], header), *sheet.notes)))
-                tables[sheet.title] = Table(tuple(header.values()), rows, left, sheet.title)
+                tables[sheet.title] = MappedTable(tuple(header.values()), rows, left, sheet.title)
             else:
                 tops.extend(row for _, row in top)
                 if chosen == "all" and sum(sum(map(bool, row)) > 1 for _, row in top) > 1:
@@ -370,7 +372,7 @@ def _read_sheet(
         yield before + number, cells, links, ""
 
 
-def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: list[Problem]) -> Table:
+def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: list[Problem]) -> MappedTable:
     """Read a CSV, with the delimiter with which the headers are found."""
     if len(body) > limits.decoded:
         raise ParseError(f"The body is larger than {limits.decoded / MIB:g} MiB.")
@@ -386,7 +388,7 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
             rows = list(_csv_rows(text, delimiter))
             _refuse_cut(text, rows, width)
             marked = _mark_long(rows[at + 1 :], header, width, at + 2)
-            return Table(tuple(header.values()), marked, describe_left(top[at], header))
+            return MappedTable(tuple(header.values()), marked, describe_left(top[at], header))
         tops.extend(top)
     raise _no_headers(columns, tops)
 
