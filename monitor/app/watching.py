@@ -91,9 +91,11 @@ def _has_room(folder: Path, rest: int, size: int) -> bool:
         return True  # the folder does not exist yet, and the later failure names the reason
 
 
-def open_fetcher(settings: Settings, *, attempts: int | None = None) -> Fetcher:
+def open_fetcher(
+    settings: Settings, *, attempts: int | None = None, on_wait: Callable[[str], object] = lambda line: None
+) -> Fetcher:
     """Create the fetcher for the configured limits, proxy and contact; a context manager. ``attempts``, if
-    given, counts instead of the configured number.
+    given, counts instead of the configured number; ``on_wait`` gets a line before each further attempt.
     """
     from monitor.fetch import Fetcher
     from monitor.net import SizeLimits
@@ -103,6 +105,7 @@ def open_fetcher(settings: Settings, *, attempts: int | None = None) -> Fetcher:
         contact=settings.site.contact,
         timeout=fetch.timeout,
         attempts=attempts or fetch.attempts,
+        on_wait=on_wait,
         proxy=fetch.proxy.get_secret_value() if fetch.proxy else None,
         limits=SizeLimits(wire=fetch.wire_bytes, decoded=fetch.decoded_bytes, ratio=fetch.ratio),
         trust_env=True,

@@ -281,6 +281,11 @@ def emit(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, default=str))
 
 
+def show_progress(line: str) -> None:
+    """Print a line for a person who waits, apart from the command's answer on stdout."""
+    click.echo(f"monitor: {line}", err=True)
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a plain table with aligned columns; None is shown as a dash."""
     cells = [[("-" if cell is None or cell == "" else str(cell)) for cell in row] for row in rows]

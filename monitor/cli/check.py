@@ -22,7 +22,7 @@ from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.counting import format_count
 from monitor.domain import Envelope
-from monitor.errors import MigrationError, MonitorError, UsageError
+from monitor.errors import KeyFileError, MigrationError, MonitorError, UsageError
 from monitor.fetch import Fetched
 from monitor.keys import NAME
 from monitor.ops.doctor import (
@@ -217,13 +217,30 @@ async def _check_channels(settings: Settings) -> list[Diagnosis]:
             found += [Diagnosis(name, *absence)] if absence else []
             continue
         async with channels[name] as channel:
-            found.append(await _check_part(name, partial(kind.check, section, channel)))
+            try:
+                found.append(await _check_part(name, partial(kind.check, section, channel)))
+            except KeyFileError as error:
+                first = _awaits_first_key(settings)
+                said = "configured; the first start makes its key" if first else str(error)
+                found.append(Diagnosis(name, first, said))
     return found
+
+
+def _awaits_first_key(settings: Settings) -> bool:
+    """Whether there is no key because nothing was started yet: no file, and no row that needs one."""
+    if (settings.data.folder / NAME).exists():
+        return False
+    if app.describe_missing_database(settings) is not None:
+        return True
+    with Components.open_existing(settings) as components:
+        return find_key_problem(components.engine, settings.data.folder) is None
 
 
 async def _check_part(what: str, test: Callable[[], Awaitable[str]]) -> Diagnosis:
     try:
         return Diagnosis(what, True, await test())
+    except KeyFileError:
+        raise
     except MonitorError as error:
         return Diagnosis(what, False, str(error))
 

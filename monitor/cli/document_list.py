@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli import Session, command, emit, table
+from monitor.cli import Session, command, emit, show_progress, table
 from monitor.counting import format_count
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def read_documents(components: Components) -> DocumentsState:
                 return section.file.read_bytes()
             except OSError as error:
                 raise DocumentsError(f"{section.file}: {error.strerror}") from None
-        with app.open_fetcher(components.settings) as fetcher:
+        with app.open_fetcher(components.settings, on_wait=show_progress) as fetcher:
             found = fetcher.get(Target(url=section.url))
         assert not isinstance(found, NotModified)  # the request was not conditional
         return found.body

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.polling import Hold
 
+_SAMPLES = 5  # the held changes of a group that the summary shows
+
 
 @click.group(cls=ListByDefault, short_help="List held changes; approve or reject them.")
 def holds() -> None:
@@ -28,9 +30,13 @@ def holds() -> None:
 
 @subcommand(holds, name="list", short_help="List held changes and rejected publications.")
 @click.option("--source", "source", metavar="NAME", help="Only this source.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-def list_(session: Session, source: str | None, as_json: bool) -> None:
+@click.option("--all", "everything", is_flag=True, help="One line for each change, none left out.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, for each change.")
+def list_(session: Session, source: str | None, everything: bool, as_json: bool) -> None:
     """List held changes and rejected publications: the reason, since when, and when they are released.
+
+    Changes that are held since the same time for the same reason are summed up, with a few of them; --all
+    lists every one.
 
     JSON keys of a change: id, type ("change"), source, kind, before, after, fields, reason, since, release_at
     (null: only by a person). Of a publication: id, type ("publication"), source, hash, listings, reason,
@@ -48,13 +54,35 @@ def list_(session: Session, source: str | None, as_json: bool) -> None:
     if as_json:
         for hold in found:
             emit(_hold_json(hold))
-    elif found:
+    elif not found:
+        click.echo("nothing is held")
+    elif everything:
         table(
             ("id", "source", "what", "since", "released", "because"),
-            [_hold_cells(hold, timezone) for hold in found],
+            [(hold.id, hold.source, *_hold_cells(hold, timezone)) for hold in found],
         )
     else:
-        click.echo("nothing is held")
+        _print_summary(found, timezone)
+
+
+def _print_summary(found: Iterable[Hold], timezone: str) -> None:
+    """Print the holds that have source, times and reason in common together, with the first of them."""
+    groups: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for hold in found:
+        what, *shared = _hold_cells(hold, timezone)
+        groups.setdefault((hold.source, *shared), []).append((hold.id, what))
+    for (source, since, released, reason), held in groups.items():
+        click.echo(f"{source}: {len(held):,} held since {since}, released: {released}")
+        click.echo(f"  {reason}")
+        shown = held if len(held) <= _SAMPLES + 1 else held[:_SAMPLES]
+        width = max(len(id) for id, _ in shown)
+        for id, what in shown:
+            click.echo(f"  {id.rjust(width)}  {what}")
+        if len(held) > len(shown):
+            click.echo(f"  and {len(held) - len(shown):,} more: monitor holds list --source {source} --all")
+        click.echo()
+    click.echo("To decide sooner: monitor holds approve ID... or monitor holds reject ID...;")
+    click.echo("with --source NAME --all instead of the IDs for everything that is held of a list")
 
 
 def _selection_options(function: Any) -> Any:
@@ -165,7 +193,8 @@ def _hold_json(hold: Hold) -> dict[str, Any]:
     }
 
 
-def _hold_cells(hold: Hold, timezone: str) -> tuple[object, ...]:
+def _hold_cells(hold: Hold, timezone: str) -> tuple[str, str, str, str]:
+    """Format what is held, since when, when it is released, and why."""
     from monitor.cli.output import SIGNS, format_change, when
     from monitor.storage.lists.changes import StoredChange
 
@@ -177,8 +206,6 @@ def _hold_cells(hold: Hold, timezone: str) -> tuple[object, ...]:
         words = f"a publication of {what.listings:,} listings, rejected"
         since, released = what.at, what.release_at
     return (
-        hold.id,
-        hold.source,
         words,
         when(since, timezone),
         when(released, timezone) if released else "by a person",

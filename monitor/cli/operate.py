@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,12 +14,15 @@ import click
 
 from monitor.cli import Session, command, emit
 from monitor.cli.alive import is_alive
+from monitor.cli.output import when
 from monitor.counting import format_count
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from monitor.app import Components
     from monitor.ops.doctor import Diagnosis
+
+_MOST_HOLDS = 3  # the most groups of held changes that the status of a source shows
 
 
 @command(
@@ -233,7 +237,8 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
 
     JSON keys: now, ok, problems (sentences); sources.NAME: last_good_at, age (s), blind, baseline, pending,
     held, last_fetch_at, last_outcome, last_reason, next_poll_at, rejected, rejected_until, and where changes
-    are held: held_until (null: a person decides), held_reason; outbox: due,
+    are held: holds (count, until (null: a person decides), reason; the most first), held_until and
+    held_reason (of those that wait longest); outbox: due,
     due_by_channel, waiting_for_channel, oldest_due_at, oldest_age (s), paused (channels that send nothing
     now: channel, until, reason), refused_often (by channel), failed, to_fan_out, fenced; sender:
     last_beat_at, age (s), working; bot (where one is configured): the same, and problem; placements (once the
@@ -279,29 +284,36 @@ def _print_status(report: dict[str, Any]) -> None:
             + (f", {line['pending']} pending" if line["pending"] else "")
             + (f", {line['held']} held" if line["held"] else "")
         )
-        if line["held"]:
-            until = line["held_until"]
-            click.echo(
-                f"  held until {until or 'a person decides'}: {line['held_reason']} (see `monitor holds`)"
-            )
+        holds = line.get("holds", ())
+        for group in holds[:_MOST_HOLDS]:
+            until = _format_time(group["until"]) or "a person decides"
+            click.echo(f"  {group['count']} until {until}: {group['reason']}")
+        if len(holds) > _MOST_HOLDS:
+            click.echo(f"  and {len(holds) - _MOST_HOLDS} more reasons: see `monitor holds`")
     outbox = report["outbox"]
     oldest = f", the oldest {_format_age(outbox['oldest_age'])}" if outbox["due"] else ""
     unknown = f", {outbox['unknown']} given up that may have arrived" if outbox["unknown"] else ""
     click.echo(f"outbox: {outbox['due']} due{oldest}, {outbox['failed']} failed for good{unknown}")
     if (placing := report.get("placements")) is not None:
         click.echo(
-            f"places: at the last change of the gazetteer or the overrides ({placing['at']}), "
+            f"places: at the last change of the gazetteer or the overrides ({_format_time(placing['at'])}), "
             f"{placing['moved']} of {format_count(placing['listings'], 'agency', 'agencies')} got other "
             f"places, and {format_count(placing['people'], 'person', 'people')} an agency in the next message"
         )
     for fork in report.get("forks", ()):
-        click.echo(f"record: goes on from an older copy since {fork['at']}, without {fork['published']}")
+        since = _format_time(fork["at"])
+        click.echo(f"record: goes on from an older copy since {since}, without {fork['published']}")
     for part in ("sender", "bot"):
         if (seen := report.get(part)) is not None:
             working = "working" if seen["working"] else "not running"
             click.echo(f"{part}: {working}, last seen {_format_age(seen['age'])}")
     for problem in report["problems"]:
         click.echo(f"! {problem}")
+
+
+def _format_time(at: str | None) -> str:
+    """Format a time of the report as the sentences of the problems do."""
+    return when(datetime.fromisoformat(at), "UTC") if at else ""
 
 
 def _format_age(seconds: int | None) -> str:

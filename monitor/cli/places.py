@@ -38,7 +38,7 @@ BAR_EVERY = 200  # the number of rows for one step of the progress bar
     metavar="CSV",
     help=f"Many agencies: a CSV with the columns {', '.join(COLUMNS)}; all but name optional.",
 )
-@click.option("--source", help="Also apply the overrides of this source.")
+@click.option("--source", help="Apply only the overrides for this source. Default: those for every source.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object per line: places, how, confidence, reason."
 )
@@ -57,11 +57,12 @@ def locate(
 
     The places are ZIP codes; or one state when the agency serves all of it or could not be placed within it
     ("state_only"); or US when its state is missing or unreadable. With --file the answers come in the order
-    of the rows, one JSON object a line.
+    of the rows, one JSON object a line. Places that the operator assigned (`monitor place set`, the file of
+    [places] overrides) override the rules; they are found by the agency's name and state.
     """
     if (name is None) == (file is None):
         raise UsageError("Give the name of one agency, or --file with many.")
-    gazetteer = _gazetteer(session)
+    gazetteer = _apply_by_name(session, _gazetteer(session), source)
     if file is not None:
         _locate_file(gazetteer, file, source)
         return
@@ -190,11 +191,36 @@ def unplaced(session: Session, as_json: bool) -> None:
 
 
 def _gazetteer(session: Session) -> Gazetteer:
+    """The gazetteer with the overrides of the file and, where there is a database, those in it."""
     from monitor.app import describe_missing_database, load_gazetteer
 
     if describe_missing_database(session.settings) is None:
         return session.components.gazetteer
     return load_gazetteer(session.settings)
+
+
+def _apply_by_name(session: Session, gazetteer: Gazetteer, source: str | None) -> Gazetteer:
+    """The same with the assigned places found by name and state: a name that somebody types has no key."""
+    from monitor.app import describe_missing_database
+    from monitor.places import Overrides
+    from monitor.places.overrides import make_override
+    from monitor.storage.engine import reading
+    from monitor.storage.lists.place_overrides import load_stored_overrides
+
+    overrides = gazetteer.overrides
+    if source is None:
+        of_all = {("", name, state): given for (_, name, state), given in overrides.by_name.items()}
+        overrides = Overrides(overrides.by_key, of_all)
+    if describe_missing_database(session.settings) is None:
+        with reading(session.database()) as conn:
+            stored = load_stored_overrides(conn)
+        rows = [
+            make_override(source or "", "", each.name, each.state, each.places, each.note)
+            for each in stored
+            if source in (None, each.source)
+        ]
+        overrides = overrides.with_rows(rows)
+    return gazetteer.with_overrides(overrides)
 
 
 def _placed(session: Session, gazetteer: Gazetteer) -> Iterator[tuple[str, list[tuple[Listing, Placement]]]]:

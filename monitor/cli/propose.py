@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import click
 
-from monitor.cli import Session, emit, subcommand, table
+from monitor.cli import Session, emit, show_progress, subcommand, table
 from monitor.counting import format_count
 
 if TYPE_CHECKING:
@@ -80,7 +80,10 @@ def propose(
     from monitor.errors import UsageError
 
     settings = session.settings
-    with app.open_parser(settings) as parser, app.open_fetcher(settings) as fetcher:
+    path = session.config or _default_path()
+    if write and not path.is_file():
+        raise UsageError(f"there is no configuration file {path} to write to; make one with `monitor init`")
+    with app.open_parser(settings) as parser, app.open_fetcher(settings, on_wait=show_progress) as fetcher:
         file = Path(target)
         if file.is_file():
             body = file.read_bytes()
@@ -99,7 +102,6 @@ def propose(
     elif name in settings.sources:
         raise UsageError(f"[sources.{name}] is there already; choose another --name")
     section = _format_section(name, title or _make_title(name), found)
-    path = session.config or _default_path()
     if write:
         if not found.where:
             raise UsageError("a file alone cannot be watched; give the list's address with --url")
@@ -356,7 +358,7 @@ def _append(path: Path, section: str) -> None:
     """Append a section to a configuration file if the result is valid. Raises ConfigError."""
     from monitor.config import load
 
-    before = path.read_text("utf-8") if path.is_file() else ""
+    before = path.read_text("utf-8")
     gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=path.resolve().parent, prefix=".config-", suffix=".toml", delete=False
@@ -365,7 +367,7 @@ def _append(path: Path, section: str) -> None:
     made = Path(file.name)
     try:
         load(made)
-        made.chmod(path.stat().st_mode & 0o7777 if before else 0o644)
+        made.chmod(path.stat().st_mode & 0o7777)
         os.replace(made, path)
     finally:
         made.unlink(missing_ok=True)

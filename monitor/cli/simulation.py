@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli import Session, command, emit, table
+from monitor.cli import Session, command, emit, show_progress, table
 from monitor.counting import format_count
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def simulate(
         if file is not None:
             bodies = GivenBody(file.read_bytes())
         elif hold is None:
-            bodies = closing.enter_context(app.open_fetcher(settings))
+            bodies = closing.enter_context(app.open_fetcher(settings, on_wait=show_progress))
         simulation = simulate_poll(
             copy,
             watch,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli import Session, command, emit, table
+from monitor.cli import Session, command, emit, show_progress, table
 from monitor.counting import format_count
 from monitor.errors import UsageError
 
@@ -45,7 +45,7 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
     ]
     outcomes = []
     engine = session.database()
-    with app.open_fetcher(settings) as fetcher, app.open_parser(settings) as parser:
+    with app.open_fetcher(settings, on_wait=show_progress) as fetcher, app.open_parser(settings) as parser:
         for polled in sources:
             try:
                 outcome = poll_once(engine, polled, fetcher, now=app.now(), parser=parser)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
 import tenacity
 
@@ -72,7 +73,8 @@ class Fetcher:
     in seconds. ``proxy`` is an http(s) URL; without one, the environment's proxies and certificate bundle
     count only if ``trust_env``. A get is tried ``attempts`` times at most; a server that asks for a wait
     longer than ``patience`` gets no further request in this get: `FetchFailed.retry_after` says when to try
-    again. ``sleep`` and the monotonic ``clock`` are in seconds. Raises ConfigError for an unusable proxy.
+    again. ``on_wait`` gets a line for a person before each further attempt. ``sleep`` and the monotonic
+    ``clock`` are in seconds. Raises ConfigError for an unusable proxy.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Fetcher:
         trust_env: bool = False,
         attempts: int = 3,
         patience: timedelta = timedelta(seconds=30),
+        on_wait: Callable[[str], object] = lambda line: None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -94,6 +97,7 @@ class Fetcher:
         self._limits = limits
         self._attempts = attempts
         self._patience = patience
+        self._on_wait = on_wait
         self._sleep = sleep
         self._clock = clock
         # Full jitter: many installations must not retry a recovering server at the same time.
@@ -213,9 +217,19 @@ class Fetcher:
                     state.attempt_number >= self._attempts or state.upcoming_sleep >= deadline.remaining
                 ),
                 sleep=self._sleep,
+                before_sleep=self._tell_wait,
                 reraise=True,
             )
             return retrying(attempt, deadline)
+
+    def _tell_wait(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        # only the host: the rest of an address may hold a secret
+        host = (urlsplit(error.evidence.url).hostname if isinstance(error, FetchFailed) else None) or ""
+        self._on_wait(
+            f"{host}: {error}; attempt {state.attempt_number + 1} of {self._attempts} follows in "
+            f"{state.upcoming_sleep:.0f} s"
+        )
 
     def _is_worth_another(self, error: BaseException) -> bool:
         return (

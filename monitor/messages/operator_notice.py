@@ -80,9 +80,13 @@ def render_canary(message: Canary, sender: Sender) -> Rendered:
 
 def _quote(problem: str, limit: int) -> str:
     """Quote a problem, which may contain text by a publisher or a mail server, so that no program turns it
-    into a link.
+    into a link; a longer one is cut after a word.
     """
-    return neutralize(clean(problem, limit))
+    whole = clean(problem, limit + 1)
+    if len(whole) > limit:
+        start = whole[:limit]
+        whole = f"{(start.rpartition(' ')[0] or start[:-1]).rstrip(' ,;:.')}…"
+    return neutralize(whole)
 
 
 def _public(url: str) -> str:

@@ -7,7 +7,7 @@ so a new check is one function and one line in `CHECKS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
@@ -69,6 +69,9 @@ FENCE, BOT = "fence", "bot"
 
 
 _POLL = "start `monitor run` or call `monitor poll`"
+_RESTART = (
+    "`monitor run` is running: if the list was added after its start, restart it; otherwise its log says why"
+)
 
 
 Check = Callable[[HealthFacts], Iterator[HealthFinding]]
@@ -106,6 +109,9 @@ def status(
 
 def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find sources that are blind, were never polled, or whose last poll failed or was rejected."""
+    running = seen.sender_works and seen.sending
+    unread = f"it is not polled; {_RESTART}" if running else f"nobody polls it; {_POLL}"
+    never = f"was never polled; {_RESTART if running else _POLL}"
     for source in seen.sources:
         name, state = source.info.name, source.state
         why = {
@@ -113,8 +119,8 @@ def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
             "failed": f"the last poll failed: {state.last_reason}",
         }.get(state.last_outcome or "")
         if source.blind:
-            since = _iso(state.last_good_at) or "it was added"
-            reason = why or f"nobody polls it; {_POLL}"
+            since = format_moment(state.last_good_at) or "it was added"
+            reason = why or unread
             yield HealthFinding(
                 "sources",
                 f"{name} was not read since {since}: {reason}",
@@ -124,7 +130,7 @@ def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
                 question=Question("holds", name) if state.last_outcome == "rejected" else None,
             )
         elif state.last_outcome is None:
-            yield HealthFinding("sources", f"{name} was never polled; {_POLL}", f"never polled {name}")
+            yield HealthFinding("sources", f"{name} {never}", f"never polled {name}")
         elif why:
             rejected = state.last_outcome == "rejected"
             yield HealthFinding(
@@ -154,7 +160,7 @@ def paused_key(channel: str) -> str:
 def check_pauses(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find channels that currently send nothing, and mail domains that refuse us."""
     for pause in seen.paused:
-        waits = f"nothing is sent before {_iso(pause.until)}, everything stays due"
+        waits = f"nothing is sent before {format_moment(pause.until)}, everything stays due"
         problem = f"{pause.channel}: {waits}: {pause.reason}"
         yield HealthFinding("outbox", problem, paused_key(pause.channel), notify=True, remedy="monitor check")
     # a chat requests pauses in normal operation; a mail domain does so because it distrusts the sender
@@ -202,8 +208,8 @@ def check_ended(seen: HealthFacts) -> Iterator[HealthFinding]:
         command = f"{kind_of(ended.channel).revive_command} {ended.name}"
         yield HealthFinding(
             "outbox",
-            f"{ended.channel}: {ended.name} ended at {_iso(ended.at)}: {ended.reason}; change its address in"
-            f" the configuration, or run `{command}`",
+            f"{ended.channel}: {ended.name} ended at {format_moment(ended.at)}: {ended.reason}; change its"
+            f" address in the configuration, or run `{command}`",
             f"ended {ended.channel} {ended.name}",
             notify=True,
             remedy=command,
@@ -276,7 +282,7 @@ def check_canary(seen: HealthFacts) -> Iterator[HealthFinding]:
         yield HealthFinding(
             "outbox",
             "no test message ([operator] canary) was accepted since "
-            f"{_iso(trace.accepted_at or trace.since)}: alerts may not arrive either",
+            f"{format_moment(trace.accepted_at or trace.since)}: alerts may not arrive either",
             "canary",
             notify=True,
             remedy="monitor outbox",
@@ -288,7 +294,7 @@ def check_loops(seen: HealthFacts) -> Iterator[HealthFinding]:
     for loop in seen.standing:
         yield HealthFinding(
             "loops",
-            f"{loop.name} stands still since {_iso(loop.since)}; the rest goes on",
+            f"{loop.name} stands still since {format_moment(loop.since)}; the rest goes on",
             f"loop {loop.name}",
         )
 
@@ -300,7 +306,7 @@ def check_bot(seen: HealthFacts) -> Iterator[HealthFinding]:
         return
     if not seen.sending and seen.bot_beat is None:
         return  # an installation that only calls `monitor deliver` never runs the bot
-    problem = f"the bot answers nobody, last seen {_iso(seen.bot_beat) or 'never'}"
+    problem = f"the bot answers nobody, last seen {format_moment(seen.bot_beat) or 'never'}"
     text = f"{problem}: {seen.bot_trouble}" if seen.bot_trouble else problem
     yield HealthFinding("bot", text, BOT, notify=True, remedy="monitor telegram test")
 
@@ -346,7 +352,7 @@ def check_host(seen: HealthFacts) -> Iterator[HealthFinding]:
         host.last_backup_at is None or seen.now - host.last_backup_at > host.backup_after
     ):
         made = host.last_backup_at
-        problem = f"the last backup is of {_iso(made)}" if made else "no backup was made yet"
+        problem = f"the last backup is of {format_moment(made)}" if made else "no backup was made yet"
         yield HealthFinding("backup", problem, "backup", notify=True, remedy="monitor backup")
 
 
@@ -403,7 +409,13 @@ def report(seen: HealthFacts) -> dict[str, Any]:
 
 def _source_report(source: SourceFacts, now: datetime) -> dict[str, Any]:
     state = source.state
-    waiting = {"held_until": _iso(source.held.until), "held_reason": source.held.reason} if state.held else {}
+    waiting: dict[str, Any] = {}
+    if (last := source.held.last) is not None:
+        waiting = {"held_until": _iso(last.until), "held_reason": last.reason}
+        waiting["holds"] = [
+            {"count": group.count, "until": _iso(group.until), "reason": group.reason}
+            for group in source.held.groups
+        ]
     return {
         "last_good_at": _iso(state.last_good_at),
         "age": _age(state.last_good_at, now),
@@ -443,6 +455,11 @@ def _outbox_report(seen: HealthFacts) -> dict[str, Any]:
 
 def _beat_report(beat: datetime | None, now: datetime, works: bool) -> dict[str, Any]:
     return {"last_beat_at": _iso(beat), "age": _age(beat, now), "working": works and is_alive(beat, now)}
+
+
+def format_moment(at: datetime | None) -> str | None:
+    """Format a time within a sentence for people."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at is not None else None
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -28,9 +28,12 @@ def find_holds(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def describe_wait(held: StandingHolds) -> str:
-    """Describe until when changes wait, and the possible mistake."""
-    until = f"until {held.until:%Y-%m-%d %H:%M} UTC" if held.until is not None else "until a person decides"
-    return f"{until}: {held.reason}" if held.reason else until
+    """Describe until when the changes wait that wait longest, and why."""
+    last = held.last
+    until = "until a person decides"
+    if last is not None and last.until is not None:
+        until = f"until {last.until:%Y-%m-%d %H:%M} UTC"
+    return f"{until}: {last.reason}" if last is not None and last.reason else until
 
 
 def find_unplaced(seen: HealthFacts) -> Iterator[HealthFinding]:

@@ -15,7 +15,7 @@ from monitor.domain import LaneLimit
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.outbox.clone_guard import CloneGuard
-from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
+from monitor.outbox.outcomes import Outcome, OutcomeKind, Settled
 from monitor.outbox.prepare import SUMMARY_AFTER
 from monitor.outbox.settle import settle
 from monitor.storage import heartbeats
@@ -151,8 +151,8 @@ class Leases:
         if self._commits is not None:
             self._commits.close()
 
-    def settle(self, outcomes: Sequence[Outcome], now: datetime) -> tuple[PauseRequest, ...]:
-        """Write a group of outcomes in one transaction [T4]; returns the pauses that follow."""
+    def settle(self, outcomes: Sequence[Outcome], now: datetime) -> Settled:
+        """Write a group of outcomes in one transaction [T4]; returns what follows."""
         with transaction(self._engine) as conn:
             return settle(conn, self._keys, self._channel, self.owner, outcomes, now)
 

@@ -43,6 +43,16 @@ class PauseRequest:
     counts: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What followed from a group of outcomes: pauses, and deliveries that have failed, because an earlier
+    refusal of them is believed now.
+    """
+
+    pauses: tuple[PauseRequest, ...] = ()
+    given_up: frozenset[int] = frozenset()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The outcome of deliveries that were sent as one message.

@@ -72,6 +72,8 @@ class ChannelSender:
         self._in_hand: set[int] = set()  # claimed and not settled
         self._ready: deque[PreparedContent | PreparedMessage] = deque()  # rendered and not begun
         self._sending: dict[asyncio.Task[None], datetime] = {}  # with the channel, and since when
+        self._retried: set[int] = set()
+        self._given_up: set[int] = set()  # failed because an earlier refusal is believed, and not counted yet
         self._unsettled = 0  # outcomes
         self._paused: dict[str, datetime] = {}
         self._answers = ChannelAnswers(name, channel, keys, clock, chance)
@@ -319,8 +321,10 @@ class ChannelSender:
         self._settle([outcome])
 
     def _write(self, outcomes: Sequence[Outcome]) -> None:
-        """Settle a group, in a thread, and keep the resulting pauses."""
-        for pause in self._claims.settle(outcomes, self._clock()):
+        """Settle a group, in a thread, and keep the resulting pauses and failures."""
+        settled = self._claims.settle(outcomes, self._clock())
+        self._given_up |= settled.given_up
+        for pause in settled.pauses:
             self._paused[pause.lane] = max(pause.until, self._paused.get(pause.lane, pause.until))
 
     async def _attempt(self, prepared: PreparedMessage) -> Outcome:
@@ -365,12 +369,23 @@ class ChannelSender:
         else:
             for outcome in outcomes:
                 self.counts[outcome.kind] += len(outcome.ids)
+                if outcome.kind is OutcomeKind.AGAIN:
+                    self._retried.update(outcome.ids)
                 self._in_hand.difference_update(outcome.ids)
                 if outcome.kind in _TRIED:
                     self._answers.probe = None
                 if outcome.slower is not None:
                     self._pacer.recall(outcome.lane)
+            self._count_given_up()
         self._changed.set()
+
+    def _count_given_up(self) -> None:
+        """Count deliveries whose refusal is believed now as failed, no longer as retried."""
+        retried = self._given_up & self._retried
+        self._retried -= retried
+        self.counts[OutcomeKind.AGAIN] -= len(retried)
+        self.counts[OutcomeKind.FAILED] += len(self._given_up)
+        self._given_up.clear()
 
     async def _until_settled(self, ids: Collection[int]) -> None:
         await self._when(lambda: self._over() or self._in_hand.isdisjoint(ids))

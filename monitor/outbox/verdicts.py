@@ -23,7 +23,7 @@ from monitor.channels import EVERYTHING
 from monitor.channels.kinds import hash_lane
 from monitor.core.retry import CHANNEL_PAUSE, LANE_PAUSE, struck_out
 from monitor.keys import KeyFile
-from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
+from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest, Settled
 from monitor.storage.deliveries import endings, pauses, queue, refusals
 from monitor.storage.deliveries.refusals import Refusal
 
@@ -44,8 +44,8 @@ def judge_refusals(
     confirmed: Iterable[Refusal],
     now: datetime,
     accepted_before: datetime | None,
-) -> list[PauseRequest]:
-    """Write this group's refusals and decide which of the open ones count; returns the resulting pauses.
+) -> Settled:
+    """Write this group's refusals and decide which of the open ones count; returns what follows.
 
     ``known`` are the refusals that were open before, ``confirmed`` those that have counted lately, both with
     their subscribers locked. ``accepted_before``: when the server last accepted a message before this
@@ -82,14 +82,14 @@ def judge_refusals(
         _reverse(conn, [each for each in unsettled if each.id not in before], now)
         unsettled = tuple(each for each in unsettled if each.id in before)
     if not unsettled:
-        return []
+        return Settled()
     earliest = min(each.at for each in unsettled)
     wave = refusals.find_wave(unsettled, [lane for lane, began in taken.items() if began >= earliest])
     if wave:
         began = _first_of_wave(confirmed, wave)
         if began:
             queue.clear_strikes(conn, {each.subscriber for each in began})
-        return [_take_back(conn, channel, (*began, *wave), names, now)]
+        return Settled(pauses=(_take_back(conn, channel, (*began, *wave), names, now),))
     disproved = _find_disproved(unsettled, outcomes)
     if disproved:
         _reverse(conn, disproved, now)
@@ -104,7 +104,7 @@ def judge_refusals(
         )
     ]
     proven, stale = _split_by_proof(answered, list(taken.values()), accepted_before)
-    _believe(conn, channel, proven, now)
+    given_up = _believe(conn, channel, proven, now)
     refusals.make_due(conn, stale, now)  # refused at the time of a message that was accepted just now
     left = {each.id for each in unsettled} - {each.id for each in proven}
     refusals.mark_alone(
@@ -115,7 +115,7 @@ def judge_refusals(
             if each.id in left and each.lane in taken and taken[each.lane] >= each.at
         ],
     )
-    return []
+    return Settled(given_up=given_up)
 
 
 def _first_of_wave(confirmed: Iterable[Refusal], wave: Sequence[Refusal]) -> tuple[Refusal, ...]:
@@ -198,10 +198,14 @@ def _reverse(conn: Connection, found: Sequence[Refusal], due: datetime) -> None:
     refusals.make_due(conn, found, due)
 
 
-def _believe(conn: Connection, channel: str, confirmed: Sequence[Refusal], now: datetime) -> None:
-    """Let refusals count: at most one strike for each person, however many messages they refused."""
+def _believe(conn: Connection, channel: str, confirmed: Sequence[Refusal], now: datetime) -> frozenset[int]:
+    """Let refusals count: at most one strike for each person, however many messages they refused. Returns the
+    deliveries that have failed now.
+    """
     refusals.settle_refusals(conn, [each.id for each in confirmed], refusals.CONFIRMED)
-    refusals.fail_refused(conn, [each for each in confirmed if each.verdict != refusals.POLICY], now)
+    given_up = refusals.fail_refused(
+        conn, [each for each in confirmed if each.verdict != refusals.POLICY], now
+    )
     for subscriber in sorted({each.subscriber for each in confirmed}):
         theirs = [each for each in confirmed if each.subscriber == subscriber]
         gone = next((each for each in theirs if each.verdict == refusals.GONE), None)
@@ -212,3 +216,4 @@ def _believe(conn: Connection, channel: str, confirmed: Sequence[Refusal], now: 
             continue
         endings.end_refused(conn, channel, subscriber, gone.error, now)
         log.info("subscriber %d (%s) ended: %s", subscriber, channel, gone.error)
+    return given_up

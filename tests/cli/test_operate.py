@@ -155,6 +155,22 @@ def test_check_tries_sources_and_relay_and_sends_a_marked_sample(here: Path) -> 
         assert len(smtp.mails) == 1
 
 
+def test_web_push_before_the_first_start_speaks_of_no_lost_key(here: Path) -> None:
+    off = "".join(f"[sources.{name}]\nenabled = false\n" for name in load(None).sources)
+    (here / "config.toml").write_text(
+        f'[webpush]\ncontact = "mailto:me@watch.example"\n[site]\npublic_url = "https://watch.example"\n{off}'
+    )
+    fresh = run("check")
+    assert "ok   webpush: configured; the first start makes its key" in fresh.stdout, fresh.output
+    run("init")
+    assert "ok   webpush: configured; browsers subscribe with the key" in run("check").stdout
+    run("subscribers", "add", "me@reader.example", "--place", "IN")
+    (here / "data" / "monitor.key").unlink()
+    lost = run("check")
+    assert lost.exit_code == 1
+    assert "FAIL webpush: the key file" in lost.stdout, lost.output
+
+
 def test_check_tells_each_part_at_once_and_asks_a_publisher_once(here: Path) -> None:
     with Server() as server:
         server.script("/map.kml", [Answer(503)])

@@ -201,10 +201,26 @@ def test_a_written_section_is_one_that_can_be_checked_and_polled(
     assert "is there already" in again.stderr
 
 
+def test_without_a_configuration_nothing_is_written_and_init_is_named(
+    run: Callable[..., Result], server: Server, tmp_path: Path
+) -> None:
+    server.put("/agencies.csv", text(TABLE))
+    result = run(server.url("/agencies.csv"), "--name", "city", "--write")
+    assert result.exit_code == 2
+    assert "`monitor init`" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert server.requests == []
+    assert CliRunner().invoke(root, ["init"]).exit_code == 0
+    assert run(server.url("/agencies.csv"), "--name", "city", "--write").exit_code == 0
+    assert (tmp_path / "config.toml").stat().st_mode & 0o777 == 0o600
+    assert "[sources.city]" in (tmp_path / "config.toml").read_text("utf-8")
+
+
 def test_a_configuration_with_a_mistake_is_not_written_to(
     run: Callable[..., Result], server: Server, tmp_path: Path
 ) -> None:
     server.put("/agencies.csv", text(TABLE))
+    (tmp_path / "config.toml").write_text("")
     result = run(server.url("/agencies.csv"), "--title", "", "--write")
     assert result.exit_code == 0  # an empty title is none
     (tmp_path / "list.csv").write_bytes(text(TABLE))
@@ -314,6 +330,7 @@ def test_days_that_come_first_are_an_option_of_the_section(
         for town, day in (("Waco", "03/04/2025"), ("Austin", "25/12/2024"), ("Tyler", "31/1/2025"))
     )
     file.write_text(f"Agencia,Estado,Fecha de firma\n{rows}", "utf-8")
+    (tmp_path / "config.toml").touch()
     result = run(str(file), "--url", "https://list.example/lista.csv", "--write", "--json")
     proposed = answer(result)
     assert proposed["options"] == {"dates": "day-first"}

@@ -256,6 +256,23 @@ def test_holds_say_why_and_when_they_release_themselves(run: Run, publication: P
     assert lines(run("holds", "--source", "another", "--json")) == []
 
 
+def test_what_is_held_together_is_summed_up_and_listed_by_a_flag(run: Run, publication: Publication) -> None:
+    held(publication)
+    found = lines(run("holds", "--json"))
+
+    summary = run("holds").stdout.splitlines()
+    assert summary[0].startswith("list: 100 held since ")
+    assert "released: 2" in summary[0]
+    assert summary[1] == f"  {found[0]['reason']}"
+    shown = [line.split()[0] for line in summary if " + " in line]
+    assert shown == [hold["id"] for hold in found[:5]]
+    assert "  and 95 more: monitor holds list --source list --all" in summary
+    assert len(summary) < 15
+
+    every = run("holds", "list", "--source", "list", "--all").stdout.splitlines()[1:]
+    assert [line.split()[0] for line in every] == [hold["id"] for hold in found]
+
+
 def test_holds_can_be_approved_and_rejected_by_id_or_all(run: Run, publication: Publication) -> None:
     held(publication)
     ids = [hold["id"] for hold in lines(run("holds", "--json"))]

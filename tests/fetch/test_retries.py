@@ -44,6 +44,18 @@ def test_the_number_of_attempts_is_bounded(
     assert len(slept) == 3
 
 
+def test_a_person_who_waits_is_told_before_each_further_attempt(
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed]
+) -> None:
+    server.script("/x", [Answer(500)])
+    told: list[str] = []
+    failure(server.url("/x?token=secret"), make(attempts=3, on_wait=told.append))
+    assert [line.rpartition(" in ")[0] for line in told] == [
+        "127.0.0.1: answered 500; attempt 2 of 3 follows",
+        "127.0.0.1: answered 500; attempt 3 of 3 follows",
+    ]
+
+
 def test_pauses_are_jittered_over_a_growing_window(
     server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed], slept: list[float]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,12 @@ from monitor.channels import EVERYTHING
 from monitor.domain import SourceInfo
 from monitor.ops.doctor import diagnose_record
 from monitor.ops.health import HealthFacts, HostFacts, SourceFacts, find_problems, report
+from monitor.ops.open_questions import find_holds
 from monitor.ops.record_health import find_lasting
 from monitor.storage.deliveries.backlog import Backlog
 from monitor.storage.deliveries.pauses import Pause
 from monitor.storage.lists.log_rows import RecordFork
-from monitor.storage.lists.overview import SourceOverview, StandingHolds
+from monitor.storage.lists.overview import HoldGroup, SourceOverview, StandingHolds
 
 NOW = datetime(2026, 11, 28, 3, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -93,11 +95,24 @@ def test_a_fork_is_a_problem_for_a_week_and_what_was_told_of_it_is_never_over() 
 
 
 def test_held_changes_say_until_when_and_why() -> None:
-    held = StandingHolds((1, 2), NOW + timedelta(days=5), "2 agencies vanished at once.")
-    source = SourceFacts(RING, replace(GOOD, held=2), blind=False, held=held)
+    later = NOW + timedelta(days=5)
+    groups = (
+        HoldGroup(2, NOW + timedelta(days=1), "2 agencies vanished at once."),
+        HoldGroup(1, later, "It returned."),
+    )
+    source = SourceFacts(RING, replace(GOOD, held=3), blind=False, held=StandingHolds((1, 2, 3), groups))
     told = report(replace(FINE, sources=(source,)))["sources"]["ring"]
-    assert told["held_until"] == (NOW + timedelta(days=5)).isoformat(timespec="seconds")
-    assert told["held_reason"] == "2 agencies vanished at once."
+    assert told["held_until"] == later.isoformat(timespec="seconds")
+    assert told["held_reason"] == "It returned.", "not the reason of other changes"
+    assert [(group["count"], group["reason"]) for group in told["holds"]] == [
+        (2, "2 agencies vanished at once."),
+        (1, "It returned."),
+    ]
+    (finding,) = find_holds(replace(FINE, sources=(source,)))
+    assert finding.problem == f"ring: 3 changes are held until {later:%Y-%m-%d %H:%M} UTC: It returned."
+    by_hand = replace(source, held=StandingHolds((1, 2), (*groups, HoldGroup(1, None, "A whole field."))))
+    told = report(replace(FINE, sources=(by_hand,)))["sources"]["ring"]
+    assert (told["held_until"], told["held_reason"]) == (None, "A whole field.")
 
 
 def test_a_service_in_order_has_no_problems() -> None:
@@ -107,11 +122,16 @@ def test_a_service_in_order_has_no_problems() -> None:
     assert whole["sources"]["ring"]["age"] == 60
 
 
+RUNNING = (
+    "`monitor run` is running: if the list was added after its start, restart it; otherwise its log says why"
+)
+
+
 @pytest.mark.parametrize(
     ("state", "blind", "problem"),
     [
         (replace(GOOD, last_outcome=None), False,
-        "ring was never polled; start `monitor run` or call `monitor poll`"),
+        f"ring was never polled; {RUNNING}"),
         (replace(GOOD, last_outcome="failed", last_reason="no answer"), False,
         "ring: the last poll failed: no answer"),
         (
@@ -122,18 +142,26 @@ def test_a_service_in_order_has_no_problems() -> None:
         (
             replace(GOOD, last_outcome="failed", last_reason="no answer", last_good_at=NOW - 300 * MINUTE),
             True,
-            "ring was not read since 2026-11-27T22:00:00+00:00: the last poll failed: no answer",
+            "ring was not read since 2026-11-27 22:00 UTC: the last poll failed: no answer",
         ),
         (
             replace(GOOD, last_good_at=None),
             True,
-            "ring was not read since it was added: nobody polls it;"
-            " start `monitor run` or call `monitor poll`",
+            f"ring was not read since it was added: it is not polled; {RUNNING}",
         ),
     ],
 )  # fmt: skip
 def test_a_source_says_one_thing(state: SourceOverview, blind: bool, problem: str) -> None:
     assert problems(replace(FINE, sources=(SourceFacts(RING, state, blind),))) == [problem]
+
+
+@pytest.mark.parametrize("off", [{"sender_works": False}, {"sender_beat": NOW - 10 * MINUTE}])
+def test_while_the_service_is_off_the_advice_is_to_start_it(off: dict[str, Any]) -> None:
+    start = "start `monitor run` or call `monitor poll`"
+    new = replace(FINE, sources=(SourceFacts(RING, replace(GOOD, last_outcome=None), False),), **off)
+    assert f"ring was never polled; {start}" in problems(new)
+    blind = replace(FINE, sources=(SourceFacts(RING, replace(GOOD, last_good_at=None), True),), **off)
+    assert f"ring was not read since it was added: nobody polls it; {start}" in problems(blind)
 
 
 def test_pauses_of_a_channel_and_of_mail_domains_are_two_findings() -> None:
@@ -145,7 +173,7 @@ def test_pauses_of_a_channel_and_of_mail_domains_are_two_findings() -> None:
         Pause("webhook", "newsroom", NOW, "the webhook answered 403"),
     )
     assert problems(replace(FINE, pauses=pauses)) == [
-        "email: nothing is sent before 2026-11-28T03:01:00+00:00, everything stays due: greylisted",
+        "email: nothing is sent before 2026-11-28 03:01 UTC, everything stays due: greylisted",
         "email: 2 mail domains refuse us for now, one with: not today",
         "webhook: 1 webhooks answer with an error and are tried again later, one with: the webhook answered"
         " 403",
@@ -234,7 +262,7 @@ def test_a_closed_fence_is_said_and_excuses_the_bot() -> None:
 
 def test_a_silent_bot_says_since_when_and_why() -> None:
     long_ago = NOW - 5 * MINUTE
-    silent = "the bot answers nobody, last seen 2026-11-28T02:55:00+00:00"
+    silent = "the bot answers nobody, last seen 2026-11-28 02:55 UTC"
     assert problems(replace(FINE, bot_beat=long_ago)) == [silent]
     whole = report(replace(FINE, bot_beat=long_ago, bot_trouble="the token is refused"))
     assert whole["problems"] == [f"{silent}: the token is refused"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from monitor.app import Components
 from monitor.channels import Channel
 from monitor.errors import StoreError, UsageError
 from monitor.messages import render
-from monitor.messages.model import OperatorNotice, Sender
+from monitor.messages.model import NoticeDecision, OperatorNotice, Sender
 from monitor.ops.health import HealthFinding, paused_key
 from monitor.ops.notify import GROWN_AFTER, MEMBERS, PAUSED_RETRY, NoticeWay, OperatorNotifier
 from monitor.storage import engine as db
@@ -319,3 +320,20 @@ def test_a_condition_that_ends_with_a_period_has_one_before_its_command() -> Non
     shown = render(OperatorNotice(opened=((waits, "monitor holds list"),)), sender)
     assert "they wait a day. Run: monitor holds list" in " ".join(shown.text.split())
     assert "they wait a day.\n" in render(OperatorNotice(opened=((waits, ""),)), sender).text
+
+
+def test_a_long_problem_is_cut_after_a_word_where_it_names_a_link_or_a_button() -> None:
+    problem = "list: 405 changes are held until 2026-12-04 05:00 UTC: 405 agencies appeared at once: " + (
+        "Ashtabula County, Hammond and others. What still stands is announced."
+    )
+    decision = NoticeDecision(problem, url="https://watch.example/decide/TOKEN")
+    notice = OperatorNotice(opened=((problem, "monitor holds"),), decisions=(decision,))
+    shown = render(notice, Sender(site_name="Watch", contact="", timezone="UTC"))
+    ((button, _),) = shown.buttons
+    labels = [button, shown.subject.removeprefix("[Watch] "), *re.findall(r"Decide: [^\n]*…", shown.text)]
+    assert len(labels) == 3
+    for label in labels:
+        start = label.removeprefix("Decide: ")
+        assert start.endswith("…")
+        assert problem.startswith(start[:-1])
+        assert problem[len(start) - 1] in " .,:;", label

@@ -49,7 +49,7 @@ def owe(world: World, *addresses: str, channel: str = "email", **fields: Any) ->
 
 def write(world: World, *outcomes: Outcome, channel: str = "email") -> tuple[PauseRequest, ...]:
     with transaction(world.engine) as conn:
-        return settle(conn, world.keys, channel, "test", outcomes, world.now)
+        return settle(conn, world.keys, channel, "test", outcomes, world.now).pauses
 
 
 def pause(world: World, name: str = EVERYTHING, channel: str = "email") -> None:

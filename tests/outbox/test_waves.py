@@ -233,15 +233,18 @@ def test_a_wave_that_was_believed_can_be_undone(world: World) -> None:
     """Answers that come one at a time, between acceptances, are believed; the operator knows better."""
     world.person("a@a.example", "IN")
     world.person("b@b.example", "IN")
-    channel = Recorder(concurrency=1)
+    channel, failed = Recorder(concurrency=1), 0
     refused = Permanent("550 5.2.1 disabled", strike=True, answer="RCPT 550 5.2.1")
     for _ in range(2):
         channel.will("a@a.example", refused)
         world.publish(HAMMOND)
         world.fan_out()
-        world.send(channel)
+        drained = world.send(channel)
+        failed += drained.failed
+        assert drained.retried == 0
         world.later(hours=5)
     assert sorted(world.states()) == ["failed", "failed", "sent", "sent"]
+    assert failed == 2, "those that were believed while it ran count too"
     with reading(world.engine) as conn:
         (wave,) = refusals.load_waves(conn, world.now - DAY)
     assert (wave.answer, wave.people, wave.confirmed) == ("RCPT 550 5.2.1", 1, 2)

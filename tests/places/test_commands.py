@@ -124,6 +124,21 @@ def test_a_quote_that_is_never_closed_is_said_and_not_swallowed(run: Run, tmp_pa
     assert "not readable as CSV" in result.stderr
 
 
+def test_locate_knows_the_places_that_were_assigned(run: Run, accepted: None, tmp_path: Path) -> None:
+    words = ("locate", "Narcotics Enforcement Team", "--state", "IN", "--json")
+    assert json.loads(run(*words).output)["confidence"] == "state_only"
+    assert run("place", "set", "ring", "Narcotics Enforcement Team", "46402").exit_code == 0
+    assert json.loads(run(*words).output)["places"] == ["46402"]
+    assert json.loads(run(*words, "--source", "ring").output)["how"] == "override"
+    assert json.loads(run(*words, "--source", "ice-287g").output)["confidence"] == "state_only"
+    file = tmp_path / "agencies.csv"
+    file.write_text("name,state\nNarcotics Enforcement Team,IN\nNarcotics Enforcement Team,OH\n")
+    answers = [json.loads(line) for line in run("locate", "--file", file).output.splitlines()]
+    assert [answer["how"] for answer in answers] == ["override", "not_placed"]
+    assert run("place", "remove", "ring", "Narcotics Enforcement Team").exit_code == 0
+    assert json.loads(run(*words).output)["confidence"] == "state_only"
+
+
 @pytest.mark.usefixtures("accepted")
 def test_covers_lists_who_covers_a_zip_and_why(run: Run) -> None:
     answer = json.loads(run("covers", "46320-1234", "--json").stdout)

@@ -142,10 +142,13 @@ def mark_alone(conn: Connection, ids: Collection[int]) -> None:
         conn.execute(sa.update(RefusalRow).where(RefusalRow.c.id.in_(ids)).values(alone=True))
 
 
-def fail_refused(conn: Connection, refusals: Iterable[Refusal], now: datetime) -> None:
-    """Give up the deliveries of confirmed refusals that nobody is sending; they become dead letters."""
+def fail_refused(conn: Connection, refusals: Iterable[Refusal], now: datetime) -> frozenset[int]:
+    """Give up the deliveries of confirmed refusals that nobody is sending; they become dead letters. Returns
+    their ids.
+    """
+    failed: set[int] = set()
     for each in refusals:
-        conn.execute(
+        given_up = conn.execute(
             sa.update(DeliveryRow)
             .where(
                 DeliveryRow.c.id == each.delivery,
@@ -154,6 +157,9 @@ def fail_refused(conn: Connection, refusals: Iterable[Refusal], now: datetime) -
             )
             .values(state=FAILED, settled_at=now, last_error=each.error, lease_until=None, owner=None)
         )
+        if given_up.rowcount and each.delivery is not None:
+            failed.add(each.delivery)
+    return frozenset(failed)
 
 
 def make_due(conn: Connection, refusals: Iterable[Refusal], now: datetime) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,15 +44,31 @@ class SourceOverview:
     body_kept: bool = True
 
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldGroup:
+    """Held changes with the same release time (None: a person decides) and reason, and how many they are."""
+
+    count: int
+    until: datetime | None
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class StandingHolds:
-    """The held changes of a source by id: when the last of them is released (None: a person decides), and the
-    reason of most.
-    """
+    """The held changes of a source: their ids, and groups of them, the largest first."""
 
     ids: tuple[int, ...] = ()
-    until: datetime | None = None
-    reason: str = ""
+    groups: tuple[HoldGroup, ...] = ()
+
+    @property
+    def last(self) -> HoldGroup | None:
+        """The group that waits longest: for a person, else until the latest time."""
+        if not self.groups:
+            return None
+        return max(self.groups, key=lambda group: (group.until is None, group.until or _NEVER))
 
 
 def load_standing_holds(conn: Connection, source: str) -> StandingHolds:
@@ -62,12 +78,9 @@ def load_standing_holds(conn: Connection, source: str) -> StandingHolds:
         .where(ChangeRow.c.source == source, ChangeRow.c.state == "held")
         .order_by(ChangeRow.c.id)
     ).all()
-    if not held:
-        return StandingHolds()
-    ends = [row.release_at for row in held if row.release_at is not None]
-    reason = Counter(row.reason for row in held).most_common(1)[0][0]
-    until = max(ends) if len(ends) == len(held) else None
-    return StandingHolds(tuple(row.id for row in held), until, reason)
+    counts = Counter((row.release_at, row.reason) for row in held)
+    groups = (HoldGroup(count, until, reason) for (until, reason), count in counts.most_common())
+    return StandingHolds(tuple(row.id for row in held), tuple(groups))
 
 
 def load_overview(conn: Connection, source: str) -> SourceOverview:
