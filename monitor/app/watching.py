@@ -92,7 +92,7 @@ def _has_room(folder: Path, rest: int, size: int) -> bool:
 
 
 def open_fetcher(
-    settings: Settings, *, attempts: int | None = None, on_wait: Callable[[str], object] = lambda line: None
+    settings: Settings, *, attempts: int | None = None, on_wait: Callable[[str], object] = lambda text: None
 ) -> Fetcher:
     """Create the fetcher for the configured limits, proxy and contact; a context manager. ``attempts``, if
     given, counts instead of the configured number; ``on_wait`` gets a line before each further attempt.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli import Session, command, emit, show_progress, table
+from monitor.cli.output import when
 from monitor.counting import format_count
 
 if TYPE_CHECKING:
@@ -81,7 +83,8 @@ def documents(session: Session, read_now: bool, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{format_count(state.rows, 'document')}, read {state.at}")
+    read_at = when(datetime.fromisoformat(state.at), "UTC")
+    click.echo(f"{format_count(state.rows, 'document')}, read {read_at}")
     if state.problem:
         click.echo(f"the file could not be read: {state.problem}")
     for line in state.skipped:

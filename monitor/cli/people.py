@@ -24,6 +24,14 @@ def _check_channel(ctx: click.Context, param: click.Parameter, value: str | None
         raise click.BadParameter(str(error), ctx, param) from None
 
 
+def _check_places(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a misspelled option, which would be read as a place: only a chat's number begins with a minus."""
+    for word in value:
+        if word.startswith("-"):
+            raise click.NoSuchOption(word, ctx=ctx)
+    return value
+
+
 @click.group(cls=ListByDefault, short_help="Add, list, remove, export and erase subscribers.")
 def subscribers() -> None:
     """Add, list, remove, export and erase subscribers. Addresses are stored encrypted and shown masked.
@@ -41,7 +49,7 @@ def subscribers() -> None:
 )
 @click.argument("channel", callback=_check_channel)
 @click.argument("address")
-@click.argument("places", metavar="PLACE...", nargs=-1, required=True)
+@click.argument("places", metavar="PLACE...", nargs=-1, required=True, callback=_check_places)
 @click.option(
     "--source",
     "sources",

@@ -89,7 +89,7 @@ class Fetcher:
         trust_env: bool = False,
         attempts: int = 3,
         patience: timedelta = timedelta(seconds=30),
-        on_wait: Callable[[str], object] = lambda line: None,
+        on_wait: Callable[[str], object] = lambda text: None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -124,7 +124,9 @@ def diagnose_host(facts: HealthFacts) -> Iterator[Diagnosis]:
     }
     for part, message in good.items():
         finding = found.get(part)
-        yield Diagnosis(part, finding is None, finding.problem if finding else message)
+        if finding is not None:
+            message = finding.problem + (f"; run `{finding.remedy}`" if finding.remedy else "")
+        yield Diagnosis(part, finding is None, message)
 
 
 def diagnose_log_key(engine: Engine, folder: Path) -> Diagnosis:

@@ -7,7 +7,7 @@ so a new check is one function and one line in `CHECKS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
@@ -26,6 +26,7 @@ from monitor.ops.health_facts import (
     HostFacts,
     Question,
     SourceFacts,
+    format_moment,
     is_alive,
     load_facts,
 )
@@ -181,7 +182,7 @@ def check_deliveries(seen: HealthFacts) -> Iterator[HealthFinding]:
             yield HealthFinding("outbox", problem, f"refused often {channel}")
     for channel, count in sorted(seen.waiting.items()):
         deliveries = format_count(count, "delivery waits", "deliveries wait")
-        problem = f"{deliveries} for the channel {channel}, which is not configured"
+        problem = f"{deliveries} for the channel {channel}, which is not configured: write its section"
         yield HealthFinding("outbox", problem, f"unconfigured {channel}")
     if outbox.failed:
         deliveries = format_count(outbox.failed, "delivery has", "deliveries have")
@@ -238,7 +239,10 @@ def check_signups(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find an exceeded limit of sign-ups, which turns people away."""
     limit = seen.signups_an_hour
     if limit is not None and seen.signups > limit:
-        problem = f"{seen.signups} came within this hour, and those above {limit} were turned away"
+        problem = (
+            f"{seen.signups} came within this hour, and those above {limit} were turned away; if these are "
+            "people, raise [signup] per_site"
+        )
         yield HealthFinding("sign-ups", f"sign-ups: {problem}", "sign-ups", notify=True)
 
 
@@ -254,6 +258,7 @@ def check_suppressions(seen: HealthFacts) -> Iterator[HealthFinding]:
             " see in the mail server's log whether that is so",
             "wave of refusals",
             notify=True,
+            remedy="monitor outbox restore",
         )
 
 
@@ -294,7 +299,8 @@ def check_loops(seen: HealthFacts) -> Iterator[HealthFinding]:
     for loop in seen.standing:
         yield HealthFinding(
             "loops",
-            f"{loop.name} stands still since {format_moment(loop.since)}; the rest goes on",
+            f"{loop.name} stands still since {format_moment(loop.since)}; the rest goes on; if it stays so,"
+            " restart `monitor run`",
             f"loop {loop.name}",
         )
 
@@ -321,8 +327,9 @@ def check_documents(seen: HealthFacts) -> Iterator[HealthFinding]:
     if state is None:
         return
     if state.problem:
-        problem = f"the file of documents could not be read at {state.at}: {state.problem}"
-        yield HealthFinding("documents", problem, "documents", notify=True)
+        at = format_moment(datetime.fromisoformat(state.at))
+        problem = f"the file of documents could not be read at {at}: {state.problem}"
+        yield HealthFinding("documents", problem, "documents", notify=True, remedy="monitor documents --read")
     for count, what in (
         (state.unmatched, ("fits no agency", "fit no agency")),
         (len(state.skipped), ("was left out", "were left out")),
@@ -455,11 +462,6 @@ def _outbox_report(seen: HealthFacts) -> dict[str, Any]:
 
 def _beat_report(beat: datetime | None, now: datetime, works: bool) -> dict[str, Any]:
     return {"last_beat_at": _iso(beat), "age": _age(beat, now), "working": works and is_alive(beat, now)}
-
-
-def format_moment(at: datetime | None) -> str | None:
-    """Format a time within a sentence for people."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at is not None else None
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -236,6 +236,11 @@ def _read_placing(conn: Connection) -> dict[str, Any] | None:
     text = meta.get(conn, meta.PLACING)
     found: dict[str, Any] | None = json.loads(text) if text else None
     return found
+
+
+def format_moment(at: datetime | None) -> str | None:
+    """Format a time within a sentence for people."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at is not None else None
 
 
 def is_alive(beat: datetime | None, now: datetime) -> bool:

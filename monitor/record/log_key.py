@@ -57,7 +57,8 @@ def load_log_key(folder: Path) -> LogKey:
             text = file.read(_LARGEST_FILE).decode("ascii")
     except FileNotFoundError:
         raise KeyFileError(
-            f"the key of the record {path} is missing: put back the one that signed it"
+            f"the key of the record {path} is missing: put back the one that signed it, "
+            "or, if it is lost for good, run `monitor key rotate-record --lost`"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise KeyFileError(f"the key of the record {path} cannot be read ({error})") from None

@@ -18,6 +18,7 @@ from monitor.cli import root
         (["status", "--jsn"], "`monitor status --help` shows what it takes"),
         (["outbox", "show", "x"], "'x' is not a valid integer; `monitor outbox show --help`"),
         (["backup", "--keep", "0"], "`monitor backup --help` shows what it takes"),
+        (["subscribers", "add", "email", "a@example.org", "--place", "60601"], "no such option"),
         (["subscribers", "add", "emial", "a@example.org", "60601"], "there is no channel 'emial'"),
         (["evidence"], "give the number of a change"),
     ],

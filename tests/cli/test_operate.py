@@ -164,7 +164,6 @@ def test_web_push_before_the_first_start_speaks_of_no_lost_key(here: Path) -> No
     assert "ok   webpush: configured; the first start makes its key" in fresh.stdout, fresh.output
     run("init")
     assert "ok   webpush: configured; browsers subscribe with the key" in run("check").stdout
-    run("subscribers", "add", "me@reader.example", "--place", "IN")
     (here / "data" / "monitor.key").unlink()
     lost = run("check")
     assert lost.exit_code == 1

@@ -108,6 +108,8 @@ def test_the_host_is_looked_at_as_status_does() -> None:
     bad = HostFacts(disk_free=1, disk_low=2, key_problem="the key is gone", backup_after=timedelta(days=1))
     found = {one.what: one for one in diagnose_host(replace(FINE, host=bad))}
     assert [found[part].ok for part in ("key", "disk", "backup")] == [False, False, False]
+    assert found["backup"].message == "no backup was made yet; run `monitor backup`"
+    assert found["disk"].message.endswith("; run `monitor vacuum`")
     good = {one.what: one.ok for one in diagnose_host(replace(FINE, host=HostFacts(disk_free=5)))}
     assert good == {"key": True, "disk": True, "backup": True}
 

@@ -194,7 +194,7 @@ def test_deliveries_that_do_not_get_on_are_found_by_channel() -> None:
     seen = replace(FINE, outbox=outbox)
     assert problems(seen) == [
         "email: 4 deliveries were tried 3 times or more, the last answer: 451 later",
-        "2 deliveries wait for the channel telegram, which is not configured",
+        "2 deliveries wait for the channel telegram, which is not configured: write its section",
         "5 deliveries have failed for good (see `monitor outbox --failed`)",
         "2 messages may have arrived: handed over without an answer, and not sent again (see `monitor outbox "
         "--failed`)",
@@ -208,7 +208,8 @@ def test_deliveries_that_do_not_get_on_are_found_by_channel() -> None:
 def test_a_limit_that_turned_people_away_is_found_and_one_that_was_just_reached_is_not() -> None:
     assert problems(replace(FINE, signups=500)) == []
     assert problems(replace(FINE, signups=501)) == [
-        "sign-ups: 501 came within this hour, and those above 500 were turned away"
+        "sign-ups: 501 came within this hour, and those above 500 were turned away; if these are people, "
+        "raise [signup] per_site"
     ]
     assert problems(replace(FINE, signups=501, signups_an_hour=None)) == []
 
