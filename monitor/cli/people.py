@@ -25,10 +25,10 @@ def _check_channel(ctx: click.Context, param: click.Parameter, value: str | None
 
 
 def _check_places(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a misspelled option, which would be read as a place: only a chat's number begins with a minus."""
-    for word in value:
-        if word.startswith("-"):
-            raise click.NoSuchOption(word, ctx=ctx)
+    """Refuse a misspelled option, which would be read as a place: only chats begin with a minus."""
+    option = next((word for word in value if word.startswith("-")), None)
+    if option is not None:
+        raise click.NoSuchOption(option, ctx=ctx)
     return value
 
 
