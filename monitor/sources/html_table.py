@@ -65,7 +65,6 @@ _OLD_CHARSETS = ("ascii", "us-ascii", "iso-8859-1", "iso8859-1", "latin1", "wind
 """Names of encodings that browsers read as Windows-1252 (WHATWG Encoding Standard, 4.2)."""
 
 _HEADINGS_BEFORE = "(preceding::*[self::h1 or self::h2 or self::h3 or self::h4 or self::h5])[last()]"
-
 Cell = tuple[str, str | None]
 """A cell's text and its link."""
 
@@ -109,6 +108,7 @@ def collect(url: str, options: ParseOptions) -> Pages:
     visited: set[str] = set()
     rows: list[list[Cell]] = []
     notes: list[str] = []
+    earlier: set[tuple[Cell, ...]] = set()
     address: str | None = urldefrag(url).url
     while address is not None:
         if address in visited:
@@ -127,6 +127,10 @@ def collect(url: str, options: ParseOptions) -> Pages:
         seen[digest] = number
         rows += page.rows
         notes += [f"page {number:,}: {note}" for note in page.notes]
+        agencies = {tuple(row) for row in page.rows if sum(bool(text) for text, _ in row) > 1}
+        if shared := len(agencies & earlier):  # a server without an order may then have left others out
+            notes.append(f"page {number:,}: rows that stand on an earlier page too: {shared:,}")
+        earlier |= agencies
         address = page.following
     assert first is not None
     again = _read_page((yield url), url, options)

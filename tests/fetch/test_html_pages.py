@@ -217,3 +217,10 @@ def test_the_last_page_of_several_names_itself(server: Server, fetcher: Fetcher)
     )
     publication = parse(get(fetcher, server), OPTIONS)
     assert (publication.unread, publication.problems) == ((), ())
+
+
+def test_rows_that_two_pages_share_are_told(server: Server, fetcher: Fetcher) -> None:
+    put(server, page([row("Hammond"), row("Gary")], "?page=2"), page([row("Gary"), row("Dyer")]))
+    publication = parse(get(fetcher, server), OPTIONS)
+    messages = [problem.message for problem in publication.problems]
+    assert messages == ["page 2: rows that stand on an earlier page too: 1"]
