@@ -88,7 +88,11 @@ def diagnose_domain(records: DomainRecords, domain: str, selector: str | None) -
             "mail",
         )
     except dns.exception.DNSException as error:
-        yield Diagnosis("DNS", None, f"no name server answered ({type(error).__name__}): try again")
+        yield Diagnosis(
+            "DNS",
+            None,
+            f"no name server answered ({type(error).__name__}): try again, or name one: --nameserver 9.9.9.9",
+        )
 
 
 def diagnose_clock(answers: Sequence[tuple[str, datetime]]) -> Diagnosis:
