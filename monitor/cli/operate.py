@@ -258,9 +258,9 @@ def status(session: Session, as_json: bool, alive: bool, strict: bool) -> None:
 
 def load_status(components: Components) -> dict[str, Any]:
     """Compute the report of `monitor status` for the configured sources and channels."""
-    from monitor.ops.health import report
+    from monitor.ops.health_report import report_status
 
-    return report(components.load_health())
+    return report_status(components.load_health())
 
 
 @command(short_help="Print the state of the service as Prometheus metrics.")

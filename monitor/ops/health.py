@@ -6,16 +6,12 @@ so a new check is one function and one line in `CHECKS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
-
-from sqlalchemy import Engine
 
 from monitor.channels import EVERYTHING
 from monitor.channels.kinds import KINDS, kind_of
 from monitor.counting import format_count
-from monitor.domain import SourceInfo
 from monitor.ops.health_facts import (
     DAY,
     SILENT_AFTER,
@@ -27,10 +23,9 @@ from monitor.ops.health_facts import (
     Question,
     SourceFacts,
     format_moment,
-    is_alive,
     load_facts,
 )
-from monitor.ops.record_health import check_record, report_forks
+from monitor.ops.record_health import check_record
 from monitor.storage.deliveries.backlog import OFTEN
 
 __all__ = [
@@ -48,8 +43,6 @@ __all__ = [
     "check_host",
     "find_problems",
     "load_facts",
-    "report",
-    "status",
 ]
 
 
@@ -60,12 +53,10 @@ _RECORDS = dict.fromkeys(
     ("5.7.26", "5.7.27", "5.7.30", "5.7.509", "5.7.515"),
     "publish SPF and DKIM for the sender's domain, and a DMARC record (_dmarc, TXT) that they satisfy",
 )
-
 """What to fix in the DNS, by the status with which Gmail (5.7.26 to 5.7.30) and Outlook refuse mail."""
 
 
 FENCE, BOT = "fence", "bot"
-
 """Keys of conditions under which the bot does not answer."""
 
 
@@ -76,36 +67,6 @@ _RESTART = (
 
 
 Check = Callable[[HealthFacts], Iterator[HealthFinding]]
-
-
-def status(
-    engine: Engine,
-    sources: Mapping[str, SourceInfo],
-    *,
-    configured: Collection[str],
-    fenced: str | None,
-    now: datetime,
-    signups_an_hour: int | None = None,
-    bot: bool = False,
-) -> dict[str, Any]:
-    """Read the state of everything as one JSON-ready object.
-
-    ``sources`` are the watched ones, ``configured`` the channels that have a transport, ``fenced`` is why
-    nothing is sent (None: sending is allowed), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one
-    is configured. Keys: ``now, ok, problems, sources, outbox, sender``, and ``bot`` where one is configured;
-    times are ISO 8601 in UTC, ages in seconds.
-    """
-    return report(
-        load_facts(
-            engine,
-            sources,
-            configured=configured,
-            fenced=fenced,
-            now=now,
-            signups_an_hour=signups_an_hour,
-            bot=bot,
-        )
-    )
 
 
 def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
@@ -381,92 +342,9 @@ CHECKS: tuple[Check, ...] = (
     check_documents,
     check_host,
 )
-
 """The checks, in the order in which `monitor status` shows what they find."""
 
 
 def find_problems(seen: HealthFacts) -> tuple[HealthFinding, ...]:
     """Run every check."""
     return tuple(finding for check in CHECKS for finding in check(seen))
-
-
-def report(seen: HealthFacts) -> dict[str, Any]:
-    """Compute the JSON-ready object of `status` from the facts."""
-    found = find_problems(seen)
-    whole: dict[str, Any] = {
-        "now": _iso(seen.now),
-        "ok": not found,
-        "problems": [finding.problem for finding in found],
-        "sources": {source.info.name: _source_report(source, seen.now) for source in seen.sources},
-        "outbox": _outbox_report(seen),
-        "sender": _beat_report(seen.sender_beat, seen.now, seen.sender_works),
-    }
-    if seen.placing is not None:
-        whole["placements"] = seen.placing
-    if seen.forks:
-        whole["forks"] = report_forks(seen)
-    if seen.has_bot:
-        problem = next((finding.problem for finding in found if finding.part == "bot"), None)
-        whole["bot"] = {
-            **_beat_report(seen.bot_beat, seen.now, seen.bot_works),
-            "problem": problem,
-        }
-    return whole
-
-
-def _source_report(source: SourceFacts, now: datetime) -> dict[str, Any]:
-    state = source.state
-    waiting: dict[str, Any] = {}
-    if (last := source.held.last) is not None:
-        waiting = {"held_until": _iso(last.until), "held_reason": last.reason}
-        waiting["holds"] = [
-            {"count": group.count, "until": _iso(group.until), "reason": group.reason}
-            for group in source.held.groups
-        ]
-    return {
-        "last_good_at": _iso(state.last_good_at),
-        "age": _age(state.last_good_at, now),
-        "blind": source.blind,
-        "baseline": state.baseline,
-        "pending": state.pending,
-        "held": state.held,
-        "last_fetch_at": _iso(state.last_fetch_at),
-        "last_outcome": state.last_outcome,
-        "last_reason": state.last_reason,
-        "next_poll_at": _iso(state.next_poll_at),
-        "rejected": state.rejected_hash[:12] if state.rejected_hash else None,
-        "rejected_until": _iso(state.rejected_until),
-        **waiting,
-    }
-
-
-def _outbox_report(seen: HealthFacts) -> dict[str, Any]:
-    outbox = seen.outbox
-    return {
-        "due": sum(outbox.due.values()),
-        "due_by_channel": outbox.due,
-        "waiting_for_channel": seen.waiting,
-        "oldest_due_at": _iso(outbox.oldest_due_at),
-        "oldest_age": _age(outbox.oldest_due_at, seen.now),
-        "paused": [
-            {"channel": pause.channel, "until": _iso(pause.until), "reason": pause.reason}
-            for pause in seen.paused
-        ],
-        "refused_often": {channel: count for channel, (count, _) in sorted(outbox.refused.items())},
-        "failed": outbox.failed,
-        "unknown": outbox.unknown,
-        "to_fan_out": outbox.unfanned,
-        "fenced": seen.fenced is not None,
-    }
-
-
-def _beat_report(beat: datetime | None, now: datetime, works: bool) -> dict[str, Any]:
-    return {"last_beat_at": _iso(beat), "age": _age(beat, now), "working": works and is_alive(beat, now)}
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="seconds") if at else None
-
-
-def _age(at: datetime | None, now: datetime) -> int | None:
-    return int((now - at).total_seconds()) if at else None

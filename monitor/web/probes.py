@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from monitor import __version__
 from monitor.errors import MonitorError
-from monitor.ops import health
+from monitor.ops import health_report
 from monitor.ops.health_facts import SILENT_AFTER
 from monitor.storage import migrate
 from monitor.storage.deliveries import backlog
@@ -67,14 +67,14 @@ def _migrations(site: Site) -> tuple[list[str], dict[str, Any]]:
 
 
 def _service(site: Site) -> dict[str, dict[str, Any]]:
-    """Check sources, outbox, clone guard and bot by `health.status`.
+    """Check sources, outbox, clone guard and bot by `health_report.load_status`.
 
     It contains no number of deliveries: after an alert that would reveal the number of subscribers. Metrics
     have it, on a separate listener.
     """
     now = site.clock()
     fenced = site.fenced()
-    state = health.status(
+    state = health_report.load_status(
         site.engine,
         site.sources,
         configured=site.configured,

@@ -26,7 +26,7 @@ from monitor.channels.telegram.rate import Pace
 from monitor.core.throttle import PER_MINUTE
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
-from monitor.ops.health import status
+from monitor.ops.health_report import load_status
 from monitor.storage import meta
 from monitor.storage.deliveries import pauses as stored_pauses
 from monitor.storage.engine import reading, transaction, turn
@@ -196,7 +196,7 @@ def test_two_that_poll_with_one_token_get_slower_and_say_so_once(
 
 def test_an_operator_is_told_why_the_bot_hears_nothing(still: World) -> None:
     def problem() -> str | None:
-        found = status(still.engine, {}, configured=(), fenced=None, now=still.now, bot=True)["bot"][
+        found = load_status(still.engine, {}, configured=(), fenced=None, now=still.now, bot=True)["bot"][
             "problem"
         ]
         assert found is None or isinstance(found, str)

@@ -11,7 +11,8 @@ import pytest
 from monitor.channels import EVERYTHING
 from monitor.domain import SourceInfo
 from monitor.ops.doctor import diagnose_record
-from monitor.ops.health import HealthFacts, HostFacts, SourceFacts, find_problems, report
+from monitor.ops.health import HealthFacts, HostFacts, SourceFacts, find_problems
+from monitor.ops.health_report import report_status
 from monitor.ops.open_questions import find_holds
 from monitor.ops.record_health import find_lasting
 from monitor.storage.deliveries.backlog import Backlog
@@ -57,7 +58,7 @@ def problems(seen: HealthFacts) -> list[str]:
 
 
 def test_the_report_keeps_its_keys_in_order() -> None:
-    whole = report(FINE)
+    whole = report_status(FINE)
     assert list(whole) == ["now", "ok", "problems", "sources", "outbox", "sender", "bot"]
     assert list(whole["sources"]["ring"]) == [
         "last_good_at", "age", "blind", "baseline", "pending", "held", "last_fetch_at", "last_outcome",
@@ -71,7 +72,7 @@ def test_the_report_keeps_its_keys_in_order() -> None:
     ]  # fmt: skip
     assert list(whole["sender"]) == ["last_beat_at", "age", "working"]
     assert list(whole["bot"]) == ["last_beat_at", "age", "working", "problem"]
-    assert "bot" not in report(replace(FINE, has_bot=False))
+    assert "bot" not in report_status(replace(FINE, has_bot=False))
 
 
 def test_a_fork_is_a_problem_for_a_week_and_what_was_told_of_it_is_never_over() -> None:
@@ -83,7 +84,7 @@ def test_a_fork_is_a_problem_for_a_week_and_what_was_told_of_it_is_never_over() 
     assert before.notify
     assert after.notify
     assert "its entry 5" in after.problem
-    assert report(forked)["forks"] == [
+    assert report_status(forked)["forks"] == [
         {"at": NOW.isoformat(timespec="seconds"), "entry": 5, "published": lost}
     ]
     old = replace(forked, now=NOW + timedelta(days=7))
@@ -101,7 +102,7 @@ def test_held_changes_say_until_when_and_why() -> None:
         HoldGroup(1, later, "It returned."),
     )
     source = SourceFacts(RING, replace(GOOD, held=3), blind=False, held=StandingHolds((1, 2, 3), groups))
-    told = report(replace(FINE, sources=(source,)))["sources"]["ring"]
+    told = report_status(replace(FINE, sources=(source,)))["sources"]["ring"]
     assert told["held_until"] == later.isoformat(timespec="seconds")
     assert told["held_reason"] == "It returned.", "not the reason of other changes"
     assert [(group["count"], group["reason"]) for group in told["holds"]] == [
@@ -111,12 +112,12 @@ def test_held_changes_say_until_when_and_why() -> None:
     (finding,) = find_holds(replace(FINE, sources=(source,)))
     assert finding.problem == f"ring: 3 changes are held until {later:%Y-%m-%d %H:%M} UTC: It returned."
     by_hand = replace(source, held=StandingHolds((1, 2), (*groups, HoldGroup(1, None, "A whole field."))))
-    told = report(replace(FINE, sources=(by_hand,)))["sources"]["ring"]
+    told = report_status(replace(FINE, sources=(by_hand,)))["sources"]["ring"]
     assert (told["held_until"], told["held_reason"]) == (None, "A whole field.")
 
 
 def test_a_service_in_order_has_no_problems() -> None:
-    whole = report(FINE)
+    whole = report_status(FINE)
     assert (whole["ok"], whole["problems"], whole["bot"]["problem"]) == (True, [], None)
     assert whole["now"] == "2026-11-28T03:00:00+00:00"
     assert whole["sources"]["ring"]["age"] == 60
@@ -178,7 +179,7 @@ def test_pauses_of_a_channel_and_of_mail_domains_are_two_findings() -> None:
         "webhook: 1 webhooks answer with an error and are tried again later, one with: the webhook answered"
         " 403",
     ]
-    paused = report(replace(FINE, pauses=pauses))["outbox"]["paused"]
+    paused = report_status(replace(FINE, pauses=pauses))["outbox"]["paused"]
     assert paused == [{"channel": "email", "until": "2026-11-28T03:01:00+00:00", "reason": "greylisted"}]
 
 
@@ -199,7 +200,7 @@ def test_deliveries_that_do_not_get_on_are_found_by_channel() -> None:
         "2 messages may have arrived: handed over without an answer, and not sent again (see `monitor outbox "
         "--failed`)",
     ]
-    shown = report(seen)["outbox"]
+    shown = report_status(seen)["outbox"]
     assert (shown["due"], shown["waiting_for_channel"], shown["oldest_age"]) == (5, {"telegram": 2}, 5400)
     assert (shown["failed"], shown["unknown"]) == (5, 2)
     assert shown["refused_often"] == {"email": 4, "telegram": 1}
@@ -241,13 +242,13 @@ def test_a_sender_is_missed_only_when_it_has_something_to_send(
     beat = NOW - timedelta(minutes=2, seconds=1 if silent else 0)
     seen = replace(FINE, outbox=outbox, sender_beat=beat, has_bot=False)
     assert any("no sender is working" in problem for problem in problems(seen)) is found
-    assert report(seen)["sender"]["working"] is not silent
+    assert report_status(seen)["sender"]["working"] is not silent
 
 
 def test_a_command_that_has_ended_has_sent_and_is_no_sender_at_work() -> None:
     owed = replace(FINE.outbox, due={"email": 1})
     seen = replace(FINE, outbox=owed, sender_works=False)
-    assert report(seen)["sender"] == {
+    assert report_status(seen)["sender"] == {
         "last_beat_at": "2026-11-28T02:59:00+00:00",
         "age": 60,
         "working": False,
@@ -258,14 +259,14 @@ def test_a_command_that_has_ended_has_sent_and_is_no_sender_at_work() -> None:
 
 def test_a_closed_fence_is_said_and_excuses_the_bot() -> None:
     assert problems(replace(FINE, fenced="it looks like a copy", bot_beat=None)) == ["it looks like a copy"]
-    assert report(replace(FINE, fenced="it looks like a copy"))["outbox"]["fenced"] is True
+    assert report_status(replace(FINE, fenced="it looks like a copy"))["outbox"]["fenced"] is True
 
 
 def test_a_silent_bot_says_since_when_and_why() -> None:
     long_ago = NOW - 5 * MINUTE
     silent = "the bot answers nobody, last seen 2026-11-28 02:55 UTC"
     assert problems(replace(FINE, bot_beat=long_ago)) == [silent]
-    whole = report(replace(FINE, bot_beat=long_ago, bot_trouble="the token is refused"))
+    whole = report_status(replace(FINE, bot_beat=long_ago, bot_trouble="the token is refused"))
     assert whole["problems"] == [f"{silent}: the token is refused"]
     assert whole["bot"]["problem"] == f"{silent}: the token is refused"
     assert problems(replace(FINE, bot_beat=None)) == ["the bot answers nobody, last seen never"]

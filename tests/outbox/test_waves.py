@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from monitor.channels.email import replies
 from monitor.errors import Permanent, Transient
-from monitor.ops import health
+from monitor.ops import health_report
 from monitor.outbox.verdicts import ALIKE
 from monitor.storage import schema
 from monitor.storage.deliveries import pauses, refusals
@@ -145,7 +145,7 @@ def test_a_wave_pauses_the_channel_and_says_so(sqlite_world: World) -> None:
     world.send(channel)
     assert channel.attempts <= 50 + 4
     assert {row.state for row in world.rows()} == {"due"}
-    state = health.status(world.engine, {}, configured=["email"], fenced=None, now=world.now)
+    state = health_report.load_status(world.engine, {}, configured=["email"], fenced=None, now=world.now)
     assert [problem for problem in state["problems"] if ALIKE in problem]
     tried = channel.attempts
     minutes = 1 if TORTURE else 5

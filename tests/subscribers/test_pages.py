@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from monitor.fetch import Fetcher
-from monitor.ops import health
+from monitor.ops import health_report
 from monitor.storage import engine as db
 from monitor.storage import meta, people
 from monitor.storage.deliveries import fanout, pauses, send_mark
@@ -576,7 +576,7 @@ def test_the_operator_sees_that_the_sites_limit_was_reached(small_town: Town) ->
         for _ in range(3):
             signups.count(conn, signups.SITE, town.now)
     for limit, told in ((2, True), (3, False)):
-        report = health.status(
+        report = health_report.load_status(
             town.engine, {}, configured=["email"], fenced=None, now=town.now, signups_an_hour=limit
         )
         assert any("sign-ups: 3 came within this hour" in problem for problem in report["problems"]) is told
