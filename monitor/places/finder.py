@@ -14,7 +14,8 @@ from monitor.places.codes import state_of_zip
 from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.one_place import CHOICES, LONGEST, find_place
+from monitor.places.meant_place import CHOICES
+from monitor.places.one_place import LONGEST, find_place
 from monitor.places.typed_list import split_places
 from monitor.states import STATES
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
 from monitor.errors import UsageError
-from monitor.places.areas import BUILDING, PEOPLE_PER_ZIP, centre
+from monitor.places.areas import BUILDING, centre
 from monitor.places.codes import names_radius, parse_area, parse_place, split_radius
 from monitor.places.finder_names import NEAR, known_areas, known_states, near_areas, near_states
 from monitor.places.finder_offices import (
@@ -23,6 +22,14 @@ from monitor.places.finder_offices import (
 )
 from monitor.places.finder_result import FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
+from monitor.places.meant_place import (
+    add_larger_counties,
+    add_namesakes,
+    choose,
+    county_of,
+    distinct_areas,
+    estimate_population,
+)
 from monitor.places.names import key
 from monitor.places.packaged_table import distance
 from monitor.places.radius import zips_around
@@ -30,9 +37,6 @@ from monitor.states import STATES, read_state
 
 LONGEST = 200
 """The most characters of the field that are examined."""
-
-CHOICES = 60
-"""The most towns to choose from, the largest first."""
 
 _ZIP_AT_THE_END = re.compile(r"(?<![\d-])(\d{5})(?:-\d{4})?\W*$", re.ASCII)
 _ZIP_ALONE = re.compile(r"(\d{5})(?:[-\s]?\d{4})?", re.ASCII)
@@ -89,27 +93,11 @@ _TERRITORIES = ("AS", "GU", "MP", "VI")
 _GOVERNMENT_BEHIND = re.compile(r"(?<=\S) (?:city|town|village|township|twp|borough|boro)$", re.IGNORECASE)
 _RESERVATION = re.compile(r" (?:indian )?reservation$", re.IGNORECASE)
 _SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | state$", re.IGNORECASE)
-CITY = 250_000
-"""The population from which a city with a state's name may be meant: Washington, not Louisiana, MO."""
-MUCH = 10
-"""Times as many people (or ZIPs of a county) as the next of its name make a place the one that is meant."""
-
-MORE = 3
-"""Times as many people in a county as in the town of its name make a question of the name."""
-
 SMALL_TOWN = 10_000
 """The population below which a town may also be a part of the state in its name: West, Texas."""
 
-LARGE_COUNTY, LARGE_TOWN = 20, 50_000
-"""ZIPs from which a county is offered beside towns of its name, as long as none is so large: Westchester
-County, NY.
-"""
-
 AROUND = 3
 """Middles of places of one name that a radius without a ZIP is offered around."""
-
-MANY_ZIPS = 5
-"""From so many ZIPs on a town of unknown population is estimated by them."""
 
 _LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
 
@@ -168,7 +156,7 @@ def _with_listed(result: FinderResult, typed: str, gazetteer: Gazetteer) -> Find
         }
         whole = dict.fromkeys(each.places[0] for each in found if each.places[0] in STATES)
         if areas or whole:
-            result = _chosen(tuple(areas.values()), tuple(whole), gazetteer)
+            result = choose(tuple(areas.values()), tuple(whole), gazetteer)
     if result.sure:
         found = tuple(each for each in found if each.state in (*result.states[:1], *_own_state(result)))
     return replace(result, agencies=found)
@@ -272,13 +260,13 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         return _agency(rest, state, gazetteer)
     counties = county_areas(rest, state, gazetteer, explicit=True)
     if counties:
-        return _chosen(counties, (), gazetteer)
+        return choose(counties, (), gazetteer)
     towns = _towns(rest, state, gazetteer)
     # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like
     # a state
     has_state = "," in typed and _state(typed.rpartition(",")[2])  # "Cook, IL" is in Illinois
     if state is not None and not has_state and (not towns or not re.search(r"[\d,]", typed)):
-        towns = _distinct(towns + _towns(typed, None, gazetteer))
+        towns = distinct_areas(towns + _towns(typed, None, gazetteer))
     if not towns and not whole:
         towns = county_areas(rest, state, gazetteer, explicit=False) or campus_areas(rest, state, gazetteer)
     if not towns and state is not None and not has_state:  # "University of Michigan"
@@ -290,10 +278,10 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if towns and not whole and "," not in typed and (region := _REGION.fullmatch(typed)):
         whole = _state(region[1]) if towns[0].population < SMALL_TOWN else None  # "West Texas" is no town
     if towns or whole:
-        result = _chosen(towns, (whole,) if whole else (), gazetteer)
+        result = choose(towns, (whole,) if whole else (), gazetteer)
         if result.sure and not whole and state is None:
-            return _or_county(result, rest, gazetteer)
-        return result if result.sure or whole else _with_namesakes(result, rest, state, gazetteer)
+            return add_larger_counties(result, rest, gazetteer)
+        return result if result.sure or whole else add_namesakes(result, rest, state, gazetteer)
     if typed[:1].isdigit():
         return FinderResult(problem="no_town")
     prefix = _LEAD_IN.match(typed)
@@ -306,7 +294,7 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         return _named(_AREA.sub("", typed), gazetteer)
     if not strip_office(typed):
         return FinderResult(problem="which_agency")
-    near = _distinct((*near_areas(rest, state, gazetteer), *_at_the_end(rest, state, gazetteer)))
+    near = distinct_areas((*near_areas(rest, state, gazetteer), *_at_the_end(rest, state, gazetteer)))
     if not near and state in _TERRITORIES:
         return FinderResult(states=(state,), unknown=(rest,))
     states = near_states(typed) if state is None else ()
@@ -333,7 +321,7 @@ def _by_hand(rest: str, typed: str, state: str | None, gazetteer: Gazetteer) -> 
     if not states and not agencies:
         return None
     others = _towns(rest, state, gazetteer) if states else ()
-    return _chosen((*agencies, *others), states, gazetteer)
+    return choose((*agencies, *others), states, gazetteer)
 
 
 def _agency(rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
@@ -344,83 +332,12 @@ def _agency(rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
     if not towns and not statewide:
         towns = campus_areas(rest, state, gazetteer)
     if towns or statewide:
-        return _chosen(towns, statewide, gazetteer)
+        return choose(towns, statewide, gazetteer)
     if not place and state:
         return _named(STATES[state], gazetteer)  # "policia de New York"
     if not place:
         return FinderResult(problem="which_agency")
     return _named(f"{place}, {state}" if state else place, gazetteer)
-
-
-def _with_namesakes(result: FinderResult, rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
-    """A question with the large counties and the universities of the name behind its towns."""
-    if _people(result.towns[0]) >= LARGE_TOWN:
-        return result
-    counties = county_areas(rest, state, gazetteer, explicit=False)
-    others = (
-        *(county for county in counties if len(county.zips) >= LARGE_COUNTY),
-        *campus_areas(rest, state, gazetteer),
-    )
-    return replace(result, towns=_distinct((*result.towns, *others))[:CHOICES])
-
-
-def _or_county(result: FinderResult, name: str, gazetteer: Gazetteer) -> FinderResult:
-    """A question where many more people live in a county of the name than in the town: "Cook" is a town in
-    Minnesota. A city within its own county is meant before it.
-    """
-    town = result.towns[0]
-    if town.kind != "town" or town.meant:
-        return result
-    large = tuple(
-        county
-        for county in county_areas(name, None, gazetteer, explicit=False)
-        if len(county.zips) >= LARGE_COUNTY
-        and PEOPLE_PER_ZIP * len(county.zips) >= MORE * _people(town)
-        and (_people(town) < LARGE_TOWN or set(county.zips).isdisjoint(town.zips))
-    )
-    if not large:
-        return result
-    return replace(result, towns=_distinct((*result.towns, *large))[:CHOICES], sure=False)
-
-
-def _chosen(towns: tuple[TownZips, ...], states: tuple[str, ...], gazetteer: Gazetteer) -> FinderResult:
-    """The result with these choices, and whether the first one is meant."""
-    towns = _with_counties(towns[:CHOICES], gazetteer) + towns[CHOICES:]
-    if len(towns) + len(states) == 1:
-        sure = True
-    elif states or not towns:
-        sure = len(states) == 1 and not any(area.meant or area.population >= CITY for area in towns)
-    else:
-        first, second = towns[:2]
-        alike = all(area.kind == first.kind for area in towns)  # not Hollywood, Florida, and the neighborhood
-        larger = _people(first) >= MUCH * max(_people(second), 1)
-        sure = (first.meant and not second.meant) or (alike and larger)
-    return FinderResult(towns=towns[:CHOICES], states=states, more=len(towns) > CHOICES, sure=sure)
-
-
-def _people(area: TownZips) -> int:
-    """The population; if unknown (San Juan, PR), estimated by the number of ZIPs."""
-    many = area.kind == "town" and len(area.zips) >= MANY_ZIPS
-    return area.population or (PEOPLE_PER_ZIP * len(area.zips) if many else 0)
-
-
-def _with_counties(towns: tuple[TownZips, ...], gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """Distinguish towns of one name and state by county: "Springfield (Delaware County)"."""
-    count = Counter(map(label_area, towns))
-    return tuple(
-        replace(town, name=f"{town.name} ({county})")
-        if count[label_area(town)] > 1 and (county := _county(town, gazetteer))
-        else town
-        for town in towns
-    )
-
-
-def _county(town: TownZips, gazetteer: Gazetteer) -> str:
-    """The county with the largest share of most of a town's ZIPs; "" if no share is known."""
-    table = gazetteer.table.state(town.state)
-    within = (table.shares.counties(table.row[zip_code]) for zip_code in town.zips)
-    count = Counter(counties[0] for counties in within if counties)
-    return table.counties[count.most_common(1)[0][0]].title if count else ""
 
 
 def _in_county(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
@@ -435,10 +352,10 @@ def _in_county(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     if state is None:
         return None
     towns = gazetteer.towns(name, state) or gazetteer.towns(_GOVERNMENT_BEHIND.sub("", name), state)
-    named = tuple(town for town in towns if key(_county(town, gazetteer)) == key(county))
+    named = tuple(town for town in towns if key(county_of(town, gazetteer)) == key(county))
     if not named:
         return None
-    label = f"{named[0].name} ({_county(named[0], gazetteer)})"
+    label = f"{named[0].name} ({county_of(named[0], gazetteer)})"
     return FinderResult(towns=(replace(named[0], name=label),), sure=True)
 
 
@@ -468,9 +385,10 @@ def _towns(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips
         if known or towns:
             meant = tuple(area for area in known if area.meant)
             by_size = sorted(
-                (*(area for area in known if not area.meant), *towns), key=lambda area: -_people(area)
+                (*(area for area in known if not area.meant), *towns),
+                key=lambda area: -estimate_population(area),
             )
-            return _distinct((*meant, *by_size))
+            return distinct_areas((*meant, *by_size))
     return ()
 
 
@@ -496,12 +414,3 @@ def _names(text: str, *, within: bool) -> Iterator[str]:
             name = " ".join(words[-count:])
             if _NUMBER.search(name) is None and not (numbered and _STREET.match(words[-1])):
                 yield name
-
-
-def _distinct(towns: tuple[TownZips, ...]) -> tuple[TownZips, ...]:
-    """Each set of ZIPs in a state once: small places of one name often share their post office."""
-    seen: dict[tuple[str, tuple[str, ...]], TownZips] = {}
-    for town in towns:
-        if town.zips:
-            seen.setdefault((town.state, town.zips), town)
-    return tuple(seen.values())
