@@ -69,7 +69,7 @@ def grant(session: Session, role: str, as_sql: bool) -> None:
     an administrator run the output of --sql and set a password. Migrations renew the privileges, and
     `monitor doctor` checks them.
     """
-    from monitor.errors import UsageError
+    from monitor.errors import StoreError, UsageError
     from monitor.storage import grants
     from monitor.storage.engine import transaction
 
@@ -85,6 +85,11 @@ def grant(session: Session, role: str, as_sql: bool) -> None:
             click.echo(f"-- then set a password (in psql: \\password {role}) and write it into [database]:")
             click.echo(f'-- web_url = "{url.render_as_string(hide_password=False)}"')
             return
+        if new and not grants.may_create_roles(conn):
+            raise StoreError(
+                f"the role {engine.url.username} may not create roles: let an administrator of the database "
+                "run the output of `monitor grant --sql`"
+            )
         password = secrets.token_urlsafe(24)
         if new:
             grants.create_role(conn, role, password)

@@ -68,6 +68,12 @@ def has_role(conn: Connection, role: str) -> bool:
     return conn.scalar(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}) is not None
 
 
+def may_create_roles(conn: Connection) -> bool:
+    """Whether the role of this connection may create others."""
+    question = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
+    return bool(conn.scalar(sa.text(question)))
+
+
 def create_role(conn: Connection, role: str, password: str) -> None:
     """Create a role that can log in. The server, and its log, get the password only as its SCRAM verifier."""
     from psycopg import sql

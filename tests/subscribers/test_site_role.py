@@ -330,6 +330,22 @@ def test_the_statements_can_be_read_first(
         assert meta.get(conn, grants.SITE_ROLE) == role
 
 
+@pytest.mark.postgres
+def test_who_may_not_create_roles_is_told_whom_to_ask(
+    postgres_engine: Engine, postgres_url: str, role: str, tmp_path: Path
+) -> None:
+    with db.transaction(postgres_engine) as conn:
+        conn.exec_driver_sql(f"CREATE ROLE {role} LOGIN IN ROLE pg_read_all_data, pg_write_all_data")
+    config = tmp_path / "config.toml"
+    url = make_url(postgres_url).set(username=role).render_as_string(hide_password=False)
+    config.write_text(f'[data]\nfolder = "data"\n[database]\nurl = "{url}"\n')
+    result = CliRunner().invoke(root, ["grant", f"{role}_of_the_site", "--config", str(config)])
+    assert result.exit_code == 1
+    assert "run the output of `monitor grant --sql`" in result.output
+    with db.transaction(postgres_engine) as conn:
+        assert not grants.has_role(conn, f"{role}_of_the_site")
+
+
 def test_sqlite_has_no_roles(sqlite_url: str, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(f'[data]\nfolder = "data"\n[database]\nurl = "{sqlite_url}"\n')
