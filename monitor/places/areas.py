@@ -10,7 +10,7 @@ from itertools import chain
 
 from monitor.places.known import mailing, mailing_of
 from monitor.places.names import key
-from monitor.places.packaged_table import Point, StateTable, Town, distance, list_names
+from monitor.places.packaged_table import BUILDING, Point, StateTable, Town, distance, list_names
 
 NEAREST_KM = 25.0  # the largest distance of a place without a ZIP from the nearest one
 PEOPLE_PER_ZIP = 5000  # to rank places whose population is not known
@@ -19,7 +19,6 @@ WITHIN = 0.7  # of a ZIP's own radius: the town lies inside it
 INSIDE = 0.8  # of the radius: nearer to the middle a ZIP is the town's whatever its mailing city
 ABOUT_KM = 12.0  # where the ZIPs about the middle of a town are looked for
 AROUND_KM = 6.0  # how far from a place the ZIPs are whose counties it may lie in
-BUILDING = 10  # tenths of a kilometer: the radius of a ZIP below which it is a building or a campus
 BY_HAND_KM = 5.0  # the ZIP nearest to a town's center belongs to it even if the list does not name it
 BESIDE_KM = 1.0  # a ZIP whose center is hardly farther than the nearest one's
 

@@ -10,7 +10,7 @@ from monitor.places.areas import NamedPlace, closest, sites, town_rows
 from monitor.places.known import campus
 from monitor.places.municipalities import named_site
 from monitor.places.names import key, squeeze, word_set
-from monitor.places.packaged_table import distance
+from monitor.places.packaged_table import Point, distance
 from monitor.places.query import Query, counties_by_key, counties_said, county_rows, place, titles
 
 CAMPUS_ZIPS = 8  # of a big city, when it is not known where in it an institution is
@@ -75,21 +75,25 @@ def _seat(query: Query) -> Placement | None:
         return None
     table = query.table
     rows = [table.row[z] for z in known.zips if z in table.row]
-    seat = next((p for r in rows if (p := table.point(r))), None)
+    rows.sort(key=lambda r: table.radius[r] < 0)  # centers of ZIPs with an area are known best
+    seat = next((p for r in rows if (p := table.point(r)) and not table.has_shared_point(r)), None)
     reason = PlacementReason("in", (known.town,))
+    address = query.address
+    if address is not None and key(address.name) != key(known.town) and not _is_beside(address.point, seat):
+        return None
     if seat is None:
         return place(query, rows, "seat", Confidence.APPROXIMATE, reason)
-    address = query.address
-    if address is not None and key(address.name) != key(known.town):
-        if address.point is None or distance(address.point, seat) > SEAT_KM:
-            return None
-    elif address is None:
+    if address is None:
         branch = _branch(query, known.name)
         if branch is not None and branch.point is not None and distance(branch.point, seat) > SEAT_KM:
             return _in_town(query, branch)
     rows += [r for _, r in closest(table, seat, 1, areal=True)]
     rows += [r for away, r in closest(table, seat, 3, BESIDE_KM, areal=True)]
     return place(query, rows, "seat", Confidence.APPROXIMATE, reason)
+
+
+def _is_beside(point: Point | None, seat: Point | None) -> bool:
+    return point is not None and seat is not None and distance(point, seat) <= SEAT_KM
 
 
 def _branch(query: Query, own: agency_kinds.Words) -> NamedPlace | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from monitor.errors import UsageError
-from monitor.places.areas import BUILDING, centre
+from monitor.places.areas import centre
 from monitor.places.codes import names_radius, parse_area, parse_place, split_radius
 from monitor.places.finder_names import NEAR, known_areas, known_states, near_areas, near_states
 from monitor.places.finder_offices import (
@@ -31,7 +31,7 @@ from monitor.places.meant_place import (
     estimate_population,
 )
 from monitor.places.names import key
-from monitor.places.packaged_table import distance
+from monitor.places.packaged_table import BUILDING, distance
 from monitor.places.radius import zips_around
 from monitor.states import STATES, read_state
 

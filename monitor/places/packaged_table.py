@@ -11,6 +11,7 @@ import re
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +29,8 @@ EARTH_KM = 6371.0
 CELL = 100  # thousandths of a degree: a side of the cells in which ZIPs are looked for
 
 RANKED = 100  # thousandths of a degree of latitude: how far ZIPs are counted from a point, 11 km
+BUILDING = 10  # tenths of a kilometer: the radius of a ZIP below which it is a building or a campus
+SHARED = 3  # ZIPs with one center from which on it says nothing of where each of them is
 _COSINES = tuple(round(1000 * math.cos(math.radians(degree))) for degree in range(90))
 
 Point = tuple[float, float]
@@ -226,6 +229,8 @@ class StateTable:
         self._place_lat, self._place_lon = array("i", columns.place_lat), array("i", columns.place_lon)
         self._places = array("H", columns.places)
         self._index_names(columns, own)
+        sharing = Counter(zip(self.lat, self.lon, strict=True))
+        self._shared_points = frozenset(point for point, zips in sharing.items() if zips >= SHARED)
         zip_cells = ((y // CELL, x // CELL) for y, x in zip(self.lat, self.lon, strict=True))
         self._zip_grid = _Grid(
             [None if lat == NOWHERE else c for lat, c in zip(self.lat, zip_cells, strict=True)]
@@ -311,13 +316,25 @@ class StateTable:
         """The center of a ZIP in degrees."""
         return None if self.lat[row] == NOWHERE else (self.lat[row] / 1000, self.lon[row] / 1000)
 
+    def has_shared_point(self, row: int) -> bool:
+        """Whether the center of a ZIP is that of a city or region, which the source gives to many ZIPs of
+        which it knows no better one: all of Los Angeles' campuses and PO boxes are in one spot.
+        """
+        return (self.lat[row], self.lon[row]) in self._shared_points
+
+    def is_misplaced(self, row: int) -> bool:
+        """Whether a ZIP of PO boxes, of a building or of a campus may be far from its center."""
+        return self.radius[row] < BUILDING and self.has_shared_point(row)
+
     def home(self, row: int) -> str:
         """The postal state of a ZIP."""
         own = len(self.zips) - len(self.homes)
         return self.state if row < own else self.homes[row - own]
 
-    def near(self, point: Point, km: float) -> Iterator[tuple[float, int]]:
-        """The ZIPs whose center is within ``km`` of a point, with the distance, unsorted."""
+    def near(self, point: Point, km: float, *, misplaced: bool = False) -> Iterator[tuple[float, int]]:
+        """The ZIPs whose center is within ``km`` of a point, with the distance, unsorted; ``misplaced`` ones
+        only if wanted.
+        """
         dlat = km / 111.0
         dlon = dlat / max(math.cos(math.radians(point[0])), 0.1)
         south, north = int((point[0] - dlat) * 1000), int((point[0] + dlat) * 1000) + 1
@@ -326,7 +343,7 @@ class StateTable:
             lat, lon = self.lat[row], self.lon[row]
             if south <= lat <= north and west <= lon <= east:
                 away = distance(point, (lat / 1000, lon / 1000))
-                if away <= km:
+                if away <= km and (misplaced or not self.is_misplaced(row)):
                     yield away, row
 
     def rank_near(self, point: Point) -> list[int]:
@@ -341,7 +358,7 @@ class StateTable:
         lats, lons, found = self.lat, self.lon, []
         for row in self._zip_grid.within(ys, (lon - wide) // CELL, (lon + wide) // CELL):
             dy, dx = lats[row] - lat, lons[row] - lon
-            if -RANKED <= dy <= RANKED and -wide <= dx <= wide:
+            if -RANKED <= dy <= RANKED and -wide <= dx <= wide and not self.is_misplaced(row):
                 found.append((dy * dy * 1_000_000 + dx * dx * narrow) << 16 | row)
         return [each & 0xFFFF for each in sorted(found)]
 

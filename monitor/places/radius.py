@@ -31,7 +31,9 @@ def _of_state(table: Table, code: str, middle: Point, km: float) -> dict[str, st
     state = table.state(code)
     if not _may_reach(table, code, middle, km):
         return {}
-    return {state.zips[row]: code for _, row in state.near(middle, km) if state.home(row) == code}
+    return {
+        state.zips[row]: code for _, row in state.near(middle, km, misplaced=True) if state.home(row) == code
+    }
 
 
 def _may_reach(table: Table, code: str, middle: Point, km: float) -> bool:

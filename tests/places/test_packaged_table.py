@@ -24,7 +24,7 @@ from tools.table_encoder import pack
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "monitor" / "places" / "table.zip"
-SHA256 = "82316c9919c35333a478a039e46b31722dbb7132ffd4af63ecb29f94af93b52b"
+SHA256 = "89b9d2e02ea1cf2d3adbc4203b68e70125d924f6ca731ab7bf88127ebe271652"
 RAW = {
     "--postal": "geonames_postal_US.txt.xz",
     "--counties": "zcta520_county20.csv.xz",
