@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
 
 from monitor.record.checkpoint import read_checkpoint
 from monitor.record.data import data_package, dump
@@ -33,6 +32,7 @@ from monitor.web.api_versions import CHANGELOG
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.pages import get, render_page, site_of
+from monitor.web.sent_files import SentFile
 
 router = APIRouter()
 
@@ -158,7 +158,7 @@ def dump_file(request: Request, name: str) -> Response:
     path = next((path for path in kept if path.name == name), None)
     if path is None:
         raise ProblemError(404, "Not kept", "Ask for /data/dump/latest.")
-    return FileResponse(path, media_type=dump.MEDIA_TYPE, filename=name)
+    return SentFile(path, media_type=dump.MEDIA_TYPE, filename=name)
 
 
 @get(router, "/data/{source}/{name}")
@@ -237,7 +237,7 @@ def _send(
         headers["Last-Modified"] = format_http_date(modified)
     if is_known(request, file.etag, modified):
         return Response(status_code=304, headers=headers)
-    return FileResponse(file.path, media_type=file.media_type, headers=headers)
+    return SentFile(file.path, media_type=file.media_type, headers=headers)
 
 
 def _redirect(site: Site, path: str) -> Response:

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
 from sqlalchemy.engine import Connection
 
 from monitor.core.wording import normalise
@@ -27,6 +26,7 @@ from monitor.web.api_answers import ProblemError, answer_bytes
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.pages import get, render_page, site_of, translate
+from monitor.web.sent_files import SentFile
 
 router = APIRouter()
 
@@ -208,7 +208,7 @@ def _send_bundle(request: Request, prepare: Callable[[BundleFiles], Path]) -> Re
         ) from None
     except RecordError as error:
         raise ProblemError(503, "Not proved yet", f"{error}.", {"Retry-After": "300"}) from None
-    return FileResponse(path, media_type="application/zip", filename=path.name)
+    return SentFile(path, media_type="application/zip", filename=path.name)
 
 
 def _load_day(conn: Connection, site: Site, source: str, day: date, asked: str, is_zip: bool) -> DayProof:

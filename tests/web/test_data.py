@@ -86,6 +86,32 @@ def test_errors_are_open_and_say_the_way_out(web: Running, path: str) -> None:
     assert problem.detail
 
 
+@pytest.mark.parametrize(
+    ("ranges", "status"),
+    [
+        ("bytes=0-5", 206),
+        ("bytes=0-0, -3", 206),
+        ("bytes=999999999-", 416),
+        ("lines=0-5", 200),
+        ("bytes", 200),
+        ("bytes=abc", 200),
+        ("bytes=5-2", 200),
+        (f"bytes={'9' * 5_000}-", 200),
+    ],
+)
+def test_a_part_of_a_file_is_sent_and_what_is_no_range_of_bytes_is_ignored(
+    web: Running, ranges: str, status: int
+) -> None:
+    whole = web.get(f"{FOLDER}/agencies.csv").content
+    answer = web.get(f"{FOLDER}/agencies.csv", Range=ranges)
+    assert answer.status_code == status
+    check_is_open(answer)
+    if status == 200:
+        assert answer.content == whole
+    if ranges == "bytes=0-5":
+        assert answer.content == whole[:6]
+
+
 def test_pages_stay_closed(web: Running) -> None:
     for path in ("/data", "/api", "/changes"):
         answer = web.get(path)
