@@ -167,7 +167,7 @@ def test_a_change_is_proved_to_a_stranger(
     key = (folder / "key.txt").read_text().strip()
     code, said = check_alone(folder, "--key", key)
     assert code == 0, said
-    assert said.count("OK") == 7
+    assert sum(line.startswith("OK ") for line in said.splitlines()) == 7  # the key may hold these letters
     name = agency(77 if kind == "added" else 29)["Agency"]
     assert name in (folder / "statement.html").read_text()
     claim = json.loads((folder / "claim.json").read_text())
