@@ -27,10 +27,11 @@ from monitor.storage.lists.sightings import GoodCheck, Sighting
 from monitor.web.area_pages import area_board, read_area
 from monitor.web.boards import Board, state_board, zip_board
 from monitor.web.error_pages import missing
+from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
 from monitor.web.presenters import agency_hash
-from monitor.web.zip_pages import held_changes_of, read_zips, states_of, towns_of, zip_path
+from monitor.web.zip_pages import read_zips, states_of, towns_of, zip_path
 
 router = APIRouter()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
+from fastapi import Request
 from sqlalchemy.engine import Connection
 
 from monitor.domain import State
@@ -124,3 +125,9 @@ class HeldChanges:
                 if found.statewide:
                     everywhere |= its
         return heard, everywhere
+
+
+def held_changes_of(request: Request) -> HeldChanges:
+    """The site's held changes."""
+    held: HeldChanges = request.app.state.held_changes
+    return held

@@ -12,13 +12,14 @@ from monitor.storage.lists import page_queries as store
 from monitor.web.agencies_by_county import LONGEST, fold_by_county
 from monitor.web.boards import StateBoard, state_board
 from monitor.web.error_pages import missing
+from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
 from monitor.web.map_values import MapCache
 from monitor.web.maps import view_place
 from monitor.web.meetings import covers_of_state, load_coming
 from monitor.web.pages import get, language_of, redirect, render_page, site_of
-from monitor.web.zip_pages import NEWS, held_changes_of
+from monitor.web.zip_pages import NEWS
 
 router = APIRouter()
 

@@ -14,9 +14,9 @@ from monitor.storage.lists import timeline as store
 from monitor.storage.lists.changes import StoredChange
 from monitor.web.charts import GapHistory
 from monitor.web.error_pages import missing
+from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import load_statuses, numbers_of
 from monitor.web.pages import get, parse_number, render_page, site_of
-from monitor.web.zip_pages import held_changes_of
 
 router = APIRouter()
 

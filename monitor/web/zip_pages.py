@@ -15,7 +15,7 @@ from monitor.storage.lists import page_queries as store
 from monitor.web.boards import zip_board
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
-from monitor.web.held_changes import HeldChanges
+from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
 from monitor.web.maps import view_place
@@ -90,12 +90,6 @@ def zip_page(request: Request, zips: str) -> Response:
         drawn=drawn,
         texts=MapTexts(language_of(request)),
     )
-
-
-def held_changes_of(request: Request) -> HeldChanges:
-    """The site's held changes."""
-    held: HeldChanges = request.app.state.held_changes
-    return held
 
 
 def states_of(site: Site, codes: Iterable[str]) -> tuple[str, ...]:
