@@ -217,13 +217,19 @@ async def _check_channels(settings: Settings) -> list[Diagnosis]:
             found += [Diagnosis(name, *absence)] if absence else []
             continue
         async with channels[name] as channel:
-            try:
-                found.append(await _check_part(name, partial(kind.check, section, channel)))
-            except KeyFileError as error:
-                first = _awaits_first_key(settings)
-                said = "configured; the first start makes its key" if first else str(error)
-                found.append(Diagnosis(name, first, said))
+            test = partial(_check_channel, settings, partial(kind.check, section, channel))
+            found.append(await _check_part(name, test))
     return found
+
+
+async def _check_channel(settings: Settings, test: Callable[[], Awaitable[str]]) -> str:
+    """Test a channel; that the first start makes its key is no failure."""
+    try:
+        return await test()
+    except KeyFileError:
+        if _awaits_first_key(settings):
+            return "configured; the first start makes its key"
+        raise
 
 
 def _awaits_first_key(settings: Settings) -> bool:
@@ -239,8 +245,6 @@ def _awaits_first_key(settings: Settings) -> bool:
 async def _check_part(what: str, test: Callable[[], Awaitable[str]]) -> Diagnosis:
     try:
         return Diagnosis(what, True, await test())
-    except KeyFileError:
-        raise
     except MonitorError as error:
         return Diagnosis(what, False, str(error))
 
