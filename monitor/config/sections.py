@@ -32,6 +32,7 @@ from monitor.settings_types import (
     expression,
     nearest,
 )
+from monitor.sources.column_map import list_headers
 from monitor.sources.formats import FORMATS
 
 
@@ -317,10 +318,11 @@ class SourceSection(Section):
 
     @model_validator(mode="after")
     def _titles_that_the_format_gives(self) -> Self:
-        given = {title: name for name, one in FORMATS.items() for title in one.given_titles}
-        for field, value in self.columns:
-            for title in (value,) if isinstance(value, str) else value or ():
-                if title in given and title not in FORMATS[self.format].given_titles:
+        others = {title for one in FORMATS.values() for title in one.given_titles}
+        others -= set(FORMATS[self.format].given_titles)
+        for field, headers in self.columns:
+            for title in list_headers(headers):
+                if title in others:
                     raise ValueError(f'columns.{field}: a list of the format {self.format} has no "{title}"')
         return self
 
