@@ -12,17 +12,21 @@ from monitor.places.gazetteer import Gazetteer, TownZips
 
 CHOICES = 60
 """The most towns to choose from, the largest first."""
+
 CITY = 250_000
 """The population from which a city with a state's name may be meant: Washington, not Louisiana, MO."""
+
 MUCH = 10
 """Times as many people (or ZIPs of a county) as the next of its name make a place the one that is meant."""
 
 MORE = 3
 """Times as many people in a county as in the town of its name make a question of the name."""
+
 LARGE_COUNTY, LARGE_TOWN = 20, 50_000
 """ZIPs from which a county is offered beside towns of its name, as long as none is so large: Westchester
 County, NY.
 """
+
 MANY_ZIPS = 5
 """From so many ZIPs on a town of unknown population is estimated by them."""
 
