@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from monitor.channels import EVERYTHING
 from monitor.core.freshness import freshness
+from monitor.core.guard.reasons import moment
 from monitor.domain import SourceInfo
 from monitor.storage import heartbeats, meta, people
 from monitor.storage.deliveries import backlog, canary_rows, configured_addresses, pauses, refusals
@@ -183,7 +184,12 @@ def load_facts(
     host: HostFacts = HostFacts(),  # frozen
     canary_every: timedelta | None = None,
 ) -> HealthFacts:
-    """Read the facts for the checks, in one transaction. The parameters are those of `status`."""
+    """Read the facts for the checks, in one transaction.
+
+    ``sources`` are the watched ones, ``configured`` the channels that have a transport, ``fenced`` is why
+    nothing is sent (None: sending is allowed), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one
+    is configured, ``canary_every`` the interval of the test message (None: there is none).
+    """
     with reading(engine) as conn:
         states = {name: overview.load_overview(conn, name) for name in sources}
         suppressed = people.count_since(conn, now - DAY)
@@ -240,7 +246,7 @@ def _read_placing(conn: Connection) -> dict[str, Any] | None:
 
 def format_moment(at: datetime | None) -> str | None:
     """Format a time within a sentence for people."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at is not None else None
+    return moment(at.astimezone(UTC)) if at is not None else None
 
 
 def is_alive(beat: datetime | None, now: datetime) -> bool:

@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine
-
-from monitor.domain import SourceInfo
 from monitor.ops.health import find_problems
-from monitor.ops.health_facts import HealthFacts, SourceFacts, is_alive, load_facts
+from monitor.ops.health_facts import HealthFacts, SourceFacts, is_alive
 from monitor.ops.record_health import report_forks
 
 
-def load_status(
-    engine: Engine,
-    sources: Mapping[str, SourceInfo],
-    *,
-    configured: Collection[str],
-    fenced: str | None,
-    now: datetime,
-    signups_an_hour: int | None = None,
-    bot: bool = False,
-) -> dict[str, Any]:
-    """Read the state of everything as one JSON-ready object.
-
-    ``sources`` are the watched ones, ``configured`` the channels that have a transport, ``fenced`` is why
-    nothing is sent (None: sending is allowed), ``signups_an_hour`` the limit of sign-ups, ``bot`` whether one
-    is configured. Keys: ``now, ok, problems, sources, outbox, sender``, and ``bot`` where one is configured;
-    times are ISO 8601 in UTC, ages in seconds.
-    """
-    return report_status(
-        load_facts(
-            engine,
-            sources,
-            configured=configured,
-            fenced=fenced,
-            now=now,
-            signups_an_hour=signups_an_hour,
-            bot=bot,
-        )
-    )
-
-
 def report_status(seen: HealthFacts) -> dict[str, Any]:
-    """Compute the JSON-ready object of `load_status` from the facts."""
+    """Compute one JSON-ready object from the facts.
+
+    Keys: ``now, ok, problems, sources, outbox, sender``, and ``placements``, ``forks`` and ``bot`` where
+    there is one; times are ISO 8601 in UTC, ages in seconds.
+    """
     found = find_problems(seen)
     whole: dict[str, Any] = {
         "now": _iso(seen.now),

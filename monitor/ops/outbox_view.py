@@ -12,6 +12,7 @@ from monitor.channels import EVERYTHING
 from monitor.channels.kinds import KINDS, lookup, mask
 from monitor.errors import KeyFileError
 from monitor.keys import KeyFile
+from monitor.ops.health_facts import format_moment
 from monitor.storage import people
 from monitor.storage.deliveries import operator_rows
 from monitor.storage.deliveries.operator_rows import DeliveryDetails
@@ -118,4 +119,4 @@ def list_stored_lanes(keys: KeyFile, channel: str, address: str | None) -> set[s
 
 
 def _format(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "-"
+    return format_moment(at) or "-"

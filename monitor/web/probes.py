@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 
 from monitor import __version__
 from monitor.errors import MonitorError
-from monitor.ops import health_report
-from monitor.ops.health_facts import SILENT_AFTER
+from monitor.ops.health_facts import SILENT_AFTER, load_facts
+from monitor.ops.health_report import report_status
 from monitor.storage import migrate
 from monitor.storage.deliveries import backlog
 from monitor.storage.engine import reading
@@ -67,20 +67,22 @@ def _migrations(site: Site) -> tuple[list[str], dict[str, Any]]:
 
 
 def _service(site: Site) -> dict[str, dict[str, Any]]:
-    """Check sources, outbox, clone guard and bot by `health_report.load_status`.
+    """Check sources, outbox, clone guard and bot by `report_status`.
 
     It contains no number of deliveries: after an alert that would reveal the number of subscribers. Metrics
     have it, on a separate listener.
     """
     now = site.clock()
     fenced = site.fenced()
-    state = health_report.load_status(
-        site.engine,
-        site.sources,
-        configured=site.configured,
-        fenced=fenced,
-        now=now,
-        bot=site.bot,
+    state = report_status(
+        load_facts(
+            site.engine,
+            site.sources,
+            configured=site.configured,
+            fenced=fenced,
+            now=now,
+            bot=site.bot,
+        )
     )
     blind = [
         f"{name} was not read since {line['last_good_at'] or 'it was added'}"

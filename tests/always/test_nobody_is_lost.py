@@ -18,7 +18,8 @@ from sqlalchemy.pool import QueuePool
 from monitor.domain import Rendered
 from monitor.errors import Permanent, Transient
 from monitor.messages import Message
-from monitor.ops import health_report
+from monitor.ops.health_facts import load_facts
+from monitor.ops.health_report import report_status
 from monitor.schedule import PollTimer
 from monitor.storage import engine as db
 from monitor.storage import heartbeats, schema
@@ -62,7 +63,7 @@ def seen(town: Town, *, good: datetime) -> None:
 
 def problems(town: Town) -> list[str]:
     watched = town.settings.watched_infos
-    report = health_report.load_status(town.engine, watched, configured={"email"}, fenced=None, now=town.now)
+    report = report_status(load_facts(town.engine, watched, configured={"email"}, fenced=None, now=town.now))
     found: list[str] = report["problems"]
     return found
 
@@ -193,7 +194,7 @@ def test_if_the_program_is_up_its_sender_is_running(tmp_path: Path, sqlite_url: 
 
 def test_if_the_sender_is_not_running_health_says_so(world: World) -> None:
     def status() -> Any:
-        return health_report.load_status(world.engine, {}, configured={"email"}, fenced=None, now=world.now)
+        return report_status(load_facts(world.engine, {}, configured={"email"}, fenced=None, now=world.now))
 
     with db.transaction(world.engine) as conn:
         heartbeats.write_beat(conn, "sender", "host/1", world.now)

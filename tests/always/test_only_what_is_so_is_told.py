@@ -11,7 +11,8 @@ from monitor.domain import Confidence, Listing, Placement, PlacementReason, Sour
 from monitor.keys import KeyFile
 from monitor.messages import render
 from monitor.messages.model import Alert, Sender
-from monitor.ops import health_report
+from monitor.ops.health_facts import load_facts
+from monitor.ops.health_report import report_status
 from monitor.outbox import fan_out
 from monitor.polling import Result
 from monitor.storage import people
@@ -142,8 +143,8 @@ def test_source_errors_reach_the_operator_and_never_the_audience(
         assert audience.poll().outcome in {Result.FAILED, Result.REJECTED}
         assert owed(audience) == 0
     info = SourceInfo(name="list", titles={"en": "The list"}, every=HOUR)
-    status = health_report.load_status(
-        audience.engine, {"list": info}, configured={"email"}, fenced=None, now=audience.now
+    status = report_status(
+        load_facts(audience.engine, {"list": info}, configured={"email"}, fenced=None, now=audience.now)
     )
     assert [line for line in status["problems"] if line.startswith("list")]
     assert status["sources"]["list"]["last_reason"]

@@ -26,7 +26,8 @@ from monitor.channels.telegram.rate import Pace
 from monitor.core.throttle import PER_MINUTE
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
-from monitor.ops.health_report import load_status
+from monitor.ops.health_facts import load_facts
+from monitor.ops.health_report import report_status
 from monitor.storage import meta
 from monitor.storage.deliveries import pauses as stored_pauses
 from monitor.storage.engine import reading, transaction, turn
@@ -196,9 +197,9 @@ def test_two_that_poll_with_one_token_get_slower_and_say_so_once(
 
 def test_an_operator_is_told_why_the_bot_hears_nothing(still: World) -> None:
     def problem() -> str | None:
-        found = load_status(still.engine, {}, configured=(), fenced=None, now=still.now, bot=True)["bot"][
-            "problem"
-        ]
+        found = report_status(
+            load_facts(still.engine, {}, configured=(), fenced=None, now=still.now, bot=True)
+        )["bot"]["problem"]
         assert found is None or isinstance(found, str)
         return found
 

@@ -13,7 +13,8 @@ from monitor.channels import EVERYTHING, OperatorAddress
 from monitor.channels.outline import open_outline
 from monitor.domain import Envelope
 from monitor.errors import Permanent, Transient
-from monitor.ops import health_report
+from monitor.ops.health_facts import load_facts
+from monitor.ops.health_report import report_status
 from monitor.storage import people, schema
 from monitor.storage.deliveries import configured_addresses, dead_letters, endings
 from monitor.storage.engine import reading, transaction
@@ -345,8 +346,8 @@ def test_a_configured_webhook_that_answers_410_ends_until_it_is_changed_or_reviv
         subscribers.follow_channels(world.engine, world.keys, own, ["ring"], world.now, channel="webhook")
 
     def problems() -> list[str]:
-        state = health_report.load_status(
-            world.engine, {}, configured=["webhook"], fenced=None, now=world.now
+        state = report_status(
+            load_facts(world.engine, {}, configured=["webhook"], fenced=None, now=world.now)
         )
         return [problem for problem in state["problems"] if "desk ended" in problem]
 

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from monitor import messages, subscribers
 from monitor.domain import Confidence, Listing, Placement, PlacementReason, Rendered, SourceInfo
 from monitor.messages import Message, Sender
-from monitor.ops import health_report
+from monitor.ops.health_facts import load_facts
+from monitor.ops.health_report import report_status
 from monitor.outbox import (
     MessageLoader,
     PlacingReport,
@@ -156,8 +157,8 @@ def test_another_override_changes_the_places_silently_and_counted(world: World) 
             sorted((HAMMOND, GARY), key=lambda each: each.key)
         )
     assert after.number == before.number + 1  # what is kept of the list is made again
-    report = health_report.load_status(
-        world.engine, {"ring": RING}, configured=["email"], fenced=None, now=world.now
+    report = report_status(
+        load_facts(world.engine, {"ring": RING}, configured=["email"], fenced=None, now=world.now)
     )["placements"]
     assert report == {
         "at": world.now.isoformat(timespec="seconds"),

@@ -11,7 +11,8 @@ import pytest
 from monitor.channels.email.connection_limit import MORE_AFTER, ConnectionLimit
 from monitor.channels.email.transport import Email
 from monitor.domain import Envelope, Rendered
-from monitor.ops import health_report
+from monitor.ops.health_facts import load_facts
+from monitor.ops.health_report import report_status
 from monitor.storage import schema
 from monitor.storage.deliveries import rates
 from monitor.storage.engine import transaction
@@ -149,7 +150,7 @@ def test_a_relay_that_stops_answering_is_called_stalled_while_the_others_go_on(
     owed(world, 20)
 
     def problems() -> list[str]:
-        state = health_report.load_status(world.engine, {}, configured=["email"], fenced=None, now=world.now)
+        state = report_status(load_facts(world.engine, {}, configured=["email"], fenced=None, now=world.now))
         return [problem for problem in state["problems"] if "sending on email stands still" in problem]
 
     async def stall(envelope: Envelope) -> None:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from monitor.channels.email import replies
 from monitor.errors import Permanent, Transient
-from monitor.ops import health_report
+from monitor.ops.health_facts import load_facts
+from monitor.ops.health_report import report_status
 from monitor.outbox.verdicts import ALIKE
 from monitor.storage import schema
 from monitor.storage.deliveries import pauses, refusals
@@ -145,7 +146,7 @@ def test_a_wave_pauses_the_channel_and_says_so(sqlite_world: World) -> None:
     world.send(channel)
     assert channel.attempts <= 50 + 4
     assert {row.state for row in world.rows()} == {"due"}
-    state = health_report.load_status(world.engine, {}, configured=["email"], fenced=None, now=world.now)
+    state = report_status(load_facts(world.engine, {}, configured=["email"], fenced=None, now=world.now))
     assert [problem for problem in state["problems"] if ALIKE in problem]
     tried = channel.attempts
     minutes = 1 if TORTURE else 5

@@ -20,7 +20,8 @@ from monitor import subscribers
 from monitor.cli import root
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
-from monitor.ops import health_report
+from monitor.ops.health_facts import load_facts
+from monitor.ops.health_report import report_status
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries import fanout, pauses, refusals
@@ -115,7 +116,7 @@ def test_a_refusal_for_our_own_faults_is_the_operators_and_nobody_elses(
     assert who(engine, keys) is not None
     assert "DMARC" in caplog.text
     assert ANN not in caplog.text
-    state = health_report.load_status(engine, {}, configured=["email"], fenced=None, now=now)
+    state = report_status(load_facts(engine, {}, configured=["email"], fenced=None, now=now))
     (problem,) = [each for each in state["problems"] if "5.7.26" in each]
     assert "1 mail came back from 1 provider with 5.7.26: publish SPF and DKIM" in problem
     assert "monitor outbox restore 'returned 5.7.26'" in problem
@@ -144,7 +145,7 @@ def test_a_wave_of_refusals_alarms_the_operator(sqlite_engine: Engine, keys: Key
     """A relay that refuses everybody by mistake would close the whole list."""
 
     def problems(at: datetime) -> list[str]:
-        state = health_report.load_status(sqlite_engine, {}, configured=["email"], fenced=None, now=at)
+        state = report_status(load_facts(sqlite_engine, {}, configured=["email"], fenced=None, now=at))
         return [problem for problem in state["problems"] if "refuse mail" in problem]
 
     one = member(sqlite_engine, keys, now)

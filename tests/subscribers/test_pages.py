@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from monitor.fetch import Fetcher
-from monitor.ops import health_report
+from monitor.ops.health_facts import load_facts
+from monitor.ops.health_report import report_status
 from monitor.storage import engine as db
 from monitor.storage import meta, people
 from monitor.storage.deliveries import fanout, pauses, send_mark
@@ -576,8 +577,10 @@ def test_the_operator_sees_that_the_sites_limit_was_reached(small_town: Town) ->
         for _ in range(3):
             signups.count(conn, signups.SITE, town.now)
     for limit, told in ((2, True), (3, False)):
-        report = health_report.load_status(
-            town.engine, {}, configured=["email"], fenced=None, now=town.now, signups_an_hour=limit
+        report = report_status(
+            load_facts(
+                town.engine, {}, configured=["email"], fenced=None, now=town.now, signups_an_hour=limit
+            )
         )
         assert any("sign-ups: 3 came within this hour" in problem for problem in report["problems"]) is told
 
