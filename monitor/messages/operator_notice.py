@@ -24,11 +24,7 @@ def render_operator_notice(message: OperatorNotice, sender: Sender) -> Rendered:
     """
     if not message.opened and not message.ended:
         raise ValueError("a notice to the operator says something")
-    opened = tuple(
-        _quote(problem.removesuffix(".") if remedy else problem, _LONGEST)
-        + (f". Run: {remedy}" if remedy else "")
-        for problem, remedy in message.opened
-    )
+    opened = tuple(_advise(problem, remedy) for problem, remedy in message.opened)
     ended = tuple(_quote(problem, _LONGEST) for problem in message.ended)
     rendered = render_mail(
         Mail(
@@ -76,6 +72,14 @@ def render_canary(message: Canary, sender: Sender) -> Rendered:
         ),
         sender,
     )
+
+
+def _advise(problem: str, remedy: str) -> str:
+    """A problem and the command that helps, once: many problems name it themselves, unless it was cut off."""
+    quoted = _quote(problem, _LONGEST)
+    if not remedy or f"`{remedy}`" in quoted:
+        return quoted
+    return f"{quoted.removesuffix('.')}. Run: {remedy}"
 
 
 def _quote(problem: str, limit: int) -> str:

@@ -130,7 +130,8 @@ def diagnose_host(facts: HealthFacts) -> Iterator[Diagnosis]:
     for part, message in good.items():
         finding = found.get(part)
         if finding is not None:
-            message = finding.problem + (f"; run `{finding.remedy}`" if finding.remedy else "")
+            command = f"`{finding.remedy}`" if finding.remedy else ""
+            message = finding.problem if command in finding.problem else f"{finding.problem}; run {command}"
         yield Diagnosis(part, finding is None, message)
 
 

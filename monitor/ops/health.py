@@ -88,7 +88,7 @@ def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
                 f"{name} was not read since {since}: {reason}",
                 f"blind {name}",
                 notify=True,
-                remedy=f"monitor poll {name}",
+                remedy="monitor holds" if state.last_outcome == "rejected" else f"monitor poll {name}",
                 question=Question("holds", name) if state.last_outcome == "rejected" else None,
             )
         elif state.last_outcome is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,14 +12,20 @@ import pytest
 from monitor.channels import EVERYTHING
 from monitor.domain import SourceInfo
 from monitor.ops.doctor import diagnose_record
-from monitor.ops.health import HealthFacts, HostFacts, SourceFacts, find_problems
+from monitor.ops.health import DAY, HealthFacts, HostFacts, SourceFacts, find_problems
 from monitor.ops.health_report import report_status
-from monitor.ops.open_questions import find_holds
+from monitor.ops.open_questions import find_holds, find_questions
 from monitor.ops.record_health import find_lasting
 from monitor.storage.deliveries.backlog import Backlog
+from monitor.storage.deliveries.canary_rows import CanaryTrace
+from monitor.storage.deliveries.configured_addresses import EndedAddress
 from monitor.storage.deliveries.pauses import Pause
+from monitor.storage.deliveries.refusals import Wave
+from monitor.storage.lists.documents import DocumentsState
 from monitor.storage.lists.log_rows import RecordFork
 from monitor.storage.lists.overview import HoldGroup, SourceOverview, StandingHolds
+from monitor.storage.lists.placement_rows import UnplacedListing
+from tests.conftest import ROOT
 
 NOW = datetime(2026, 11, 28, 3, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -271,3 +278,98 @@ def test_a_silent_bot_says_since_when_and_why() -> None:
     assert whole["bot"]["problem"] == f"{silent}: the token is refused"
     assert problems(replace(FINE, bot_beat=None)) == ["the bot answers nobody, last seen never"]
     assert problems(replace(FINE, bot_beat=None, sender_beat=None)) == []
+
+
+LIST = SourceFacts(RING, GOOD, blind=False)
+REJECTED = replace(GOOD, last_outcome="rejected", last_reason="it is too small")
+WAVE_RETURNED = Wave("email", "550 5.7.26", "", 2, 2, 0, 0, 0, 3, NOW, NOW)
+LOST = "record 9 A+/BDnq5"
+NOTICES: dict[str, tuple[str, HealthFacts]] = {
+    "f'blind {name}'": ("was not read since", replace(FINE, sources=(replace(LIST, blind=True),))),
+    "f'{state.last_outcome} {name}'": (
+        "a publication was rejected",
+        replace(FINE, sources=(replace(LIST, state=REJECTED),)),
+    ),
+    "f'not kept {name}'": (
+        "the last publication is not kept",
+        replace(FINE, sources=(replace(LIST, state=replace(GOOD, body_kept=False)),)),
+    ),
+    "f'held {source.info.name}'": (
+        "changes are held",
+        replace(FINE, sources=(replace(LIST, state=replace(GOOD, held=3)),)),
+    ),
+    "f'unplaced {name}'": (
+        "agencies have no place",
+        replace(
+            FINE,
+            sources=(
+                replace(LIST, unplaced=(UnplacedListing("1", "A", "IL"), UnplacedListing("2", "B", "IL"))),
+            ),
+        ),
+    ),
+    "paused_key(pause.channel)": (
+        "nothing is sent before",
+        replace(FINE, pauses=(Pause("email", EVERYTHING, NOW, "greylisted"),)),
+    ),
+    "'failed for good'": (
+        "deliveries have failed for good",
+        replace(FINE, outbox=replace(FINE.outbox, failed=2)),
+    ),
+    "'fate unknown'": ("messages may have arrived", replace(FINE, outbox=replace(FINE.outbox, unknown=2))),
+    "f'ended {ended.channel} {ended.name}'": (
+        "ended at",
+        replace(FINE, ended=(EndedAddress("webhook", "newsroom", NOW, "410 gone"),)),
+    ),
+    "f'returned {wave.channel} {status}'": ("mails came back from", replace(FINE, waves=(WAVE_RETURNED,))),
+    "'sign-ups'": ("came within this hour", replace(FINE, signups=501)),
+    "'wave of refusals'": ("were closed within a day", replace(FINE, suppressed=10)),
+    "FENCE": ("looks copied or restored", replace(FINE, fenced="/data looks copied or restored")),
+    "'sender'": (
+        "no sender is working",
+        replace(FINE, outbox=replace(FINE.outbox, unfanned=1), sender_beat=None, bot_beat=NOW),
+    ),
+    "'canary'": (
+        "no test message",
+        replace(FINE, canary=CanaryTrace(NOW - DAY, None, None, False), canary_every=MINUTE),
+    ),
+    "BOT": ("the bot answers nobody", replace(FINE, bot_beat=NOW - DAY)),
+    "'record'": ("the record is not signed since", replace(FINE, unsigned_since=NOW - DAY)),
+    "_fork_key(lost)": ("older copy than the public record", replace(FINE, host=HostFacts(lost_head=LOST))),
+    "_fork_key(fork.published)": (
+        "the record goes on from an older copy since",
+        replace(FINE, forks=(RecordFork(NOW, 5, LOST),)),
+    ),
+    "'documents'": (
+        "the file of documents could not be read",
+        replace(FINE, documents=DocumentsState(at=NOW.isoformat(), problem="no answer")),
+    ),
+    "'key'": (
+        "the key",
+        replace(FINE, host=HostFacts(key_problem="the key in /data/monitor.key is not the one")),
+    ),
+    "'disk'": ("MB are free where the data is", replace(FINE, host=HostFacts(disk_free=1, disk_low=2))),
+    "'backup'": ("no backup was made yet", replace(FINE, host=HostFacts(backup_after=DAY))),
+}
+"""What can be told, by the expression of its key in the program: what a page may call it, and its facts."""
+
+
+def test_the_page_of_notices_describes_each_that_can_be_sent() -> None:
+    written = {
+        ast.unparse(call.args[2])
+        for module in (ROOT / "monitor" / "ops").glob("*.py")
+        for call in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "HealthFinding"
+        if any(keyword.arg == "notify" for keyword in call.keywords)
+    }
+    assert written == {*NOTICES, "DATABASE"}
+    table = (ROOT / "docs" / "notices.md").read_text("utf-8").partition("|---|---|\n")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines()]
+    told = {"the database cannot be opened, read or written"}
+    for phrase, seen in NOTICES.values():
+        (finding,) = (each for each in (*find_problems(seen), *find_questions(seen)) if each.notify)
+        assert phrase in finding.problem
+        told.add(phrase)
+    for phrase in told:
+        assert sum(phrase in row for row in rows) == 1, phrase
+    for row in rows:
+        assert any(phrase in row for phrase in told), row

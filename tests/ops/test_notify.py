@@ -322,6 +322,31 @@ def test_a_condition_that_ends_with_a_period_has_one_before_its_command() -> Non
     assert "they wait a day.\n" in render(OperatorNotice(opened=((waits, ""),)), sender).text
 
 
+def test_a_command_that_the_problem_names_is_named_once() -> None:
+    rejected = "ring: a publication was rejected: {} (see `monitor holds`)"
+    sender = Sender(site_name="Watch", contact="", timezone="UTC")
+    for reason, end in (
+        ("it is too small", "(see `monitor holds`)"),
+        ("small " * 80, "…. Run: monitor holds"),
+    ):
+        shown = render(OperatorNotice(opened=((rejected.format(reason), "monitor holds"),)), sender)
+        text = " ".join(shown.text.split())
+        assert end in text
+        assert text.count("monitor holds") == 1
+
+
+def test_only_a_notice_with_links_has_a_place_for_them() -> None:
+    sender = Sender(site_name="Watch", contact="", timezone="UTC")
+    decision = NoticeDecision("a", url="https://watch.example/decide/TOKEN")
+    for notice in (
+        OperatorNotice(opened=(("a", ""),), decisions=(decision,)),
+        OperatorNotice(opened=(), ended=("a",)),
+    ):
+        html = render(notice, sender).html
+        assert html is not None
+        assert ('class="links"' in html) is bool(notice.decisions)
+
+
 def test_a_long_problem_is_cut_after_a_word_where_it_names_a_link_or_a_button() -> None:
     problem = "list: 405 changes are held until 2026-12-04 05:00 UTC: 405 agencies appeared at once: " + (
         "Ashtabula County, Hammond and others. What still stands is announced."
