@@ -16,12 +16,20 @@ from monitor.states import STATES
 
 _AGENCY_WORDS = word_set(
     "police sheriff constable marshal trooper troopers policia patrol nypd alguacil sheriffs policias staties"
+    " cop cops"
 )
 _OFFICE_WORDS = _AGENCY_WORDS | word_set(
     "dept department office of the de la el departamento oficina public safety bureau division tribal campus "
-    "university state highway cops cop force mi my local"
+    "university state highway force mi my local"
 )
 """Words of an office that say nothing about its place."""
+_ARTICLES = ("la", "el")
+_KINDS_OF_PLACE = word_set(
+    "airport amtrak border campus city college community county district downtown harbor hospital "
+    "housing indian municipal national park port railroad ranger rangers school town transit tribe twp us "
+    "village"
+)
+"""Words of an office that say what it is for, and are names of small towns too: "Park Police", Park, KS."""
 _TITLES_OF_KIND = {
     "county": (" County", " Borough", " Census Area", " Municipality", " Municipio"),
     "parish": (" Parish",),
@@ -64,6 +72,7 @@ _SPANISH_OFFICES = (
     ),
 )
 """How offices are called in Spanish, and in the order of English."""
+_OF_THE_CITY = re.compile(r"(?<=\w) (?:municipal )?de la (?:ciudad|villa) de (?=\w)", re.IGNORECASE)
 _WORDS_OF_FORM = word_set("the of dept office division bureau")
 _PUBLIC_SAFETY = ("dept", "of", "public", "safety")
 _KINDS_OF_CAMPUS = ("", "university", "airport", "internationalairport")
@@ -116,6 +125,7 @@ def put_in_english(text: str) -> str:
     """An office that is named in Spanish, as lists name it: "alguacil de maricopa" is "Maricopa County
     Sheriff".
     """
+    text = _OF_THE_CITY.sub(" de ", text)
     for pattern, english in _SPANISH_OFFICES:
         if match := pattern.match(text):
             place = match[1].title() if match[1].islower() else match[1]
@@ -125,8 +135,21 @@ def put_in_english(text: str) -> str:
 
 def strip_office(text: str) -> str:
     """What is left of an agency's name without the words of its office: "LA County" of a sheriff's."""
-    pieces = text.replace(",", " ").split()
-    return " ".join(piece for piece in pieces if not set(words(piece)) <= _OFFICE_WORDS)
+    left: list[str] = []
+    of_office = False  # whether the next word is one
+    for piece in reversed(text.replace(",", " ").split()):
+        parts = words(piece)
+        article = parts[:1] in ((_ARTICLES[0],), (_ARTICLES[1],))  # "la policia", and "policia de La Habra"
+        of_office = set(parts) <= _OFFICE_WORDS and (of_office or not article or not left)
+        if not of_office:
+            left.append(piece)
+    return " ".join(reversed(left))
+
+
+def names_no_place(text: str) -> bool:
+    """Whether an agency's name only says what it is for: "Park Police", "County Sheriff"."""
+    left = words(strip_office(text))
+    return (bool(left) or len(words(text)) > 1) and set(left) <= _KINDS_OF_PLACE
 
 
 def campus_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
@@ -182,6 +205,16 @@ def agency_areas(
         elif placement.places[0].isdigit():
             areas.append(TownZips(text.strip(" ,"), code, placement.places, population, "agency"))
     return tuple(areas), () if areas else tuple(statewide)
+
+
+def offices_of_states(text: str, gazetteer: Gazetteer) -> tuple[str, ...]:
+    """The states of which a text names an office by their name: "Georgia Bureau of Investigation"."""
+    parts = words(text)
+    led = [code for code, name in STATES.items() if parts[: len(words(name))] == words(name)]
+    code = max(led, key=lambda code: len(STATES[code]), default=None)
+    if code is None or len(parts) < len(words(STATES[code])) + 2:
+        return ()
+    return (code,) if gazetteer.locate(Listing(name=text, state=code)).how == "state_wide" else ()
 
 
 def _put_place_first(text: str, gazetteer: Gazetteer) -> str:

@@ -17,6 +17,8 @@ from monitor.places.finder_offices import (
     county_areas,
     fold_agency_name,
     is_agency,
+    names_no_place,
+    offices_of_states,
     put_in_english,
     strip_office,
 )
@@ -257,6 +259,8 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     # Trooper is a town in Pennsylvania, and "Trooper, PA" is not an office
     named_so = state is not None and " " not in rest and bool(gazetteer.towns(rest, state))
     if is_agency(typed) and not named_so:
+        if state is None and names_no_place(typed):
+            return FinderResult(problem="which_agency")
         return _agency(rest, state, gazetteer)
     counties = county_areas(rest, state, gazetteer, explicit=True)
     if counties:
@@ -282,6 +286,8 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         if result.sure and not whole and state is None:
             return add_larger_counties(result, rest, gazetteer)
         return result if result.sure or whole else add_namesakes(result, rest, state, gazetteer)
+    if offices := offices_of_states(typed, gazetteer):
+        return FinderResult(states=offices, sure=True)
     if typed[:1].isdigit():
         return FinderResult(problem="no_town")
     prefix = _LEAD_IN.match(typed)
@@ -289,7 +295,11 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         return _named(typed[prefix.end() :], gazetteer)
     behind = _GOVERNMENT_BEHIND.search(rest)
     if behind:  # "Wilkinsburg Borough, PA"
-        return _named(rest[: behind.start()] + (f", {state}" if state else ""), gazetteer)
+        named = _named(rest[: behind.start()] + (f", {state}" if state else ""), gazetteer)
+        if named.states and named.towns and state is None:  # "Delaware Township" is not the state
+            return replace(named, states=(), sure=len(named.towns) == 1)
+        if not (named.states or named.typo or named.problem):
+            return named
     if _AREA.search(typed):
         return _named(_AREA.sub("", typed), gazetteer)
     if not strip_office(typed):
@@ -300,11 +310,9 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     states = near_states(typed) if state is None else ()
     if not near and state is not None:
         near = _towns(rest, None, gazetteer)[:NEAR]  # "Chicago, TX"
-    return (
-        FinderResult(towns=near, states=states, typo=True)
-        if near or states
-        else FinderResult(problem="nothing")
-    )
+    if near or states:
+        return FinderResult(towns=near, states=states, typo=True)
+    return named if behind else FinderResult(problem="nothing")  # "Hammnd City"
 
 
 def _by_hand(rest: str, typed: str, state: str | None, gazetteer: Gazetteer) -> FinderResult | None:

@@ -88,6 +88,14 @@ def look_up(text: str) -> FinderResult:
         ("just outside Nashville", "Nashville, TN", "37201"),
         ("near me in Boise", "Boise, ID", "83702"),
         ("vivo cerca de Houston", "Houston, TX", "77002"),
+        ("LA County Sheriff's Department", "Los Angeles County, CA", "90012"),
+        ("policía de La Habra", "policia de La Habra, CA", "90631"),
+        ("policía de la ciudad de Miami", "policia de Miami, FL", "33125"),
+        ("chicago cops", "Chicago, IL", "60601"),
+        ("Georgia Bureau of Investigation", "Georgia", "GA"),
+        ("FDLE", "Florida", "FL"),
+        ("Texas Parks and Wildlife", "Texas", "TX"),
+        ("Park Police, KS", "Park Police, KS", "67751"),
     ],
 )
 def test_it_means_one_place(text: str, label: str, some: str) -> None:
@@ -112,6 +120,7 @@ def test_it_means_one_place(text: str, label: str, some: str) -> None:
         ("Westchester", {"Westchester, FL", "Westchester County, NY"}),
         ("Harvard", {"Harvard, IL", "Harvard University, MA"}),
         ("Metro Transit Police", {"Metro Transit Police, DC", "Metro Transit Police, MN"}),
+        ("Delaware Township", {"Delaware, OH", "Delaware (Hunterdon County), NJ"}),
     ],
 )
 def test_it_is_asked_about(text: str, suggestions: set[str]) -> None:
@@ -133,6 +142,7 @@ def test_it_is_asked_about(text: str, suggestions: set[str]) -> None:
         ("Chicago, TX", "Chicago, IL"),
         ("Seattle Oregon", "Seattle, WA"),
         ("Xyzzy Philadelphia", "Philadelphia, PA"),
+        ("Souix City", "Sioux City, IA"),
     ],
 )
 def test_a_slip_is_answered_with_what_is_near(text: str, first: str) -> None:
@@ -141,8 +151,11 @@ def test_a_slip_is_answered_with_what_is_near(text: str, first: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["police", "sheriff", "state police", "highway patrol", "my sheriff", "la policía"]
-)
+    "text",
+    ["police", "sheriff", "state police", "highway patrol", "my sheriff", "la policía", "Park Police",
+     "US Park Police", "National Park Police", "Village Police", "County Sheriff", "Campus Police",
+     "Airport Police", "Railroad Police", "City Police", "Amtrak Police"],
+)  # fmt: skip
 def test_an_office_without_a_place_is_asked_where_it_is(text: str) -> None:
     assert look_up(text).problem == "which_agency"
 

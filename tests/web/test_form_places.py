@@ -116,8 +116,13 @@ def test_what_is_no_place_says_why(text: str, problem: str) -> None:
         ("100 Main St, Texas", "100 Main St, Texas"),
         ("100 Main St\n\n", "100 Main St"),
         ("100 Main St, Springfield", "Springfield"),
-        ("Texas Parks and Wildlife Department", "Texas Parks and Wildlife Department"),
+        ("Xyzzy Parks and Wildlife Department", "Xyzzy Parks and Wildlife Department"),
     ],
 )
 def test_what_is_asked_is_what_was_not_understood(text: str, asked: str) -> None:
     assert [entry for entry, places, _ in read_places(text, load()) if not places] == [asked]
+
+
+def test_an_office_of_a_state_with_an_and_is_one_entry() -> None:
+    text = "Texas Parks and Wildlife Department"
+    assert [(entry, places) for entry, places, _ in read_places(text, load())] == [(text, ("TX",))]
