@@ -6,7 +6,6 @@ The first button shows the pending decision, the second decides. The text is Eng
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 
 from telegram.error import TelegramError
 
@@ -16,6 +15,7 @@ from monitor.bot.permissions import ChatQueries
 from monitor.bot.replies import ADMINISTRATORS, BUSY, STALE, Button, Reply, Translator, paragraphs, safe
 from monitor.bot.updates import Command
 from monitor.channels.telegram.posts import LIMIT, length
+from monitor.minutes import format_minute
 from monitor.ops.decisions import DecisionDesk, DecisionState, DecisionView
 
 BY = "button"
@@ -52,7 +52,7 @@ def _render(view: DecisionView, token: str, verb: str) -> Reply:
     chosen = safe(view.chosen.label) if view.chosen else ""
     match view.state:
         case DecisionState.OPEN if view.text is not None:
-            title, until = safe(view.text.title), _format(view.expires_at)
+            title, until = safe(view.text.title), format_minute(view.expires_at)
             text = f"<b>{title}</b>"
             shown = (*view.text.facts, *(f"• {item}" for item in view.text.items))
             for number, sentence in enumerate(shown):
@@ -74,7 +74,3 @@ def _render(view: DecisionView, token: str, verb: str) -> Reply:
         case DecisionState.EXPIRED if view.text is not None:
             return Reply(f"This button has expired. The command still decides: {safe(view.text.command)}")
     return Reply("Nothing is left to decide: it has ended by itself, or was decided in another way.")
-
-
-def _format(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli import Session, command, emit, table
+from monitor.cli.output import iso, when
 
 if TYPE_CHECKING:
     from monitor.storage.lists.agreements import AgreementCopy
@@ -39,7 +39,7 @@ def agreements(session: Session, names: tuple[str, ...], failing: bool, as_json:
     if as_json:
         for each, kept in rows:
             shown = {name: asdict(each)[name] for name in ("source", "url", "looks", "failures", "problem")}
-            times = {name: _format(getattr(each, name)) for name in ("looked_at", "seen_at", "next_at")}
+            times = {name: iso(getattr(each, name)) for name in ("looked_at", "seen_at", "next_at")}
             emit(shown | times | {"copies": [_describe(copy) for copy in kept]})
         return
     if not rows:
@@ -52,7 +52,7 @@ def agreements(session: Session, names: tuple[str, ...], failing: bool, as_json:
                 str(kept[-1].id) if kept else "-",
                 each.source,
                 each.url,
-                _format(each.seen_at) or "never",
+                when(each.seen_at) if each.seen_at else "never",
                 f"{kept[-1].after[:12]} ({len(kept)})" if kept else "-",
                 each.problem,
             )
@@ -64,15 +64,11 @@ def agreements(session: Session, names: tuple[str, ...], failing: bool, as_json:
 def _describe(copy: AgreementCopy) -> dict[str, object]:
     return {
         "id": copy.id,
-        "first_seen_at": _format(copy.first_seen_at),
-        "not_before": _format(copy.not_before),
+        "first_seen_at": iso(copy.first_seen_at),
+        "not_before": iso(copy.not_before),
         "replaced": copy.before,
         "sha256": copy.after,
         "bytes": copy.size,
         "kept": copy.readable,
         "agencies": list(copy.agencies),
     }
-
-
-def _format(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="seconds")

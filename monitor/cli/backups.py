@@ -12,6 +12,7 @@ import click
 from monitor.cli import Session, command, emit
 from monitor.counting import format_count
 from monitor.errors import UsageError
+from monitor.minutes import format_minute
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -105,7 +106,7 @@ def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
         raise UsageError(f"there is no folder {folder}: {_describe_backups(data / 'backups')}")
     manifest = backups.read_manifest(folder)
     backups.refuse_another_key(manifest, data)
-    made_at = manifest.made_at.isoformat(timespec="minutes")
+    made_at = format_minute(manifest.made_at)
     found = f"{folder}: {manifest.rows:,} rows, made at {made_at} by version {manifest.version}"
 
     def ask() -> None:

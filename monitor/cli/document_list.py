@@ -83,7 +83,7 @@ def documents(session: Session, read_now: bool, as_json: bool) -> None:
             }
         )
         return
-    read_at = when(datetime.fromisoformat(state.at), "UTC")
+    read_at = when(datetime.fromisoformat(state.at))
     click.echo(f"{format_count(state.rows, 'document')}, read {read_at}")
     if state.problem:
         click.echo(f"the file could not be read: {state.problem}")

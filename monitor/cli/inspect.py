@@ -15,6 +15,7 @@ import click
 from monitor.cli import Session, command, emit, table
 from monitor.counting import format_count
 from monitor.domain import Change, Judgement, Kind, Policy, Publication, State
+from monitor.minutes import format_minute
 
 if TYPE_CHECKING:
     from monitor.history.replay import Event, ReplaySummary
@@ -261,7 +262,7 @@ def _event_json(event: Event) -> dict[str, Any]:
 
 def _event_text(event: Event) -> str:
     counts = [f"{len(event.of(kind))} {kind.value}" for kind in Kind if event.of(kind)]
-    line = f"{event.time:%Y-%m-%d %H:%M} UTC  {event.verdict:<9}  {', '.join(counts)}"
+    line = f"{format_minute(event.time)}  {event.verdict:<9}  {', '.join(counts)}"
     if event.changes:
         line += f": {_summarize(event.changes)}"
     return f"{line.rstrip()}{f'  ({event.reason})' if event.reason else ''}"

@@ -313,7 +313,7 @@ def _print_status(report: dict[str, Any]) -> None:
 
 def _format_time(at: str | None) -> str:
     """Format a time of the report as the sentences of the problems do."""
-    return when(datetime.fromisoformat(at), "UTC") if at else ""
+    return when(datetime.fromisoformat(at)) if at else ""
 
 
 def _format_age(seconds: int | None) -> str:

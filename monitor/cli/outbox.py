@@ -114,7 +114,7 @@ def _list_messages(session: Session, only: str | None, limit: int | None, as_jso
                 (
                     letter.id,
                     "unknown" if state == queue.FAILED and letter.ambiguous else state,
-                    when(due_at, "UTC") if state == queue.DUE else None,
+                    when(due_at) if state == queue.DUE else None,
                     letter.channel,
                     _masked(letter, keys),
                     letter.attempts,
@@ -124,7 +124,7 @@ def _list_messages(session: Session, only: str | None, limit: int | None, as_jso
             ],
         )
         for pause in paused:
-            until = when(pause.until, "UTC")
+            until = when(pause.until)
             click.echo(f"{pause.channel}: nothing is sent before {until}, everything stays due", err=True)
     else:
         click.echo(_NOTHING[only])
@@ -347,8 +347,8 @@ def _show_waves(waves: Sequence[Wave], as_json: bool) -> None:
                     wave.answer,
                     wave.people,
                     wave.lanes,
-                    when(wave.since, "UTC"),
-                    when(wave.until, "UTC"),
+                    when(wave.since),
+                    when(wave.until),
                     wave.error,
                 )
                 for wave in waves

@@ -13,6 +13,7 @@ import click
 
 from monitor.domain import Change, Kind, Listing
 from monitor.errors import UsageError
+from monitor.minutes import format_minute
 
 LISTING_KEYS = ("name", "city", "county", "state", "since", "url", "attributes", "folder", "key")
 SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
@@ -59,9 +60,9 @@ def iso(at: datetime | None) -> str | None:
     return at.isoformat(timespec="seconds") if at else None
 
 
-def when(at: datetime | None, timezone: str) -> str:
-    """Format a time for people, to the minute."""
-    return f"{at.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M %Z}" if at else "-"
+def when(at: datetime | None, timezone: str = "UTC") -> str:
+    """Format a time for people, to the minute; "-" for none."""
+    return format_minute(at, timezone) if at else "-"
 
 
 def format_listing(listing: Listing) -> str:

@@ -9,6 +9,7 @@ import click
 from monitor.cli import Session, command, emit, table
 from monitor.cli.change_numbers import load_named_change
 from monitor.counting import format_count
+from monitor.minutes import format_minute
 
 if TYPE_CHECKING:
     from monitor.outbox.retract import RetractionPlan
@@ -56,7 +57,7 @@ def retract(
         if as_json:
             emit(_json(plan, headline, done=False))
         else:
-            at = f"{plan.change.retraction.at:%Y-%m-%d %H:%M} UTC"
+            at = format_minute(plan.change.retraction.at)
             click.echo(f"nothing to do: change {number} was retracted on {at}")
         return
     if not as_json:

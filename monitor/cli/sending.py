@@ -82,10 +82,7 @@ def resume(session: Session, yes: bool) -> None:
         click.echo("These messages are due and would be sent first:")
         table(
             ("channel", "source", "messages", "oldest", "newest"),
-            [
-                (heap.channel, heap.source, heap.count, when(heap.oldest, "UTC"), when(heap.newest, "UTC"))
-                for heap in heaps
-            ],
+            [(heap.channel, heap.source, heap.count, when(heap.oldest), when(heap.newest)) for heap in heaps],
         )
     else:
         click.echo("Nothing is due; changes that are published from now on would be sent.")

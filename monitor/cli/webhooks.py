@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
+from monitor.cli.output import iso, when
 
 
 @click.group(cls=ListByDefault, short_help="List the configured webhooks; revive one that has ended.")
@@ -30,24 +29,18 @@ def webhooks_list(session: Session, as_json: bool) -> None:
 
     with reading(session.database()) as conn:
         ended = {each.name: each for each in configured_addresses.load_ended(conn)}
-    rows: list[dict[str, Any]] = []
-    for name, places in _read_configured(session).items():
-        end = ended.get(name)
-        rows.append(
-            {
-                "name": name,
-                "places": places,
-                "ended_at": end.at.isoformat(timespec="seconds") if end else None,
-                "reason": end.reason if end else None,
-            }
-        )
+    rows = [(name, places, ended.get(name)) for name, places in _read_configured(session).items()]
     if as_json:
-        for row in rows:
-            emit(row)
+        for name, places, end in rows:
+            times = {"ended_at": iso(end.at) if end else None, "reason": end.reason if end else None}
+            emit({"name": name, "places": places} | times)
     elif rows:
         table(
             ("name", "places", "ended at", "reason"),
-            [(r["name"], ", ".join(r["places"]), r["ended_at"], r["reason"]) for r in rows],
+            [
+                (name, ", ".join(places), when(end.at) if end else None, end.reason if end else None)
+                for name, places, end in rows
+            ],
         )
     else:
         click.echo("no webhooks are configured (see docs/webhooks.md)")

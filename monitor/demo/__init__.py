@@ -35,6 +35,7 @@ from monitor.history.captured_file import Attribution
 from monitor.history.captures import read_captures
 from monitor.history.importing import write_past
 from monitor.history.past import judge_past
+from monitor.minutes import format_minute
 from monitor.outbox import fan_out
 from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage.engine import reading
@@ -222,7 +223,7 @@ def _import_past(stage: _Stage, before: Step, say: Callable[[str], None]) -> Non
     write_past(stage.engine, past, source, now=stage.now)
     fan_out(stage.engine, locate=stage.components.locate, now=stage.now)
     title = stage.components.settings.infos[source.name].title()
-    say(click.style(f"\n{_format_time(stage.now)}  {title}", bold=True))
+    say(click.style(f"\n{format_minute(stage.now)}  {title}", bold=True))
     say(
         f"  Its past is imported: {len(files)} files that were captured from {files[0].at:%B %Y} to "
         f"{files[-1].at:%B %Y}."
@@ -246,7 +247,7 @@ def _play_step(stage: _Stage, step: Step, following: Step | None, say: Callable[
     stage.publisher.serve(step.source, step.content(stage.files), name=step.file)
     say(
         click.style(
-            f"\n{_format_time(stage.now)}  {stage.components.settings.infos[source.name].title()}", bold=True
+            f"\n{format_minute(stage.now)}  {stage.components.settings.infos[source.name].title()}", bold=True
         )
     )
     say(f"  {step.text}")
@@ -256,7 +257,7 @@ def _play_step(stage: _Stage, step: Step, following: Step | None, say: Callable[
         stage.clock.now = max(due, stage.now + timedelta(minutes=1))
         outcome = poll(stage.engine, source, stage.fetcher, now=stage.now)
         if outcome.outcome is Result.PUBLISHED:
-            say(f"  {_format_time(stage.now)}: the wait is over")
+            say(f"  {format_minute(stage.now)}: the wait is over")
             _print_result(stage, outcome, say, again=True)
         _deliver(stage, say)
 
@@ -366,7 +367,3 @@ def _print_end(stage: _Stage, folder: Path, seconds: float, say: Callable[[str],
     width = max(len(command) for command, _ in looks)
     for command, shown in looks:
         say(f"  {command:{width}}  {shown}")
-
-
-def _format_time(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M UTC")

@@ -16,6 +16,7 @@ from monitor.domain import Kind, Listing, State
 from monitor.errors import UsageError
 from monitor.history.captured_file import CapturedFile
 from monitor.history.past import Past
+from monitor.minutes import format_minute
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import PolledSource
 from monitor.record import log
@@ -110,9 +111,9 @@ def _refuse_overlap(
     late = [(name, at) for name, at in files if at >= (first or now)]
     if late:
         name, at = late[0]
-        began = f"its first own poll was made at {first:%Y-%m-%d %H:%M} UTC" if first else "that is to come"
+        began = f"its first own poll was made at {format_minute(first)}" if first else "that is to come"
         raise UsageError(
-            f"{name} was captured at {at:%Y-%m-%d %H:%M} UTC, and {began}: only what is older can be "
+            f"{name} was captured at {format_minute(at)}, and {began}: only what is older can be "
             f"imported ({len(late)} of {len(files)} files are not)"
         )
 

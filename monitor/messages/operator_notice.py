@@ -8,6 +8,7 @@ from monitor.domain import Rendered
 from monitor.messages.alert_values import MailSection
 from monitor.messages.layout import Mail, clean, neutralize, render_mail
 from monitor.messages.model import Canary, OperatorNotice, Sender
+from monitor.minutes import format_minute
 
 _LONGEST = 400  # the most characters of a problem
 _LONGEST_SUBJECT = 90
@@ -57,7 +58,7 @@ def render_operator_notice(message: OperatorNotice, sender: Sender) -> Rendered:
 
 def render_canary(message: Canary, sender: Sender) -> Rendered:
     """Render the operator's test message."""
-    at = f"{message.queued_at:%Y-%m-%d %H:%M} UTC"
+    at = format_minute(message.queued_at)
     return render_mail(
         Mail(
             language=message.language,

@@ -15,6 +15,7 @@ from monitor.messages.layout import clean, neutralize
 from monitor.messages.model import AgenciesToday, AlsoListed, ListChecks, ListPlaces, Schedule, Sender
 from monitor.messages.place_names import join_names, name_place
 from monitor.messages.placements import describe_placement
+from monitor.minutes import format_minute
 
 LINKS = {name: placeholder(name) for name in ("confirm", "manage", "unsubscribe", "stop", "asked", "until")}
 """Placeholders for values that differ by recipient; they are replaced when the message is sent."""
@@ -156,7 +157,7 @@ class Phrases:
                 "Counted from %(since)s to %(until)s: %(polls)s checks in all, each an entry in the public "
                 "record. A gap between good checks counts from %(minutes)s minutes on.",
                 since=f"{checks.since:%Y-%m-%d %H:%M}",
-                until=f"{checks.until:%Y-%m-%d %H:%M} UTC",
+                until=format_minute(checks.until),
                 polls=locale.number(checks.polls, self.language),
                 minutes=round(checks.longest / timedelta(minutes=1)),
             )

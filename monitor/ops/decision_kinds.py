@@ -8,6 +8,7 @@ from typing import Any
 
 from monitor.counting import format_count
 from monitor.domain import Change, Kind, Listing
+from monitor.minutes import format_minute
 from monitor.ops.decision_parts import Choice, DecisionKind, DecisionParts, DecisionText
 from monitor.ops.place_decision import PlacesDecision
 from monitor.outbox import clone_guard
@@ -35,7 +36,7 @@ class HoldsDecision(DecisionKind):
         facts = list(dict.fromkeys(f"Why: {hold.what.reason}" for hold in holds if hold.what.reason))
         ends = [hold.what.release_at for hold in holds if hold.what.release_at is not None]
         if ends:
-            facts.append(f"Without you it ends by itself, from {min(ends):%Y-%m-%d %H:%M} UTC on.")
+            facts.append(f"Without you it ends by itself, from {format_minute(min(ends))} on.")
         items = [_describe_hold(hold) for hold in holds[:_MOST_ITEMS]]
         if len(holds) > _MOST_ITEMS:
             items.append(f"and {len(holds) - _MOST_ITEMS} more")
@@ -88,7 +89,7 @@ class ResumeDecision(DecisionKind):
         items = tuple(
             f"{format_count(heap.count, 'message is', 'messages are')} due by {heap.channel} about "
             f"{heap.source or 'subscriptions'}, from "
-            f"{heap.oldest:%Y-%m-%d %H:%M} to {heap.newest:%Y-%m-%d %H:%M} UTC."
+            f"{format_minute(heap.oldest)} to {format_minute(heap.newest)}."
             for heap in heaps
         )
         facts = (
@@ -150,7 +151,7 @@ class RestoreDecision(DecisionKind):
             return None
         lines = (
             f"{format_count(wave.people, 'person', 'people')} at {format_count(wave.lanes, 'mail domain')}, "
-            f"since {wave.since:%Y-%m-%d %H:%M} UTC.",
+            f"since {format_minute(wave.since)}.",
             f"One of the answers: {wave.error}",
             "Mend the cause first: what is sent again now would come back the same way.",
         )

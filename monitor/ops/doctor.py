@@ -18,8 +18,8 @@ import dns.resolver
 from sqlalchemy.engine import Engine, make_url
 
 from monitor.errors import StoreError
+from monitor.minutes import format_minute
 from monitor.ops.health import HealthFacts, check_host
-from monitor.ops.health_facts import format_moment
 from monitor.ops.record_health import check_record
 from monitor.record.signing import find_log_key_problem
 from monitor.storage import grants, meta
@@ -119,7 +119,7 @@ def diagnose_host(facts: HealthFacts) -> Iterator[Diagnosis]:
     host = facts.host
     free = "not known" if host.disk_free is None else f"{host.disk_free / 1e6:,.0f} MB free"
     made = host.last_backup_at
-    backup = f"the last one is of {format_moment(made)}" if made else "none; `monitor backup` makes one"
+    backup = f"the last one is of {format_minute(made)}" if made else "none; `monitor backup` makes one"
     good = {
         "key": "the key file is this database's, and nobody else can read it"
         if host.key_made
@@ -147,7 +147,7 @@ def diagnose_record(facts: HealthFacts) -> Diagnosis:
         return Diagnosis("record", False, next(each.problem for each in check_record(facts) if each.remedy))
     if facts.forks:
         last = facts.forks[-1]
-        text = f"it goes on from an older copy since {format_moment(last.at)} (its entry {last.entry})"
+        text = f"it goes on from an older copy since {format_minute(last.at)} (its entry {last.entry})"
         return Diagnosis("record", None, f"{text}: {last.published!r} was published and is not in it")
     return Diagnosis("record", True, "it continues what was published last")
 

@@ -16,7 +16,7 @@ from monitor.domain import State
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
 from monitor.messages.place_names import describe_key
-from monitor.ops.health_facts import format_moment
+from monitor.minutes import format_minute
 from monitor.ops.outbox_view import list_stored_lanes
 from monitor.storage import people
 from monitor.storage.deliveries import traces
@@ -301,4 +301,4 @@ def _name(places: Collection[str]) -> str:
 
 
 def _when(at: datetime | None) -> str:
-    return format_moment(at) or "-"
+    return format_minute(at) if at else "-"

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from monitor.channels import EVERYTHING
 from monitor.channels.kinds import KINDS, kind_of
 from monitor.counting import format_count
+from monitor.minutes import format_minute
 from monitor.ops.health_facts import (
     DAY,
     SILENT_AFTER,
@@ -22,7 +23,6 @@ from monitor.ops.health_facts import (
     HostFacts,
     Question,
     SourceFacts,
-    format_moment,
     load_facts,
 )
 from monitor.ops.record_health import check_record
@@ -81,7 +81,7 @@ def check_sources(seen: HealthFacts) -> Iterator[HealthFinding]:
             "failed": f"the last poll failed: {state.last_reason}",
         }.get(state.last_outcome or "")
         if source.blind:
-            since = format_moment(state.last_good_at) or "it was added"
+            since = format_minute(state.last_good_at) if state.last_good_at else "it was added"
             reason = why or unread
             yield HealthFinding(
                 "sources",
@@ -122,7 +122,7 @@ def paused_key(channel: str) -> str:
 def check_pauses(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find channels that currently send nothing, and mail domains that refuse us."""
     for pause in seen.paused:
-        waits = f"nothing is sent before {format_moment(pause.until)}, everything stays due"
+        waits = f"nothing is sent before {format_minute(pause.until)}, everything stays due"
         problem = f"{pause.channel}: {waits}: {pause.reason}"
         yield HealthFinding("outbox", problem, paused_key(pause.channel), notify=True, remedy="monitor check")
     # a chat requests pauses in normal operation; a mail domain does so because it distrusts the sender
@@ -170,7 +170,7 @@ def check_ended(seen: HealthFacts) -> Iterator[HealthFinding]:
         command = f"{kind_of(ended.channel).revive_command} {ended.name}"
         yield HealthFinding(
             "outbox",
-            f"{ended.channel}: {ended.name} ended at {format_moment(ended.at)}: {ended.reason}; change its"
+            f"{ended.channel}: {ended.name} ended at {format_minute(ended.at)}: {ended.reason}; change its"
             f" address in the configuration, or run `{command}`",
             f"ended {ended.channel} {ended.name}",
             notify=True,
@@ -248,7 +248,7 @@ def check_canary(seen: HealthFacts) -> Iterator[HealthFinding]:
         yield HealthFinding(
             "outbox",
             "no test message ([operator] canary) was accepted since "
-            f"{format_moment(trace.accepted_at or trace.since)}: alerts may not arrive either",
+            f"{format_minute(trace.accepted_at or trace.since)}: alerts may not arrive either",
             "canary",
             notify=True,
             remedy="monitor outbox",
@@ -260,7 +260,7 @@ def check_loops(seen: HealthFacts) -> Iterator[HealthFinding]:
     for loop in seen.standing:
         yield HealthFinding(
             "loops",
-            f"{loop.name} stands still since {format_moment(loop.since)}; the rest goes on; if it stays so,"
+            f"{loop.name} stands still since {format_minute(loop.since)}; the rest goes on; if it stays so,"
             " restart `monitor run`",
             f"loop {loop.name}",
         )
@@ -273,7 +273,8 @@ def check_bot(seen: HealthFacts) -> Iterator[HealthFinding]:
         return
     if not seen.sending and seen.bot_beat is None:
         return  # an installation that only calls `monitor deliver` never runs the bot
-    problem = f"the bot answers nobody, last seen {format_moment(seen.bot_beat) or 'never'}"
+    beat = format_minute(seen.bot_beat) if seen.bot_beat else "never"
+    problem = f"the bot answers nobody, last seen {beat}"
     text = f"{problem}: {seen.bot_trouble}" if seen.bot_trouble else problem
     yield HealthFinding("bot", text, BOT, notify=True, remedy="monitor telegram test")
 
@@ -288,7 +289,7 @@ def check_documents(seen: HealthFacts) -> Iterator[HealthFinding]:
     if state is None:
         return
     if state.problem:
-        at = format_moment(datetime.fromisoformat(state.at))
+        at = format_minute(datetime.fromisoformat(state.at))
         problem = f"the file of documents could not be read at {at}: {state.problem}"
         yield HealthFinding("documents", problem, "documents", notify=True, remedy="monitor documents --read")
     for count, what in (
@@ -320,7 +321,7 @@ def check_host(seen: HealthFacts) -> Iterator[HealthFinding]:
         host.last_backup_at is None or seen.now - host.last_backup_at > host.backup_after
     ):
         made = host.last_backup_at
-        problem = f"the last backup is of {format_moment(made)}" if made else "no backup was made yet"
+        problem = f"the last backup is of {format_minute(made)}" if made else "no backup was made yet"
         yield HealthFinding("backup", problem, "backup", notify=True, remedy="monitor backup")
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from monitor.channels import EVERYTHING
 from monitor.core.freshness import freshness
-from monitor.core.guard.reasons import moment
 from monitor.domain import SourceInfo
 from monitor.storage import heartbeats, meta, people
 from monitor.storage.deliveries import backlog, canary_rows, configured_addresses, pauses, refusals
@@ -242,11 +241,6 @@ def _read_placing(conn: Connection) -> dict[str, Any] | None:
     text = meta.get(conn, meta.PLACING)
     found: dict[str, Any] | None = json.loads(text) if text else None
     return found
-
-
-def format_moment(at: datetime | None) -> str | None:
-    """Format a time within a sentence for people."""
-    return moment(at.astimezone(UTC)) if at is not None else None
 
 
 def is_alive(beat: datetime | None, now: datetime) -> bool:

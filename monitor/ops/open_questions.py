@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from monitor.counting import format_count
 from monitor.messages.layout import neutralize
-from monitor.ops.health_facts import HealthFacts, HealthFinding, Question, format_moment
+from monitor.minutes import format_minute
+from monitor.ops.health_facts import HealthFacts, HealthFinding, Question
 from monitor.storage.lists.overview import StandingHolds
 
 
@@ -32,7 +33,7 @@ def describe_wait(held: StandingHolds) -> str:
     last = held.last
     until = "until a person decides"
     if last is not None and last.until is not None:
-        until = f"until {format_moment(last.until)}"
+        until = f"until {format_minute(last.until)}"
     return f"{until}: {last.reason}" if last is not None and last.reason else until
 
 

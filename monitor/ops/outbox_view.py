@@ -12,7 +12,7 @@ from monitor.channels import EVERYTHING
 from monitor.channels.kinds import KINDS, lookup, mask
 from monitor.errors import KeyFileError
 from monitor.keys import KeyFile
-from monitor.ops.health_facts import format_moment
+from monitor.minutes import format_minute
 from monitor.storage import people
 from monitor.storage.deliveries import operator_rows
 from monitor.storage.deliveries.operator_rows import DeliveryDetails
@@ -119,4 +119,4 @@ def list_stored_lanes(keys: KeyFile, channel: str, address: str | None) -> set[s
 
 
 def _format(at: datetime | None) -> str:
-    return format_moment(at) or "-"
+    return format_minute(at) if at else "-"

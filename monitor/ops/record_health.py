@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitor.ops.health_facts import HealthFacts, HealthFinding, format_moment
+from monitor.minutes import format_minute
+from monitor.ops.health_facts import HealthFacts, HealthFinding
 
 SIGNED_WITHIN = timedelta(hours=1)
 """`monitor run` signs the record every 5 minutes, `monitor poll` each time."""
@@ -17,7 +18,7 @@ FORK_SHOWN = timedelta(days=7)
 def check_record(seen: HealthFacts) -> Iterator[HealthFinding]:
     """Find a public record that nobody signs, although it once was signed, and one that is an older copy."""
     if seen.unsigned_since is not None and seen.now - seen.unsigned_since > SIGNED_WITHIN:
-        since = format_moment(seen.unsigned_since)
+        since = format_minute(seen.unsigned_since)
         problem = f"the record is not signed since {since}; see the log of `monitor run`"
         yield HealthFinding("record", problem, "record", notify=True)
     if lost := seen.host.lost_head:
@@ -49,7 +50,7 @@ def report_forks(seen: HealthFacts) -> list[dict[str, Any]]:
 def _find_forks(seen: HealthFacts) -> Iterator[tuple[HealthFinding, datetime]]:
     """Each fork, and when it is no problem of `monitor status` any more."""
     for fork in seen.forks:
-        at = format_moment(fork.at)
+        at = format_minute(fork.at)
         finding = HealthFinding(
             "record",
             f"the record goes on from an older copy since {at} (its entry {fork.entry}): {fork.published!r} "

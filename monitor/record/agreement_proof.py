@@ -6,10 +6,11 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import SourceInfo
 from monitor.errors import RecordError, UsageError
+from monitor.minutes import format_minute
 from monitor.record import log
 from monitor.record.bundle import BundleContents
 from monitor.record.checkpoint import read_checkpoint
-from monitor.record.collect import MOST_POLLS, format_minute, list_details, load_bundle_body, prove
+from monitor.record.collect import MOST_POLLS, list_details, load_bundle_body, prove
 from monitor.record.leaf import decode_leaf
 from monitor.storage.lists import agreements, log_rows
 

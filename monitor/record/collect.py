@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import Kind, SourceInfo
 from monitor.errors import RecordError, UsageError
+from monitor.minutes import format_minute
 from monitor.record import log
 from monitor.record.bundle import BundleBody, BundleContents, BundleEntry, Quote
 from monitor.record.checkpoint import read_checkpoint
@@ -319,8 +320,3 @@ def _name(row: StoredChange) -> str:
     listing = row.change.after or row.change.before
     assert listing is not None
     return f"{listing.name} ({listing.state})" if listing.state else listing.name
-
-
-def format_minute(at: datetime) -> str:
-    """Format a moment for a sentence: 2026-03-01 12:00 UTC."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"

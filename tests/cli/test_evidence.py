@@ -31,7 +31,7 @@ from monitor.app import Components
 from monitor.cli import root
 from monitor.config import load
 from monitor.fetch import Fetcher
-from monitor.ops.health_facts import format_moment
+from monitor.minutes import format_minute
 from monitor.record import log
 from monitor.record.checkpoint import read_checkpoint
 from monitor.storage import engine as db
@@ -492,7 +492,7 @@ def test_a_restored_older_copy_that_goes_on_is_said_to_the_operator(
     assert fork["published"] == published
     (after,) = [each for each in report["problems"] if "older copy" in each]
     assert f"its entry {fork['entry']}" in after
-    since = format_moment(datetime.fromisoformat(fork["at"]))
+    since = format_minute(datetime.fromisoformat(fork["at"]))
     assert f"record: goes on from an older copy since {since}" in run("status").output
     assert f"(its entry {fork['entry']})" in run("doctor").output
     checked = run("verify", "--head", published)

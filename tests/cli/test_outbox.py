@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from monitor.cli import root
 from monitor.keys import KeyFile
-from monitor.ops.health_facts import format_moment
+from monitor.minutes import format_minute
 from monitor.outbox import clone_guard
 from monitor.storage import engine as db
 from monitor.storage import schema
@@ -130,7 +130,7 @@ def test_status_says_why_a_relay_takes_nothing_and_what_is_refused_again_and_aga
     (pause,) = report["outbox"]["paused"]
     assert pause["channel"] == "email"
     assert "refuses the user name or the password" in pause["reason"]
-    until = format_moment(datetime.fromisoformat(pause["until"]))
+    until = format_minute(datetime.fromisoformat(pause["until"]))
     assert (
         f"email: nothing is sent before {until}, everything stays due: {pause['reason']}"
         in report["problems"]

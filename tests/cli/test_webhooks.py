@@ -42,7 +42,7 @@ def test_a_webhook_that_has_ended_is_listed_and_revived(config: Path) -> None:
     at = datetime(2026, 4, 3, 12, tzinfo=UTC)
     with db.transaction(engine) as conn:
         configured_addresses.note_end(conn, "webhook", "desk", "the webhook answered 410: it is gone", at)
-    assert "2026-04-03T12:00:00+00:00  the webhook answered 410" in monitor(config, "webhooks", "list").output
+    assert "2026-04-03 12:00 UTC  the webhook answered 410" in monitor(config, "webhooks", "list").output
     revived = monitor(config, "webhooks", "revive", "desk")
     assert (revived.exit_code, revived.output) == (0, "desk gets messages again\n")
     assert json.loads(monitor(config, "webhooks", "list", "--json").output)["ended_at"] is None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.core.guard.reasons import moment, span, title
+from monitor.core.guard.reasons import span, title
+from monitor.minutes import format_minute
 from tests.core.simulation import agency
 
 
@@ -37,5 +39,11 @@ def test_a_listing_is_told_with_its_state_or_what_stands_for_it() -> None:
     assert title(agency("Alder Marshal", None)) == "Alder Marshal"
 
 
-def test_a_moment_is_told_in_utc_to_the_minute() -> None:
-    assert moment(datetime(2026, 3, 2, 12, 0, 59, tzinfo=UTC)) == "2026-03-02 12:00 UTC"
+def test_a_time_is_told_to_the_minute_with_its_zone() -> None:
+    at = datetime(2026, 3, 2, 12, 0, 59, tzinfo=UTC)
+    assert (
+        format_minute(at)
+        == format_minute(at.astimezone(ZoneInfo("America/Chicago")))
+        == "2026-03-02 12:00 UTC"
+    )
+    assert format_minute(at, "America/Chicago") == "2026-03-02 06:00 CST"

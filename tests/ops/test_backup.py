@@ -20,6 +20,7 @@ from monitor import subscribers
 from monitor.cli import root
 from monitor.errors import KeyFileError, StoreError
 from monitor.keys import KeyFile
+from monitor.minutes import format_minute
 from monitor.ops import backup as backups
 from monitor.outbox import clone_guard
 from monitor.storage import engine as db
@@ -122,6 +123,7 @@ def test_a_backup_is_restored_on_either_database(
     there = tmp_path / "data"
     result = run("restore", str(folder), "--yes", *config(tmp_path, empty_url))
     assert result.exit_code == 0, result.output
+    assert f"rows, made at {format_minute(now)} by version" in result.output
     restored = db.connect(empty_url)
     now_there = digests(restored)
     assert {name for name in now_there if now_there[name] != manifest.tables[name]} <= {

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from lxml import etree
 from sqlalchemy.engine import Engine
 
-from monitor.ops.health_facts import format_moment
+from monitor.minutes import format_minute
 from monitor.storage import engine as db
 from monitor.storage import heartbeats, meta
 from monitor.storage.engine import reading, transaction
@@ -171,4 +171,4 @@ def test_a_bot_that_falls_silent_is_not_ready(
         clock.now += timedelta(minutes=3)
         status, said = ready(web)
         assert status == 503
-        assert said["reasons"] == [f"the bot answers nobody, last seen {format_moment(now)}"]
+        assert said["reasons"] == [f"the bot answers nobody, last seen {format_minute(now)}"]

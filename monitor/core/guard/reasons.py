@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from monitor.domain import Listing
 
@@ -10,11 +10,6 @@ from monitor.domain import Listing
 def title(listing: Listing) -> str:
     place = listing.state or listing.state_text
     return f"{listing.name} ({place})" if place else listing.name
-
-
-def moment(at: datetime) -> str:
-    """A moment in words: "2026-03-02 12:00 UTC"."""
-    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def span(time: timedelta) -> str:

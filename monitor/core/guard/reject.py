@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.core.diff import value_of
-from monitor.core.guard.reasons import moment, title
+from monitor.core.guard.reasons import title
 from monitor.core.identity import dates_of
 from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Publication
+from monitor.minutes import format_minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ def reject(
     if not reason or until <= now:
         return None
     return Rejection(
-        f"{reason} If it is still published on {moment(until)}, its changes are judged one by one.", until
+        f"{reason} If it is still published on {format_minute(until)}, its changes are judged one by one.",
+        until,
     )
 
 
@@ -146,9 +148,9 @@ def _stale(differences: int, last_seen: datetime | None) -> str | None:
     if last_seen is None or not differences:
         return None
     return (
-        f"This very list was published before, until {moment(last_seen)}; it differs in {differences:,} "
-        f"{'listing' if differences == 1 else 'listings'} from what was accepted since. It may be an old "
-        "copy, or the publisher took changes back."
+        f"This very list was published before, until {format_minute(last_seen)}; it differs in "
+        f"{differences:,} {'listing' if differences == 1 else 'listings'} from what was accepted since. It "
+        "may be an old copy, or the publisher took changes back."
     )
 
 
