@@ -273,6 +273,16 @@ def test_what_is_held_together_is_summed_up_and_listed_by_a_flag(run: Run, publi
     assert [line.split()[0] for line in every] == [hold["id"] for hold in found]
 
 
+def test_the_name_of_a_list_is_taken_for_no_command(run: Run, publication: Publication) -> None:
+    assert run("holds", "--source", "list").stdout == "nothing is held\n"
+    assert run("holds", "--source", "list", "list").stdout == "nothing is held\n"
+    assert run("holds", "--source=list", "--json").stdout == ""
+    refused = run("holds", "--source", "reject")
+    assert refused.exit_code == 2
+    assert "reject" in refused.stderr
+    assert "--source" in run("holds", "--source", "list", "list", "--help").stdout
+
+
 def test_holds_can_be_approved_and_rejected_by_id_or_all(run: Run, publication: Publication) -> None:
     held(publication)
     ids = [hold["id"] for hold in lines(run("holds", "--json"))]
