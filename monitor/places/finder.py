@@ -25,12 +25,12 @@ MOST_NAMED = 20
 """The most places of one text that are looked up, the first ones."""
 
 _SEVERAL = re.compile(
-    r"[,;/&+]|\s(?:and|y|or|o)\s|\d{5}\D+\d{5}|(?:^|\s)[a-z]{2}\s(?:\S.*\s)?[a-z]{2}$",
+    r"[,;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s|\d{5}\D+\d{5}|(?:^|\s)[a-z]{2}\s(?:\S.*\s)?[a-z]{2}$",
     re.IGNORECASE | re.ASCII,
 )
 """Separators between several places; most single names contain none."""
-_LISTED = re.compile(r"[;/&+]|\s(?:and|y|or|o)\s", re.IGNORECASE)
-_PARTS = re.compile(r"[,;/&+]|\s(?:and|y|or|o)\s", re.IGNORECASE)
+_LISTED = re.compile(r"[;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s", re.IGNORECASE)
+_PARTS = re.compile(r"[,;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s", re.IGNORECASE)
 _BETWEEN = re.compile(r"^\s*(?:between|entre) (?=.+ (?:and|y) )", re.IGNORECASE)
 _PART_OF_CITY = re.compile(r"[^\W\d_]+(?:(?:,| |, |['.-])[^\W\d_]+){1,4}\.?")
 """Two to five words with at most commas between them."""

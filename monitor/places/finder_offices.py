@@ -8,7 +8,13 @@ from monitor.domain import Listing
 from monitor.places.agency_kinds import COUNTY_OFFICES, read_name, spoken, variants
 from monitor.places.finder_names import area_of_county, known_areas
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.known import campuses_named, consolidated_states, mailing
+from monitor.places.known import (
+    campuses_beginning,
+    campuses_by_letters,
+    campuses_named,
+    consolidated_states,
+    mailing,
+)
 from monitor.places.names import key, squeeze, word_set, words
 from monitor.places.query import counties_by_keys, county_keys
 from monitor.places.statewide import ACRONYMS
@@ -75,6 +81,11 @@ _SPANISH_OFFICES = (
 _OF_THE_CITY = re.compile(r"(?<=\w) (?:municipal )?de la (?:ciudad|villa) de (?=\w)", re.IGNORECASE)
 _WORDS_OF_FORM = word_set("the of dept office division bureau")
 _PUBLIC_SAFETY = ("dept", "of", "public", "safety")
+_WORDS_OF_NATION = word_set(
+    "tribe tribes tribal nation band pueblo reservation rancheria of the indian indians community"
+)
+LEAST_LETTERS = 3
+"""Letters of a university's short name; one less with its police, as in "BU Police"."""
 _KINDS_OF_CAMPUS = ("", "university", "airport", "internationalairport")
 MOST_STATES = 12  # states in which an agency of a name is looked for
 
@@ -152,21 +163,34 @@ def names_no_place(text: str) -> bool:
     return (bool(left) or len(words(text)) > 1) and set(left) <= _KINDS_OF_PLACE
 
 
-def campus_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """The universities and airports of a name, each with the ZIPs of its main seat; also without the word for
-    its kind: "O'Hare".
+def campus_areas(
+    text: str, state: str | None, gazetteer: Gazetteer, *, whole: bool = True
+) -> tuple[TownZips, ...]:
+    """The universities, airports and nations of a name, each with the ZIPs of its main seat; also without the
+    word for its kind: "O'Hare". Unless the name must be ``whole``, also those that begin with it, and
+    universities by their letters: "Cal Poly", "USC".
     """
     said = words(text)
-    office = [word for word in said if word not in _AGENCY_WORDS and word not in ("dept", "office", "campus")]
-    wanted = squeeze(tuple(office))
-    found = next(filter(None, (campuses_named(wanted + kind) for kind in _KINDS_OF_CAMPUS)), ())
+    rest = said[: -len(_PUBLIC_SAFETY)] if said[-len(_PUBLIC_SAFETY) :] == _PUBLIC_SAFETY else said
+    office = tuple(
+        word for word in rest if word not in _AGENCY_WORDS and word not in ("dept", "office", "campus")
+    )
+    wanted = squeeze(office)
+    nation = squeeze(tuple(word for word in office if word not in _WORDS_OF_NATION))
+    airport = squeeze((*office[:-1], "internationalairport")) if office[-1:] == ("airport",) else wanted
+    names = (*(wanted + kind for kind in _KINDS_OF_CAMPUS), airport, nation, f"puebloof{nation}")
+    found = next(filter(None, map(campuses_named, names)), ()) if nation else ()
+    if not found and not whole and len(office) == 1 and len(wanted) >= LEAST_LETTERS - is_agency(text):
+        found = campuses_by_letters(wanted)
+    if not found and not whole and len(office) > 1 and office[-1] != "of":
+        found = campuses_beginning(wanted)
     areas = []
-    for code, campus in found:
+    for code, campus in dict.fromkeys(found):
         if state in (None, code):
-            name = text.strip(" ,") if len(office) < len(said) else campus.title
+            one = len(office) < len(said) and len({campus.title for _, campus in found}) == 1
             places = gazetteer.locate(Listing(name=f"{campus.title} Police", state=code)).places
-            areas.append(TownZips(name, code, places, 0, "agency"))
-    return tuple(area for area in areas if area.zips[0].isdigit())
+            areas.append(TownZips(text.strip(" ,") if one else campus.title, code, places, 0, "agency"))
+    return tuple(dict.fromkeys(area for area in areas if area.zips[0].isdigit()))
 
 
 def is_agency(text: str) -> bool:

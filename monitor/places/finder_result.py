@@ -11,7 +11,8 @@ from monitor.places.listed_agencies import AgencyOnList
 from monitor.states import STATES
 from monitor.translatable import N_
 
-_LIKE_TOWNS = ("New York", "Washington")  # states whose name alone may mean a town
+LIKE_TOWNS = ("New York", "Washington")
+"""States whose name alone may mean a town."""
 
 PROBLEMS: Mapping[str, str] = MappingProxyType(
     {
@@ -97,7 +98,7 @@ class FinderResult:
         towns = self.towns[1:] if self.sure and not self.states else self.towns
         names = {town.name for town in self.towns}
         of_states = (
-            f"{name} State" if name in names or name in _LIKE_TOWNS else name
+            f"{name} State" if name in LIKE_TOWNS else f"State of {name}" if name in names else name
             for name in map(STATES.__getitem__, states)
         )
         return tuple(dict.fromkeys((*map(label_area, towns), *of_states)))

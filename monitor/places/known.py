@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 
 from monitor.places.agency_kinds import AgencyName
-from monitor.places.names import key, squeeze, words
+from monitor.places.names import key, squeeze, word_set, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +121,45 @@ def campuses_named(name_key: str) -> tuple[tuple[str, Campus], ...]:
     return _campuses_by_key().get(name_key, ())
 
 
+@cache
+def _campuses_by_letters() -> dict[str, tuple[tuple[str, Campus], ...]]:
+    """The institutions by the first letters of their names, also of what stands before "at": USC, UNC."""
+    found: dict[str, dict[tuple[str, Campus], None]] = defaultdict(dict)
+    for state, rows in _campuses().items():
+        names = {row.name for row in rows}
+        for row in rows:
+            if not _TAUGHT_AT.isdisjoint(row.name):
+                at = row.name.index("at") if "at" in row.name else len(row.name)
+                before = row.name if row.name[:at] in names else row.name[:at]  # LSU is not at Eunice
+                for name in (row.name, before):
+                    letters = "".join(word[0] for word in name if word not in _NO_LETTER)
+                    found[letters][state, row] = None
+    return {letters: tuple(rows) for letters, rows in found.items()}
+
+
+_TAUGHT_AT = word_set("university college institute")
+_NO_LETTER = word_set("of at and the in for")
+
+
+def campuses_by_letters(letters: str) -> tuple[tuple[str, Campus], ...]:
+    """The universities and colleges with these first letters, each with its state."""
+    return _campuses_by_letters().get(letters, ())
+
+
+def campuses_beginning(name_key: str) -> tuple[tuple[str, Campus], ...]:
+    """The institutions whose names begin so, each with its state: the campuses of "University of North
+    Carolina".
+    """
+    names = _campuses_by_key()
+    return tuple(row for name in names if name.startswith(name_key) for row in names[name])
+
+
 def read_lists() -> None:
     """Read every list in advance."""
     _consolidated()
     _mailing()
     _campuses_by_key()
+    _campuses_by_letters()
 
 
 def campus(said: tuple[str, ...], state: str) -> Campus | None:

@@ -83,9 +83,10 @@ def add_namesakes(result: FinderResult, rest: str, state: str | None, gazetteer:
     return replace(result, towns=distinct_areas((*result.towns, *others))[:CHOICES])
 
 
-def add_larger_counties(result: FinderResult, name: str, gazetteer: Gazetteer) -> FinderResult:
-    """A question where many more people live in a county of the name than in the town: "Cook" is a town in
-    Minnesota. A city within its own county is meant before it.
+def add_larger_namesakes(result: FinderResult, name: str, gazetteer: Gazetteer) -> FinderResult:
+    """A question where many more people live in a county of the name than in the town, or a small town is not
+    that of the university or airport: "Cook" is a town in Minnesota, "Cornell" one in Wisconsin. A city
+    within its own county is meant before it.
     """
     town = result.towns[0]
     if town.kind != "town" or town.meant:
@@ -97,9 +98,14 @@ def add_larger_counties(result: FinderResult, name: str, gazetteer: Gazetteer) -
         and PEOPLE_PER_ZIP * len(county.zips) >= MORE * estimate_population(town)
         and (estimate_population(town) < LARGE_TOWN or set(county.zips).isdisjoint(town.zips))
     )
-    if not large:
+    elsewhere = tuple(
+        campus
+        for campus in campus_areas(name, None, gazetteer)
+        if estimate_population(town) < LARGE_TOWN and set(campus.zips).isdisjoint(town.zips)
+    )
+    if not large and not elsewhere:
         return result
-    return replace(result, towns=distinct_areas((*result.towns, *large))[:CHOICES], sure=False)
+    return replace(result, towns=distinct_areas((*result.towns, *large, *elsewhere))[:CHOICES], sure=False)
 
 
 def distinct_areas(towns: tuple[TownZips, ...]) -> tuple[TownZips, ...]:

@@ -22,10 +22,10 @@ from monitor.places.finder_offices import (
     put_in_english,
     strip_office,
 )
-from monitor.places.finder_result import FinderResult, label_area
+from monitor.places.finder_result import LIKE_TOWNS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import (
-    add_larger_counties,
+    add_larger_namesakes,
     add_namesakes,
     choose,
     county_of,
@@ -246,7 +246,7 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     """A state, an agency, a county, a town or an address without a usable ZIP; else names that are near."""
     whole = _state(_SAYS_STATE.sub("", typed))
     if whole and _SAYS_STATE.search(typed):
-        return FinderResult(states=(whole,), sure=True)
+        return _state_or_campus(typed, whole, gazetteer)
     rest, state = _state_at_the_end(typed)
     if rest == typed:
         state = None
@@ -275,6 +275,8 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         towns = county_areas(rest, state, gazetteer, explicit=False) or campus_areas(rest, state, gazetteer)
     if not towns and state is not None and not has_state:  # "University of Michigan"
         towns = campus_areas(typed, None, gazetteer)
+    if not towns and not whole:
+        towns = campus_areas(rest, state, gazetteer, whole=False)
     if not towns and state is not None and rest != typed and (other := _state(rest)):  # "Indiana Illinois"
         return FinderResult(states=(other, state))
     if whole == "DC" and towns:
@@ -284,7 +286,7 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if towns or whole:
         result = choose(towns, (whole,) if whole else (), gazetteer)
         if result.sure and not whole and state is None:
-            return add_larger_counties(result, rest, gazetteer)
+            return add_larger_namesakes(result, rest, gazetteer)
         return result if result.sure or whole else add_namesakes(result, rest, state, gazetteer)
     if offices := offices_of_states(typed, gazetteer):
         return FinderResult(states=offices, sure=True)
@@ -315,6 +317,18 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     return named if behind else FinderResult(problem="nothing")  # "Hammnd City"
 
 
+def _state_or_campus(typed: str, state: str, gazetteer: Gazetteer) -> FinderResult:
+    """What "Ohio State" means: the university or the state. "Penn State" and "Kent State" are universities;
+    New York State and Washington State are called so to tell them from the cities.
+    """
+    campuses = campus_areas(typed, None, gazetteer)
+    short = key(_SAYS_STATE.sub("", typed)) not in (key(state), key(STATES[state]))
+    if campuses and short:
+        return choose(campuses, (), gazetteer)
+    sure = not campuses or STATES[state] in LIKE_TOWNS
+    return FinderResult(towns=campuses, states=(state,), sure=sure)
+
+
 def _by_hand(rest: str, typed: str, state: str | None, gazetteer: Gazetteer) -> FinderResult | None:
     """What the hand-kept names of agencies and of regions over several states say; None for other texts."""
     states = known_states(typed)
@@ -338,7 +352,7 @@ def _agency(rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
     nation = tuple(area for area in known_areas(place, state, gazetteer) if area.kind == "tribal")
     towns, statewide = (nation, ()) if nation else agency_areas(rest, state, gazetteer)
     if not towns and not statewide:
-        towns = campus_areas(rest, state, gazetteer)
+        towns = campus_areas(rest, state, gazetteer, whole=" " in place)
     if towns or statewide:
         return choose(towns, statewide, gazetteer)
     if not place and state:

@@ -61,7 +61,7 @@ def _parts(text: str, gazetteer: Gazetteer) -> Iterator[str]:
     A street before its town is left out, and so is the country after it.
     """
     text = _AND_AFTER_CODE.sub("\n", _REMARK.sub(r"\1", text))
-    lines = [line for each in re.split(r"[;/&+\n]+", text) if (line := each.strip())]
+    lines = [line for each in re.split(r"(?:[;/+\n]|&(?!\w\b))+", text) if (line := each.strip())]
     for number, line in enumerate(lines):
         if _is_address(line, gazetteer):
             yield line

@@ -96,6 +96,20 @@ def look_up(text: str) -> FinderResult:
         ("FDLE", "Florida", "FL"),
         ("Texas Parks and Wildlife", "Texas", "TX"),
         ("Park Police, KS", "Park Police, KS", "67751"),
+        ("LAX", "Los Angeles International Airport, CA", "90045"),
+        ("SFO", "San Francisco International Airport, CA", "94128"),
+        ("PDX", "Portland, OR", "97201"),
+        ("LaGuardia", "La Guardia Airport, NY", "11371"),
+        ("Nashville airport", "Nashville International Airport, TN", "37214"),
+        ("UCSD", "University of California San Diego, CA", "92093"),
+        ("LSU police", "LSU police, LA", "70803"),
+        ("USC, CA", "University of Southern California, CA", "90089"),
+        ("Texas A&M", "Texas A&M, TX", "77843"),
+        ("Penn State", "Pennsylvania State University, PA", "16802"),
+        ("Kent State", "Kent State University, OH", "44242"),
+        ("Washington State", "Washington", "WA"),
+        ("Pascua Yaqui Tribe", "Pascua Yaqui, AZ", "85757"),
+        ("Isleta Pueblo", "Isleta, NM", "87022"),
     ],
 )
 def test_it_means_one_place(text: str, label: str, some: str) -> None:
@@ -120,6 +134,14 @@ def test_it_means_one_place(text: str, label: str, some: str) -> None:
         ("Westchester", {"Westchester, FL", "Westchester County, NY"}),
         ("Harvard", {"Harvard, IL", "Harvard University, MA"}),
         ("Metro Transit Police", {"Metro Transit Police, DC", "Metro Transit Police, MN"}),
+        ("USC", {"University of Southern California, CA", "University of South Carolina, SC"}),
+        ("USC Department of Public Safety", {"University of Southern California, CA"}),
+        ("UNC", {"University of North Carolina at Chapel Hill, NC", "University of Northern Colorado, CO"}),
+        ("Cal Poly", {"California State Polytechnic University Pomona, CA"}),
+        ("Ohio State", {"Ohio State University, OH", "Ohio"}),
+        ("Cornell", {"Cornell, WI", "Cornell University, NY"}),
+        ("ORD", {"Ord, NE", "O'Hare International Airport, IL"}),
+        ("Ponca Tribe", {"Ponca Tribe, NE", "Ponca Tribe, OK"}),
         ("Delaware Township", {"Delaware, OH", "Delaware (Hunterdon County), NJ"}),
     ],
 )
@@ -167,7 +189,9 @@ def test_what_means_nothing_is_no_place(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["MSP", "CPD", "MCSO", "Navajo Nation", "Oneida Nation", "New England", "Tri-State", "DMV", "Delmarva",
+    ["MSP", "CPD", "MCSO", "USC", "UNC", "Cal Poly", "Ohio State",
+     "Indiana State", "Cornell", "ORD", "Indiana",
+     "Navajo Nation", "Oneida Nation", "New England", "Tri-State", "DMV", "Delmarva",
      "Harvard", "Westchester", "Pensylvania", "Metro Transit Police", "Port Authority Police"],
 )  # fmt: skip
 def test_every_suggestion_means_one_place_when_it_is_typed(text: str) -> None:
