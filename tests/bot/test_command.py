@@ -108,7 +108,7 @@ def test_a_chat_that_telegram_does_not_know_and_a_post_that_it_refuses_are_told(
         ("getChat", Answer(500, "Internal Server Error"),
         "@lakes  IL, WI  Telegram failed: Internal Server Error"),
         ("getChat", Portal(403), "@lakes  IL, WI  Telegram cannot be reached: something in between answers "
-        "in its place"),
+        "in its place: check the network of this machine, or [telegram] base_url"),
     ],
 )  # fmt: skip
 def test_each_reason_why_the_bot_may_not_post_is_a_line_that_helps(

@@ -258,7 +258,8 @@ def test_a_fresh_connection_that_is_refused_at_once_is_a_failure() -> None:
 
 def test_a_port_where_nobody_listens_is_said_in_the_words_of_the_system() -> None:
     port = reserve_port()
-    assert str(failure(email(port))) == f"127.0.0.1:{port} cannot be reached: Connection refused"
+    said = f"127.0.0.1:{port} cannot be reached: Connection refused: check [email] host and port"
+    assert str(failure(email(port))) == said
 
 
 def test_a_connection_idle_for_too_long_is_not_used_again() -> None:
@@ -332,7 +333,8 @@ def test_a_server_without_starttls_gets_nothing_in_clear_text() -> None:
         error = failure(email(peer.port, security="starttls"))
     assert isinstance(error, Transient)
     assert error.lane == EVERYTHING
-    assert "STARTTLS" in str(error)
+    assert "offers no STARTTLS" in str(error)
+    assert "check [email] port and security" in str(error)
     assert not any(command.startswith("MAIL") for command in peer.commands)
 
 
@@ -350,6 +352,7 @@ def test_a_refused_password_pauses_the_channel_without_repeating_it() -> None:
     assert isinstance(error, Transient)
     assert error.lane == EVERYTHING
     assert "refuses the user name or the password" in str(error)
+    assert str(error).endswith(": check [email] username and password")
     assert "secret-word" not in str(error)
     assert "operator" not in str(error)
 

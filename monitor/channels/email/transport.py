@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -41,6 +42,8 @@ IDLE_LIMIT = 60.0
 """Seconds after which an idle connection is not reused: relays and NATs drop them silently."""
 
 _QUIT_TIMEOUT = 5.0
+_ADDRESS = "check [email] host and port"
+_PORTS = 'check [email] port and security ("tls" goes with port 465, "starttls" with 587)'
 _LONGEST_REPLY = 32_768  # bytes; a longer reply is not valid
 _CLOSING = 421  # the server ends the connection (RFC 5321, 3.8)
 _LINE_DOT = re.compile(rb"\n\.")
@@ -417,7 +420,8 @@ class Email:
                 step = "secured"
                 if not client.supports_extension("starttls"):
                     raise Transient(
-                        f"{where} offers no STARTTLS; nothing is sent in clear text", lane=EVERYTHING
+                        f"{where} offers no STARTTLS, and nothing is sent in clear text: {_PORTS}",
+                        lane=EVERYTHING,
                     )
                 await client.starttls()
                 await self._greet(client)
@@ -450,16 +454,19 @@ class Email:
                 " check [email] host, or give its authority as ca"
             )
         if isinstance(cause, ssl.SSLError):
-            return f"TLS failed ({cause.reason or 'no reason given'})"
+            return f"TLS failed ({cause.reason or 'no reason given'}): {_PORTS}"
         if isinstance(error, SMTPAuthenticationError):
             reason = redact(error.message, self._username or "")
-            return f"it refuses the user name or the password ({error.code} {reason})"
+            return (
+                f"it refuses the user name or the password ({error.code} {reason}):"
+                " check [email] username and password"
+            )
         if isinstance(error, aiosmtplib.SMTPResponseException):
             return f"{error.code} {redact(error.message, self._username or '')}"
         if isinstance(error, SMTPTimeoutError | TimeoutError):
-            return f"no answer within {self._timeout:g} s"
+            return f"no answer within {self._timeout:g} s: {_ADDRESS}, and that this network lets mail out"
         if isinstance(cause, OSError) and (said := describe_connection_error(cause)):
-            return said
+            return said if isinstance(cause, socket.gaierror) else f"{said}: {_ADDRESS}"
         return redact(str(error), self._username or "")
 
     async def _quit(self, connection: MailDialogue) -> None:

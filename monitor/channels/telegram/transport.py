@@ -67,6 +67,7 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 # httpx's errors, by name, that occur after the request was written: it may have been carried out. All others
 # occur before.
+_NETWORK = "check the network of this machine, or [telegram] base_url"
 _AFTER_WRITING = {"ReadTimeout", "ReadError", "RemoteProtocolError", "CloseError"}
 
 # these write the request's address, with the token in it, or chat ids and texts at INFO and DEBUG
@@ -326,7 +327,8 @@ def meaning_of(error: TelegramError, chat: str) -> SendError:
             )
         case Unreadable():
             return Transient(
-                "Telegram cannot be reached: something in between answers in its place", lane=EVERYTHING
+                f"Telegram cannot be reached: something in between answers in its place: {_NETWORK}",
+                lane=EVERYTHING,
             )
         case Conflict():
             return Transient(
@@ -340,7 +342,10 @@ def meaning_of(error: TelegramError, chat: str) -> SendError:
             if after:
                 return Transient("Telegram took the post but gave no answer", ambiguous=True)
             if error.__cause__ is not None:
-                return Transient("Telegram cannot be reached", lane=EVERYTHING)
+                return Transient(
+                    f"Telegram cannot be reached: {_NETWORK}",
+                    lane=EVERYTHING,
+                )
             return Transient(f"Telegram failed: {redact_description(error.message)}")
     return Transient(f"Telegram: {redact_description(error.message)}")
 
