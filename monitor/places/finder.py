@@ -15,7 +15,7 @@ from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import CHOICES
-from monitor.places.one_place import LONGEST, find_place
+from monitor.places.one_place import LONGEST, find_place, put_names_in_english
 from monitor.places.typed_list import split_places
 from monitor.states import STATES
 
@@ -38,6 +38,7 @@ PART_FROM, PART_FROM_ZIPS = 100_000, 10
 """The population from which a city has parts that are called by name, and the ZIPs where none is known."""
 _CITIES = ("town", "city", "borough")
 MOST_CITIES = 2  # that a word behind a part may mean: LA
+_CITY_AND_COUNTY = re.compile(r"\bcity and (?:county|borough)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'\u2019-])*")
 """Words of a name, without numbers and other signs."""
 _SURELY_WRONG = ("digits", "unknown_zip", "radius")
@@ -49,13 +50,16 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     Several places ("Hammond and Gary, IN") result in a question that offers each of them; several ZIPs are
     all meant. A part that means nothing is named beside the others, unless the text is one name or address.
     """
-    text = _BETWEEN.sub("", text)
+    text = put_names_in_english(_BETWEEN.sub("", text))
     typed = " ".join(text[:LONGEST].split())
     whole = find_place(typed, gazetteer)
     may_be_part = not whole.sure or ("," in typed and whole.kind in _CITIES)
     if may_be_part and (inside := _find_in_city(typed, whole, gazetteer)):
         return inside
-    if len(whole.zips) > 1 or not _SEVERAL.search(typed) or _is_one_agency(typed):
+    if whole.problem == "nothing" and (both := _find_joined(typed, gazetteer)):
+        return both
+    one = len(whole.zips) > 1 or _is_one_agency(typed) or (whole.sure and _CITY_AND_COUNTY.search(typed))
+    if one or not _SEVERAL.search(typed):
         return whole
     named = split_places(text[:LONGEST], gazetteer)
     looked_up = named[: min(MOST_NAMED, len(named) - (len(text) > LONGEST))]  # the last one may be cut
@@ -65,8 +69,10 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     wrong = next((each for each in results if each.problem in _SURELY_WRONG), None)
     if wrong is not None:
         return wrong
-    if any(each.problem for each in results):
-        return _without_unknown(dict(zip(looked_up, results, strict=True)), typed) or whole
+    if any(each.problem or each.typo for each in results):
+        of_known = _without_unknown(dict(zip(looked_up, results, strict=True)), typed)
+        if of_known is not None or any(each.problem for each in results):
+            return of_known or whole
     joined = _join_results(results, whole, listed=_LISTED.search(typed) is not None)
     return replace(joined, more=joined.more or len(looked_up) < len(named))
 
@@ -93,6 +99,22 @@ def _find_in_city(typed: str, whole: FinderResult, gazetteer: Gazetteer) -> Find
     return FinderResult(towns=suggested, typo=True) if suggested and whole.problem == "nothing" else None
 
 
+def _find_joined(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
+    """Two cities of a state whose names are joined, to choose from: "Provo-Orem"."""
+    names = typed.split("-")
+    if len(names) != 2 or not all(map(_is_plain, names)):
+        return None
+    first, second = (find_place(name.strip(), gazetteer) for name in names)
+    pairs = (
+        (one, other)
+        for one in first.towns
+        for other in second.towns
+        if one.state == other.state and not first.typo and not second.typo
+    )
+    pair = next(pairs, None)
+    return FinderResult(towns=pair) if pair else None
+
+
 def _has_parts(city: TownZips) -> bool:
     return city.population >= PART_FROM or len(city.zips) >= PART_FROM_ZIPS
 
@@ -108,14 +130,15 @@ def _is_within(part: TownZips, city: TownZips) -> bool:
 
 
 def _without_unknown(results: Mapping[str, FinderResult], typed: str) -> FinderResult | None:
-    """A question with the places of a list of which a part means nothing: "Xyzzy and Hammond, IN".
+    """A question with the places of a list of which a part means nothing: "Xyzzy and Hammond, IN". What a
+    misspelled part is near to comes behind them.
 
     None where a text is rather one address: its other parts have numbers, or an "and" of their own ("Boys and
     Girls Club, Chicago, IL").
     """
-    unknown = tuple(name for name, result in results.items() if result.problem)
-    known = [result for result in results.values() if not result.problem]
-    if not known or not _LISTED.search(typed) or not all(map(_is_plain, unknown)):
+    unknown = tuple(name for name, result in results.items() if result.problem or result.typo)
+    known = sorted((each for each in results.values() if not each.problem), key=lambda each: each.typo)
+    if not known or known[0].typo or not _LISTED.search(typed) or not all(map(_is_plain, unknown)):
         return None
     towns, states = _list_areas(known), _list_states(known)
     if not (towns or states):

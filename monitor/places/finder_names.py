@@ -25,6 +25,7 @@ NEAR = 5
 """The most suggestions for a misspelled name."""
 
 LEAST_LETTERS = 4
+LEAST_LETTERS_OF_MORE, MOST_BEGINNINGS = 6, 20  # of the beginning of a name, and names that begin so
 TWO_SLIPS_FROM = 7  # the number of letters from which two typos are allowed
 TWO_SLIPS = 2
 TWO_SLIPS_PEOPLE = 5000  # there are too many smaller towns for a text with two typos
@@ -202,6 +203,29 @@ def near_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[Town
         (row for row in near if row[0] == least), key=lambda row: (row[1], row[2].key, row[2].state)
     )
     areas = (_largest(spelling, gazetteer) for _, _, spelling in near[:NEAR])
+    return tuple(area for area in areas if area is not None)
+
+
+def areas_beginning(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+    """The towns and counties whose names begin so, the largest first, at most `NEAR`: "La Canada"."""
+    wanted = key(text)
+    if len(wanted) < LEAST_LETTERS_OF_MORE:
+        return ()
+    names = [
+        name
+        for (letter, length), alike in _spellings(gazetteer.table).items()
+        if letter == wanted[0] and length > len(wanted) and wanted in alike
+        for name in alike.split()
+        if name.startswith(wanted)
+    ][:MOST_BEGINNINGS]
+    found = [
+        spelling
+        for name in names
+        for spelling in _spellings_of(name, gazetteer.table)
+        if state in (None, spelling.state)
+    ]
+    found.sort(key=lambda spelling: (-spelling.population, spelling.key, spelling.state))
+    areas = (_largest(spelling, gazetteer) for spelling in found[:NEAR])
     return tuple(area for area in areas if area is not None)
 
 

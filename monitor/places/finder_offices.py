@@ -12,6 +12,7 @@ from monitor.places.known import (
     campuses_beginning,
     campuses_by_letters,
     campuses_named,
+    consolidated_named,
     consolidated_states,
     mailing,
 )
@@ -80,6 +81,7 @@ _SPANISH_OFFICES = (
 """How offices are called in Spanish, and in the order of English."""
 _OF_THE_CITY = re.compile(r"(?<=\w) (?:municipal )?de la (?:ciudad|villa) de (?=\w)", re.IGNORECASE)
 _WORDS_OF_FORM = word_set("the of dept office division bureau")
+_WORDS_OF_GOVERNMENT = word_set("county parish urban unified consolidated metropolitan government")
 _PUBLIC_SAFETY = ("dept", "of", "public", "safety")
 _WORDS_OF_NATION = word_set(
     "tribe tribes tribal nation band pueblo reservation rancheria of the indian indians community"
@@ -101,6 +103,8 @@ def county_areas(
     name = text.strip()
     for spanish, english in _SPANISH_COUNTIES:
         name = spanish.sub(english, name)
+    if governments := _consolidated_areas(words(name), state, gazetteer):
+        return governments
     titles = _titles_meant(words(name), state)
     if bool(titles) != explicit or any(c.isdigit() for c in name):
         return ()
@@ -111,7 +115,24 @@ def county_areas(
             county = table.counties[number]
             if not explicit or county.title.endswith(titles) or (county.independent and "city" in titles):
                 areas.append(area_of_county(table, number))
+    if city and any(area.name.startswith("the city") for area in areas):  # not the county of St. Louis, MN
+        areas = [area for area in areas if area.name.startswith("the city")]
     return tuple(sorted(areas, key=lambda area: (-len(area.zips), area.state)))
+
+
+def _consolidated_areas(
+    said: tuple[str, ...], state: str | None, gazetteer: Gazetteer
+) -> tuple[TownZips, ...]:
+    """The counties of a city and county that are one: "Macon-Bibb", "City and County of Denver"."""
+    last = next((at for at in range(len(said), 0, -1) if said[at - 1] not in _WORDS_OF_GOVERNMENT), 0)
+    return tuple(
+        area_of_county(table, number)
+        for code, counties in (consolidated_named(said[:last]) if last > 1 else ())
+        if state in (None, code)
+        for table in (gazetteer.table.state(code),)
+        for name in counties
+        for number in table.by_county[key(name)][:1]
+    )
 
 
 def _titles_meant(parts: tuple[str, ...], state: str | None) -> tuple[str, ...]:
@@ -183,7 +204,7 @@ def campus_areas(
     if not found and not whole and len(office) == 1 and len(wanted) >= LEAST_LETTERS - is_agency(text):
         found = campuses_by_letters(wanted)
     if not found and not whole and len(office) > 1 and office[-1] != "of":
-        found = campuses_beginning(wanted)
+        found = campuses_beginning(office)
     areas = []
     for code, campus in dict.fromkeys(found):
         if state in (None, code):

@@ -80,6 +80,26 @@ def consolidated_states(name: AgencyName) -> list[str]:
 
 
 @cache
+def _consolidated_by_name() -> dict[tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]]:
+    found: dict[tuple[str, ...], list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
+    for state, rows in _consolidated().items():
+        for row in rows:
+            for phrase in row.phrases:
+                twofold = " and " in row.area or phrase[:3] == ("city", "and", "county")
+                if len(phrase) > 1 and twofold and _OFFICES.isdisjoint(phrase):
+                    found[phrase].append((state, row.counties))
+    return {name: tuple(rows) for name, rows in found.items()}
+
+
+_OFFICES = word_set("police sheriff division metro metropolitan")
+
+
+def consolidated_named(name: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The counties of a city and county of exactly that name, each with its state: "Macon Bibb"."""
+    return _consolidated_by_name().get(name, ())
+
+
+@cache
 def _mailing() -> dict[tuple[str, str], tuple[tuple[str, tuple[str, ...]], ...]]:
     found: dict[tuple[str, str], list[tuple[str, tuple[str, ...]]]] = defaultdict(list)
     for row in _rows("mailing.csv"):
@@ -146,17 +166,18 @@ def campuses_by_letters(letters: str) -> tuple[tuple[str, Campus], ...]:
     return _campuses_by_letters().get(letters, ())
 
 
-def campuses_beginning(name_key: str) -> tuple[tuple[str, Campus], ...]:
-    """The institutions whose names begin so, each with its state: the campuses of "University of North
-    Carolina".
+def campuses_beginning(name: tuple[str, ...]) -> tuple[tuple[str, Campus], ...]:
+    """The institutions whose names begin with these words, each with its state: the campuses of "University
+    of North Carolina".
     """
-    names = _campuses_by_key()
-    return tuple(row for name in names if name.startswith(name_key) for row in names[name])
+    return tuple(
+        (state, row) for state, rows in _campuses().items() for row in rows if row.name[: len(name)] == name
+    )
 
 
 def read_lists() -> None:
     """Read every list in advance."""
-    _consolidated()
+    _consolidated_by_name()
     _mailing()
     _campuses_by_key()
     _campuses_by_letters()

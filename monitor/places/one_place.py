@@ -10,7 +10,14 @@ from dataclasses import replace
 from monitor.errors import UsageError
 from monitor.places.areas import centre
 from monitor.places.codes import names_radius, parse_area, parse_place, split_radius
-from monitor.places.finder_names import NEAR, known_areas, known_states, near_areas, near_states
+from monitor.places.finder_names import (
+    NEAR,
+    areas_beginning,
+    known_areas,
+    known_states,
+    near_areas,
+    near_states,
+)
 from monitor.places.finder_offices import (
     agency_areas,
     campus_areas,
@@ -41,7 +48,8 @@ LONGEST = 200
 """The most characters of the field that are examined."""
 
 _ZIP_AT_THE_END = re.compile(r"(?<![\d-])(\d{5})(?:-\d{4})?\W*$", re.ASCII)
-_ZIP_ALONE = re.compile(r"(\d{5})(?:[-\s]?\d{4})?", re.ASCII)
+_ZIP_ALONE = re.compile(r"(\d{5})(?:[-\s]?\d{4}|-)?", re.ASCII)  # "46320-" lacks its four digits
+_DASH = re.compile("(?<=\\d)[\u2010-\u2015\u2212](?=\\d|$)")
 _COUNTRY = re.compile(
     r"[\s,]*\b(?:USA|U\.S\.A\.|US|U\.S\.|United States(?: of America)?|Estados Unidos|EE\. ?UU\.)\W*$",
     re.IGNORECASE,
@@ -70,6 +78,12 @@ _IN_SPANISH = {
 _SPANISH_NAME = re.compile(rf"\b(?:{'|'.join(_IN_SPANISH)})\b", re.IGNORECASE)
 _NUMBER = re.compile(r"^\d|\d(?!\d*(?:st|nd|rd|th)\b)", re.IGNORECASE)
 """The number of a house or road; "Lower 9th Ward" is no address."""
+_OF_AT_THE_END = re.compile(r" (?:of(?: the)?|del?)$", re.IGNORECASE)
+_ROAD = re.compile(
+    r"^(?:p\.? ?o\.? )?box \w+$|\b(?:apartado|road|rd|street|avenue|ave|highway|hwy|route|rte|calle|exit)\b",
+    re.IGNORECASE,
+)
+"""What an address without a number in front holds: "PO Box 12", "County Road 480"."""
 _STREET = re.compile(
     r"^(?:st|street|ave|avenue|rd|road|dr|drive|blvd|boulevard|ln|lane|ct|court|way|pl|place|hwy|highway|pkwy"
     r"|cir|circle|ter|terrace|plaza|plz|sq|square|calle|avenida)\.?$",
@@ -109,7 +123,7 @@ def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
 
     A ZIP takes precedence over a town, and a house number is never read as a ZIP.
     """
-    typed = " ".join(text[:LONGEST].split())
+    typed = _DASH.sub("-", " ".join(text[:LONGEST].split()))
     if not typed:
         return FinderResult(problem="empty")
     alone = _ZIP_ALONE.fullmatch(typed)
@@ -124,7 +138,7 @@ def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
         return FinderResult(country=True)
     if names_radius(typed):
         return _within_radius(typed, gazetteer)
-    typed = _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], _without_accents(typed))
+    typed = put_names_in_english(_without_accents(typed))
     typed = _AIR_FORCE_BASE.sub("AFB", put_in_english(typed))
     typed = _ALL_OF.sub("", typed)
     at_the_end = _ZIP_AT_THE_END.search(typed)
@@ -135,6 +149,14 @@ def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
             return result
     result = _zip_in_front(typed, gazetteer) or _in_county(typed, gazetteer) or _named(typed, gazetteer)
     return _with_listed(result, typed, gazetteer)
+
+
+def put_names_in_english(text: str) -> str:
+    """States and cities in Spanish by their English names; any other text as it is."""
+    plain = _without_accents(text)
+    if not _SPANISH_NAME.search(plain):
+        return text
+    return _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], plain)
 
 
 def _with_listed(result: FinderResult, typed: str, gazetteer: Gazetteer) -> FinderResult:
@@ -261,7 +283,7 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if is_agency(typed) and not named_so:
         if state is None and names_no_place(typed):
             return FinderResult(problem="which_agency")
-        return _agency(rest, state, gazetteer)
+        return _agency(_OF_AT_THE_END.sub("", rest), state, typed, gazetteer)
     counties = county_areas(rest, state, gazetteer, explicit=True)
     if counties:
         return choose(counties, (), gazetteer)
@@ -276,7 +298,9 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if not towns and state is not None and not has_state:  # "University of Michigan"
         towns = campus_areas(typed, None, gazetteer)
     if not towns and not whole:
-        towns = campus_areas(rest, state, gazetteer, whole=False)
+        towns = (campus_areas(typed, None, gazetteer, whole=False) if not has_state else ()) or campus_areas(
+            rest, state, gazetteer, whole=False
+        )
     if not towns and state is not None and rest != typed and (other := _state(rest)):  # "Indiana Illinois"
         return FinderResult(states=(other, state))
     if whole == "DC" and towns:
@@ -290,8 +314,14 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         return result if result.sure or whole else add_namesakes(result, rest, state, gazetteer)
     if offices := offices_of_states(typed, gazetteer):
         return FinderResult(states=offices, sure=True)
+    if state == "DC" and typed[:1].isdigit():  # "1600 Pennsylvania Ave NW, Washington DC"
+        return choose(_towns("Washington", "DC", gazetteer), (), gazetteer)
     if typed[:1].isdigit():
         return FinderResult(problem="no_town")
+    first, _, behind_first = typed.partition(" ")
+    led = _state(first) if behind_first else None
+    if led is not None and key(first) not in (key(led), key(STATES[led])):  # "Colo Springs"
+        return _named(f"{STATES[led]} {behind_first}", gazetteer)
     prefix = _LEAD_IN.match(typed)
     if prefix:
         return _named(typed[prefix.end() :], gazetteer)
@@ -307,6 +337,11 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if not strip_office(typed):
         return FinderResult(problem="which_agency")
     near = distinct_areas((*near_areas(rest, state, gazetteer), *_at_the_end(rest, state, gazetteer)))
+    if led is not None:  # "TX - Houston"
+        near = distinct_areas((*_towns(behind_first.lstrip("- "), led, gazetteer), *near))
+    if not near and _ROAD.search(typed):
+        return FinderResult(problem="no_town")
+    near = near or areas_beginning(rest, state, gazetteer)
     if not near and state in _TERRITORIES:
         return FinderResult(states=(state,), unknown=(rest,))
     states = near_states(typed) if state is None else ()
@@ -346,11 +381,16 @@ def _by_hand(rest: str, typed: str, state: str | None, gazetteer: Gazetteer) -> 
     return choose((*agencies, *others), states, gazetteer)
 
 
-def _agency(rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
-    """What an agency's name means: its own area, else that of the place in its name."""
+def _agency(rest: str, state: str | None, typed: str, gazetteer: Gazetteer) -> FinderResult:
+    """What an agency's name means: its own area, else that of the place in its name.
+
+    The state behind it may be its town: "Metropolitan Police Washington".
+    """
     place = strip_office(rest)
     nation = tuple(area for area in known_areas(place, state, gazetteer) if area.kind == "tribal")
     towns, statewide = (nation, ()) if nation else agency_areas(rest, state, gazetteer)
+    if not towns and not statewide and place and state is not None and "," not in typed:
+        towns, statewide = agency_areas(typed, None, gazetteer)
     if not towns and not statewide:
         towns = campus_areas(rest, state, gazetteer, whole=" " in place)
     if towns or statewide:

@@ -141,7 +141,9 @@ def _is_name_with_state(name: str, following: str, gazetteer: Gazetteer) -> bool
     if not any(map(str.isalpha, name)) or not (parse_known_place(following) or "").isalpha():
         return False
     known = parse_known_place(name)
-    short = len(name) > 2 and len(following.replace(".", "")) == 2
+    short = len(name) > 2 and (
+        len(following.replace(".", "")) == 2 or parse_known_place(following) == "DC"  # "District of Columbia"
+    )
     return known is None or (known.isalpha() and short and find_place(f"{name}, {following}", gazetteer).sure)
 
 

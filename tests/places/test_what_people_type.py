@@ -96,6 +96,23 @@ def look_up(text: str) -> FinderResult:
         ("FDLE", "Florida", "FL"),
         ("Texas Parks and Wildlife", "Texas", "TX"),
         ("Park Police, KS", "Park Police, KS", "67751"),
+        ("Washington, distrito de Columbia", "Washington, DC", "20001"),
+        ("Metropolitan Police Washington", "Washington Metropolitan Police, DC", "20001"),
+        (
+            "Metropolitan Police Department of the District of Columbia",
+            "Metropolitan Police Department, DC",
+            "20001",
+        ),
+        ("St. Louis City", "the city of St. Louis, MO", "63101"),
+        ("Macon-Bibb", "Bibb County, GA", "31201"),
+        ("Nashville-Davidson County", "Davidson County, TN", "37201"),
+        ("Lexington Fayette Urban County", "Fayette County, KY", "40507"),
+        ("City and County of Denver", "Denver County, CO", "80202"),
+        ("1600 Pennsylvania Ave NW, Washington DC", "Washington, DC", "20001"),
+        ("Colo Springs", "Colorado Springs, CO", "80903"),
+        ("Mat-Su Borough", "Matanuska-Susitna Borough, AK", "99645"),
+        ("46320-", "46320", "46320"),
+        ("90210\u20131234", "90210", "90210"),
         ("LAX", "Los Angeles International Airport, CA", "90045"),
         ("SFO", "San Francisco International Airport, CA", "94128"),
         ("PDX", "Portland, OR", "97201"),
@@ -142,6 +159,8 @@ def test_it_means_one_place(text: str, label: str, some: str) -> None:
         ("Cornell", {"Cornell, WI", "Cornell University, NY"}),
         ("ORD", {"Ord, NE", "O'Hare International Airport, IL"}),
         ("Ponca Tribe", {"Ponca Tribe, NE", "Ponca Tribe, OK"}),
+        ("University of North Carolina", {"University of North Carolina at Chapel Hill, NC"}),
+        ("Provo-Orem", {"Provo, UT", "Orem, UT"}),
         ("Delaware Township", {"Delaware, OH", "Delaware (Hunterdon County), NJ"}),
     ],
 )
@@ -165,6 +184,9 @@ def test_it_is_asked_about(text: str, suggestions: set[str]) -> None:
         ("Seattle Oregon", "Seattle, WA"),
         ("Xyzzy Philadelphia", "Philadelphia, PA"),
         ("Souix City", "Sioux City, IA"),
+        ("La Cañada", "La Cañada Flintridge, CA"),
+        ("Fort Laud", "Fort Lauderdale, FL"),
+        ("TX - Houston", "Houston, TX"),
     ],
 )
 def test_a_slip_is_answered_with_what_is_near(text: str, first: str) -> None:
@@ -230,3 +252,19 @@ def test_a_zip_behind_its_town_and_state_is_meant(text: str, code: str) -> None:
 
 def test_a_house_is_in_no_part_of_a_city() -> None:
     assert look_up("1234 Lincoln Park Ave, Chicago").label == "Chicago, IL"
+
+
+@pytest.mark.parametrize("text", ["PO Box 12", "County Road 12", "Highway 61", "Main Street"])
+def test_a_street_or_box_alone_lacks_its_town(text: str) -> None:
+    assert look_up(text).problem == "no_town"
+
+
+def test_a_town_in_a_state_by_its_spanish_name_is_only_of_that_state() -> None:
+    assert look_up("El Paso, Tejas").suggestions == ()
+
+
+def test_a_county_that_is_none_is_named_beside_the_one_that_is() -> None:
+    """What resembled the unknown one was offered as if it had been typed."""
+    found = look_up("Cook County and Mordor County")
+    assert (found.kind, found.unknown) == ("question", ("Mordor County",))
+    assert found.suggestions[:2] == ("Cook County, IL", "Morrow County, OH")
