@@ -32,10 +32,31 @@ def duration(text: object) -> object:
     raise ValueError('write a time such as "30m", "1h" or "5d"')
 
 
+def format_duration(value: timedelta) -> str:
+    """Write a time as `duration` reads it, such as "1h 30m"."""
+    left, pieces = int(value.total_seconds()), []
+    for unit, seconds in sorted(_UNITS.items(), key=lambda each: -each[1]):
+        number, left = divmod(left, seconds)
+        if number:
+            pieces.append(f"{number}{unit}")
+    return " ".join(pieces) or "0s"
+
+
 def _positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
         raise ValueError("must be longer than nothing")
     return value
+
+
+def at_least(shortest: timedelta) -> AfterValidator:
+    """Refuse a shorter time. Pydantic's own limits would show Python's notation to the operator."""
+
+    def check(value: timedelta) -> timedelta:
+        if value < shortest:
+            raise ValueError(f"must be {format_duration(shortest)} or more")
+        return value
+
+    return AfterValidator(check)
 
 
 _PLAIN = re.compile(r"[!-;=?-~]+")
@@ -94,12 +115,27 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
-def nearest(word: str, known: Iterable[str], where: str = "") -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
     """The end of an error text about an unknown word: the most similar known word, or "" if none is
     similar.
     """
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {where + '.' if where else ''}{near[0]}?" if near else ""
+    near = _find_similar(word, list(known))
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def nearest_key(key: str, known: Iterable[str], where: str = "") -> str:
+    """The end of an error text about an unknown key of a table: the most similar known one, else one that
+    shares a word with it (public_url for base_url), else all that are known.
+    """
+    known, pieces = list(known), set(key.split("_"))
+    near = _find_similar(key, known) or [each for each in known if pieces & set(each.split("_"))]
+    if not near:
+        return f"; known: {', '.join(known)}"
+    return f"; did you mean {where + '.' if where else ''}{near[0]}?"
+
+
+def _find_similar(word: str, known: list[str]) -> list[str]:
+    return difflib.get_close_matches(word, known, n=1, cutoff=0.6)
 
 
 class Section(BaseModel):

@@ -13,7 +13,7 @@ from monitor.config.layers import secret_paths, tables
 from monitor.config.sections import MeaningEntry, SourceSection, ValueEntry
 from monitor.config.settings import settings_model
 from monitor.config.value_errors import describe_value_error
-from monitor.settings_types import nearest
+from monitor.settings_types import nearest_key
 from monitor.sources.formats import FORMATS
 
 
@@ -59,7 +59,7 @@ def describe_error(detail: Any) -> str:
     path = [str(part) for part in detail["loc"]]
     where = ".".join(path)
     if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown key{nearest(path[-1], _known_keys(path[:-1]), '.'.join(path[:-1]))}"
+        return f"{where}: unknown key{nearest_key(path[-1], _known_keys(path[:-1]), '.'.join(path[:-1]))}"
     if detail["type"] == "missing":
         return f"{where}: is missing"
     return f"{where}: {describe_value_error(detail)}"

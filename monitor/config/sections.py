@@ -29,8 +29,10 @@ from monitor.settings_types import (
     Share,
     Wait,
     WebAddress,
+    at_least,
     expression,
     nearest,
+    nearest_key,
 )
 from monitor.sources.column_map import list_headers
 from monitor.sources.formats import FORMATS
@@ -61,7 +63,7 @@ def check_options(name: str, options: dict[str, Any]) -> None:
             key = ".".join(map(str, detail["loc"]))
             if detail["type"] == "extra_forbidden":
                 wrong.append(
-                    f"options.{key}: unknown key for the format {name}{nearest(key, known, 'options')}"
+                    f"options.{key}: unknown key for the format {name}{nearest_key(key, known, 'options')}"
                 )
             else:
                 wrong.append(f"options.{key}: {describe_value_error(detail)}")
@@ -301,7 +303,7 @@ class SourceSection(Section):
     leads_to: str | None = None
     basis: Basis = Basis.LISTING
     user_agent: Annotated[str, Field(pattern=r"^[ -~]{1,300}$")] | None = None
-    every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(hours=1)
+    every: Annotated[Duration, at_least(timedelta(seconds=1))] = timedelta(hours=1)
     silent: tuple[str, ...] = ()
     printed_count: Annotated[str, AfterValidator(expression), AfterValidator(has_group)] | None = None
     agreements: bool = False
@@ -376,7 +378,7 @@ class OperatorSection(Section):
     disk_low: int = Field(default=500, ge=0)
     backup_after: Duration | None = None
     canary: str | None = None
-    canary_every: Annotated[Duration, Field(ge=timedelta(minutes=5))] = timedelta(days=1)
+    canary_every: Annotated[Duration, at_least(timedelta(minutes=5))] = timedelta(days=1)
 
     _listens = field_validator("metrics")(check_listen)
 
@@ -431,8 +433,8 @@ class AgreementsSection(Section):
     bytes.
     """
 
-    every: Annotated[Duration, Field(ge=timedelta(hours=1))] = timedelta(days=7)
-    pause: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(seconds=30)
+    every: Annotated[Duration, at_least(timedelta(hours=1))] = timedelta(days=7)
+    pause: Annotated[Duration, at_least(timedelta(seconds=1))] = timedelta(seconds=30)
     file_bytes: Annotated[int, Field(ge=1024)] = 20 * 1024 * 1024
     all_bytes: Annotated[int, Field(ge=1024)] = 1000 * 1024 * 1024
 

@@ -132,6 +132,19 @@ def test_every_problem_is_told_in_one_go_with_the_nearest_key(tmp_path: Path) ->
     assert "telegram.channels: XX" in text
 
 
+def test_an_unknown_key_that_is_like_none_shows_a_related_one_or_all(tmp_path: Path) -> None:
+    assert problems(tmp_path, '[site]\nbase_url = "https://x.example"') == [
+        "site.base_url: unknown key; did you mean site.public_url?"
+    ]
+    assert problems(tmp_path, "[signup]\nquota = 7") == [
+        "signup.quota: unknown key; known: per_network, per_site"
+    ]
+
+
+def test_a_limit_of_time_is_told_as_it_is_written(tmp_path: Path) -> None:
+    assert problems(tmp_path, '[agreements]\nevery = "20s"') == ["agreements.every: must be 1h or more"]
+
+
 def test_a_formats_own_options_are_checked(tmp_path: Path) -> None:
     source = """
         [sources.portals]
