@@ -7,7 +7,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from monitor.errors import StoreError
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy import Engine
 
     from monitor.config import Settings
@@ -66,7 +70,7 @@ def describe_missing_database(settings: Settings) -> str | None:
     from monitor.storage.engine import connect, sqlite_file, where
 
     file = sqlite_file(settings.database_url)
-    if file is None or file.exists():
+    if file is None or _exists(file):
         engine = connect(settings.database_url)
         try:
             if migrate.load_revision(engine) is not None:
@@ -80,6 +84,20 @@ def describe_missing_database(settings: Settings) -> str | None:
         f"{name} does not exist yet or is empty: check [database] url and [data] folder; `monitor init`, "
         "`monitor poll` and `monitor run` create it"
     )
+
+
+def _exists(file: Path) -> bool:
+    """Whether there is a file. Raises StoreError if its folder may not be looked into."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StoreError(
+            f"the database {file} cannot be opened ({error.strerror}): check the owner and permissions of its"
+            " folder"
+        ) from None
+    return True
 
 
 def read_keys(settings: Settings) -> KeyFile:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,7 +21,7 @@ from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.counting import format_count
 from monitor.domain import Envelope
-from monitor.errors import KeyFileError, MigrationError, MonitorError, UsageError
+from monitor.errors import KeyFileError, MigrationError, MonitorError, StoreError, UsageError
 from monitor.fetch import Fetched
 from monitor.keys import NAME
 from monitor.ops.doctor import (
@@ -87,14 +86,18 @@ def run_doctor(
         yield from diagnose_domain(records, domain, selector)
     if mail is not None:
         yield from diagnose_mail(mail, domain, records)
-    if app.describe_missing_database(settings) is None:
-        # one that needs an upgrade is told by `run_checks`
-        with suppress(MigrationError), Components.open_existing(settings) as components:
-            facts = components.load_health()
-            yield from diagnose_host(facts)
-            yield diagnose_log_key(components.engine, settings.data.folder)
-            yield diagnose_record(facts)
-            yield from diagnose_site_role(components.engine, settings.database.web_url)
+    try:
+        if app.describe_missing_database(settings) is None:
+            with Components.open_existing(settings) as components:
+                facts = components.load_health()
+                yield from diagnose_host(facts)
+                yield diagnose_log_key(components.engine, settings.data.folder)
+                yield diagnose_record(facts)
+                yield from diagnose_site_role(components.engine, settings.database.web_url)
+    except MigrationError:
+        pass  # `run_checks` tells it
+    except StoreError as error:
+        yield Diagnosis("host", None, f"key, disk, backup and record are not looked at: {error}")
     answers: list[tuple[str, datetime]] = []
 
     def note_time(answer: Fetched) -> None:
@@ -165,7 +168,9 @@ def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -
                 assert isinstance(fetched, Fetched)
                 publication = parser.parse(fetched.body, source.options)
             except MonitorError as error:
-                yield Diagnosis(name, False, str(error))
+                reason = str(error).removesuffix(".")
+                advice = f"look at its address in a browser, and at [sources.{name}]"
+                yield Diagnosis(name, False, f"{reason}; {advice}")
                 continue
             found = format_count(len(publication.listings), "listing")
             if publication.problems:

@@ -132,7 +132,9 @@ def read(path: Path) -> KeyFileContent:
             f"the key file {path} is missing: put back the one that encrypted this database"
         ) from None
     except OSError as error:
-        raise KeyFileError(f"the key file {path} cannot be read ({error.strerror})") from None
+        raise KeyFileError(
+            f"the key file {path} cannot be read ({error.strerror}): check its owner and permissions"
+        ) from None
     if os.name == "posix" and mode & 0o077:
         raise KeyFileError(f"the key file can be read by others: run chmod 600 {path}")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(b"#")]

@@ -54,14 +54,16 @@ def load_log_key(folder: Path) -> LogKey:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(_LARGEST_FILE).decode("ascii")
+            text = file.read(_LARGEST_FILE).decode("ascii", "replace")
     except FileNotFoundError:
         raise KeyFileError(
             f"the key of the record {path} is missing: put back the one that signed it, "
             "or, if it is lost for good, run `monitor key rotate-record --lost`"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeyFileError(f"the key of the record {path} cannot be read ({error})") from None
+    except OSError as error:
+        raise KeyFileError(
+            f"the key of the record {path} cannot be read ({error.strerror}): check its owner and permissions"
+        ) from None
     if os.name == "posix" and mode & 0o077:
         raise KeyFileError(f"the key of the record can be read by others: run chmod 600 {path}")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]

@@ -13,13 +13,15 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy.engine import Engine
 
-from monitor.app import Components, open_database
+from monitor.app import Components, describe_missing_database, open_database
 from monitor.cli import root
 from monitor.config import load
+from monitor.errors import KeyFileError, StoreError
 from monitor.keys import KeyFile
 from monitor.ops.doctor import DomainRecords, diagnose_clock, diagnose_domain, diagnose_host
 from monitor.ops.health import HostFacts
 from monitor.ops.mail_diagnosis import diagnose_mail
+from monitor.record.log_key import load_log_key
 from monitor.storage import engine as db
 from monitor.storage import key_exchange
 from tests.ops.test_health import FINE, NOW
@@ -149,6 +151,35 @@ def test_a_missing_or_foreign_key_is_a_fault(tmp_path: Path) -> None:
     assert look()["key"] == (True, "the key file is this database's, and nobody else can read it")
     (folder / "log.key").unlink()
     assert look()["record key"][0] is False
+
+
+def test_a_damaged_database_stops_no_other_check(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[sources.ring]\nenabled = false\n[sources.ice-287g]\nenabled = false\n")
+    open_database(load(path)).dispose()
+    (tmp_path / "data" / "monitor.db").write_text("of another program\n" * 99)
+    shown = CliRunner().invoke(root, ["doctor", "--config", str(path), "--json"])
+    found = {one["what"]: (one["ok"], one["message"]) for one in json.loads(shown.stdout)["findings"]}
+    assert shown.exit_code == 1
+    assert (found["host"][0], found["database"][0]) == (None, False)
+    assert "is not a SQLite database: check [database] url" in found["database"][1]
+    assert {"email", "clock"} <= found.keys()
+
+
+def test_a_folder_that_cannot_be_looked_into_is_a_fault_with_advice(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[data]\nfolder = "loop"\n[database]\nurl = "sqlite:///loop/monitor.db"\n')
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(StoreError, match="check the owner and permissions of its folder"):
+        describe_missing_database(load(path))
+
+
+@pytest.mark.parametrize("content", [b"\xff\x00key", b"not a key"])
+def test_a_key_of_the_record_that_is_none_is_a_fault(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "log.key").write_bytes(content)
+    (tmp_path / "log.key").chmod(0o600)
+    with pytest.raises(KeyFileError, match="does not hold the key of a record"):
+        load_log_key(tmp_path)
 
 
 def test_a_rotation_between_its_two_steps_is_no_fault(engine: Engine, tmp_path: Path) -> None:
