@@ -37,6 +37,7 @@ _RADIUS_OF = re.compile(
 _MIDDLE = re.compile(r"(\d{5})(?:-\d{4})?(?: \(.*\))?", re.ASCII)  # "60602 (Chicago, IL)"
 _DISTANCE = re.compile(
     r"\b\d{1,4}[- ]?(?:miles|mi|millas?|km|kms|kilomet(?:er|re)s?|kil[oó]metros?)\b"
+    r"(?!\.? ?\d{1,3}(?!\d))"  # "Carr 2 Km 15" is an address
     r"|\b\d{1,4}[- ]?mile (?=radius|of|from|around|about|near)"
     r"|\b[a-z]+[- ](?:miles|millas|kilomet(?:er|re)s|kil[oó]metros)"
     r" (?:of|from|around|about|near|del?|a|alrededor)\b",

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from monitor.places.codes import state_of_zip
+from monitor.places.codes import names_radius, state_of_zip
+from monitor.places.finder_names import NEAR
 from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
@@ -58,7 +59,13 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
         return inside
     if whole.problem == "nothing" and (both := _find_joined(typed, gazetteer)):
         return both
-    one = len(whole.zips) > 1 or _is_one_agency(typed) or (whole.sure and _CITY_AND_COUNTY.search(typed))
+    around = names_radius(typed) and whole.towns and not _LISTED.search(typed)  # "25 miles around Albany, NY"
+    one = (
+        around
+        or len(whole.zips) > 1
+        or _is_one_agency(typed)
+        or (whole.sure and _CITY_AND_COUNTY.search(typed))
+    )
     if one or not _SEVERAL.search(typed):
         return whole
     named = split_places(text[:LONGEST], gazetteer)
@@ -82,7 +89,7 @@ def _find_in_city(typed: str, whole: FinderResult, gazetteer: Gazetteer) -> Find
 
     A part that is not known is answered with the city as a suggestion: "Kensington Philly".
     """
-    in_question = whole.kind == "question" and "," not in typed
+    in_question = (whole.kind == "question" and "," not in typed) or names_radius(typed)
     if in_question or not _PART_OF_CITY.fullmatch(typed) or _LISTED.search(typed) or is_agency(typed):
         return None
     suggested: tuple[TownZips, ...] = ()
@@ -94,8 +101,8 @@ def _find_in_city(typed: str, whole: FinderResult, gazetteer: Gazetteer) -> Find
             inside = [x for x in named.towns if not named.typo and _is_within(x, around)]
             if inside:
                 return FinderResult(towns=(inside[0],), sure=True)
-            if behind.sure and around == behind.towns[0] and not behind.states:
-                suggested = suggested or (around,)
+            if not behind.typo and around == behind.towns[0] and not behind.states:
+                suggested = suggested or behind.towns[: 1 if behind.sure else NEAR]
     return FinderResult(towns=suggested, typo=True) if suggested and whole.problem == "nothing" else None
 
 

@@ -83,6 +83,7 @@ _OF_THE_CITY = re.compile(r"(?<=\w) (?:municipal )?de la (?:ciudad|villa) de (?=
 _WORDS_OF_FORM = word_set("the of dept office division bureau")
 _WORDS_OF_GOVERNMENT = word_set("county parish urban unified consolidated metropolitan government")
 _PUBLIC_SAFETY = ("dept", "of", "public", "safety")
+_WORDS_OF_CAMPUS = word_set("university college institute international airport")
 _WORDS_OF_NATION = word_set(
     "tribe tribes tribal nation band pueblo reservation rancheria of the indian indians community"
 )
@@ -204,7 +205,8 @@ def campus_areas(
     if not found and not whole and len(office) == 1 and len(wanted) >= LEAST_LETTERS - is_agency(text):
         found = campuses_by_letters(wanted)
     if not found and not whole and len(office) > 1 and office[-1] != "of":
-        found = campuses_beginning(office)
+        found = campuses_beginning(office)  # "Dallas area" is none, though the name of one begins so
+        found = found if len(found) > 1 or not _WORDS_OF_CAMPUS.isdisjoint(office) else ()
     areas = []
     for code, campus in dict.fromkeys(found):
         if state in (None, code):

@@ -47,8 +47,13 @@ from monitor.states import STATES, read_state
 LONGEST = 200
 """The most characters of the field that are examined."""
 
-_ZIP_AT_THE_END = re.compile(r"(?<![\d-])(\d{5})(?:-\d{4})?\W*$", re.ASCII)
+_ZIP_AT_THE_END = re.compile(r"(?<!\d)(?<!\d-)(?<!\w{3}-)(\d{5})(?:-\d{4})?\W*$", re.ASCII)
 _ZIP_ALONE = re.compile(r"(\d{5})(?:[-\s]?\d{4}|-)?", re.ASCII)  # "46320-" lacks its four digits
+_ZIP_SO_CALLED = re.compile(
+    r"\b(?:zip|postal|codigo)(?: ?code| postal)?(?: is| es)?\W{0,3}(?<!\d)(\d{5})(?!\d)",
+    re.IGNORECASE | re.ASCII,
+)
+_SHORT_ZIP = re.compile(r"(.*\S)[\s,]+\d{4}", re.ASCII)
 _DASH = re.compile("(?<=\\d)[\u2010-\u2015\u2212](?=\\d|$)")
 _COUNTRY = re.compile(
     r"[\s,]*\b(?:USA|U\.S\.A\.|US|U\.S\.|United States(?: of America)?|Estados Unidos|EE\. ?UU\.)\W*$",
@@ -62,9 +67,15 @@ _EVERYWHERE = re.compile(
 _ALL_OF = re.compile(
     r"^(?:all of|(?:the )?(?:whole|entire)(?: of)?|tod[oa](?: el| la)?) (?=\S)", re.IGNORECASE
 )
-_AREA = re.compile(r"(?: metro(?:politan)?)? (?:area|region)$|^(?:near|cerca de) (?=\w{4})", re.IGNORECASE)
+_AREA = re.compile(
+    r"(?<=\w)(?:(?: metro(?:politan)?)? (?:area|region)| metro(?:politan)?)$|^(?:near|cerca de) (?=\w{4})",
+    re.IGNORECASE,
+)
 _ZIPS = re.compile(r"\d{5}(?:-\d{4})?(?:(?:[\s,;&+/]|\b(?:and|or|y|o)\b)+\d{5}(?:-\d{4})?)+", re.ASCII | re.I)
-_UNIT = re.compile(r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm)\b", re.IGNORECASE)
+_UNIT = re.compile(
+    r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm|lot|space|spc|trailer|trlr|building|bldg)\b",
+    re.IGNORECASE,
+)
 _IN_SPANISH = {
     "nueva york": "New York", "nueva jersey": "New Jersey", "nuevo mexico": "New Mexico",
     "nuevo hampshire": "New Hampshire", "nueva hampshire": "New Hampshire",
@@ -89,7 +100,12 @@ _STREET = re.compile(
     r"|cir|circle|ter|terrace|plaza|plz|sq|square|calle|avenida)\.?$",
     re.IGNORECASE,
 )
-_REGION = re.compile(r"(?:north|south|east|west)(?:ern)? (.{3,})", re.IGNORECASE)
+_REGION = re.compile(
+    r"(?:(?:north|south)?(?:east|west)|north|south)(?:ern)? (.{3,})"
+    r"|(?:central|upstate|downstate|coastal) (.{3,})",
+    re.IGNORECASE,
+)
+_GOVERNMENT_OF = re.compile(r"^(?:city|town|village|township|borough) of (?=\S)", re.IGNORECASE)
 _WITH_COUNTY = re.compile(
     r"(?P<name>[^()]+) \((?P<county>[^()]+)\),? (?P<state>[^,()]+)"
     r"|(?P<town>[^(),\d]+), (?P<its_county>[^(),\d]+ (?:county|parish)),? (?P<its_state>[^,()\d]+)",
@@ -107,6 +123,7 @@ _AIR_FORCE_BASE = re.compile(r"\bair force base\b", re.IGNORECASE)
 _TERRITORIES = ("AS", "GU", "MP", "VI")
 """Whose villages are not known; each has few ZIPs."""
 _GOVERNMENT_BEHIND = re.compile(r"(?<=\S) (?:city|town|village|township|twp|borough|boro)$", re.IGNORECASE)
+_TOWNSHIP = re.compile("township|twp|borough|boro", re.IGNORECASE)
 _RESERVATION = re.compile(r" (?:indian )?reservation$", re.IGNORECASE)
 _SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | state$", re.IGNORECASE)
 SMALL_TOWN = 10_000
@@ -141,7 +158,7 @@ def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
     typed = put_names_in_english(_without_accents(typed))
     typed = _AIR_FORCE_BASE.sub("AFB", put_in_english(typed))
     typed = _ALL_OF.sub("", typed)
-    at_the_end = _ZIP_AT_THE_END.search(typed)
+    at_the_end = _ZIP_AT_THE_END.search(typed) or _ZIP_SO_CALLED.search(typed)
     if at_the_end:
         result = _zips([at_the_end[1]], gazetteer)
         typed = typed[: at_the_end.start()].strip(" ,")
@@ -236,6 +253,8 @@ def _middle_zip(town: TownZips, gazetteer: Gazetteer) -> str | None:
 
 def _without_accents(text: str) -> str:
     """Remove accents; no two names of places differ only by an accent."""
+    if text.isascii():
+        return text
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
@@ -259,8 +278,11 @@ def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     of_its_state = state in (None, area.state) and (_state(rest) == area.state or key(town) in names)
     if of_its_state or key(rest) in names:  # "20001 Washington"
         return FinderResult(zips=(area.zip,))
+    itself = TownZips(area.zip, area.state, (area.zip,), 0, "zip")
     if (other := _state(rest)) is not None:  # "60601 Indiana", one of which is wrong
-        return FinderResult(towns=(TownZips(area.zip, area.state, (area.zip,), 0, "zip"),), states=(other,))
+        return FinderResult(towns=(itself,), states=(other,))
+    if others := gazetteer.towns(town, state)[:AROUND]:  # "10001 Boston"
+        return FinderResult(towns=(itself, *others))
     return None
 
 
@@ -305,8 +327,9 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         return FinderResult(states=(other, state))
     if whole == "DC" and towns:
         whole = None  # Washington and its District are one place
-    if towns and not whole and "," not in typed and (region := _REGION.fullmatch(typed)):
-        whole = _state(region[1]) if towns[0].population < SMALL_TOWN else None  # "West Texas" is no town
+    region = _REGION.fullmatch(typed) if not whole and "," not in typed else None
+    if region and (not towns or (towns[0].population < SMALL_TOWN and not towns[0].meant)):
+        whole = _state(region[1] or region[2])  # "West Texas" is no town
     if towns or whole:
         result = choose(towns, (whole,) if whole else (), gazetteer)
         if result.sure and not whole and state is None:
@@ -314,11 +337,15 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         return result if result.sure or whole else add_namesakes(result, rest, state, gazetteer)
     if offices := offices_of_states(typed, gazetteer):
         return FinderResult(states=offices, sure=True)
-    if state == "DC" and typed[:1].isdigit():  # "1600 Pennsylvania Ave NW, Washington DC"
-        return choose(_towns("Washington", "DC", gazetteer), (), gazetteer)
+    if state is not None and typed[:1].isdigit():  # "1600 Pennsylvania Ave NW, Washington DC"
+        city = "Washington, DC" if state == "DC" else STATES[state]
+        if state == "DC" or (city in LIKE_TOWNS and typed.endswith(city)):
+            return _named(city, gazetteer)
     if typed[:1].isdigit():
         return FinderResult(problem="no_town")
     first, _, behind_first = typed.partition(" ")
+    if (short := _SHORT_ZIP.fullmatch(typed)) and _state_at_the_end(short[1])[1] is not None:
+        return FinderResult(problem="digits")  # "Boston MA 2108"
     led = _state(first) if behind_first else None
     if led is not None and key(first) not in (key(led), key(STATES[led])):  # "Colo Springs"
         return _named(f"{STATES[led]} {behind_first}", gazetteer)
@@ -331,7 +358,9 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         if named.states and named.towns and state is None:  # "Delaware Township" is not the state
             return replace(named, states=(), sure=len(named.towns) == 1)
         if not (named.states or named.typo or named.problem):
-            return named
+            # a part of Columbus is called German Village, and a town of Ohio German
+            legal = state is not None or _TOWNSHIP.fullmatch(behind[0].strip())
+            return named if legal else replace(named, sure=False)
     if _AREA.search(typed):
         return _named(_AREA.sub("", typed), gazetteer)
     if not strip_office(typed):
@@ -466,6 +495,8 @@ def _at_the_end(rest: str, state: str | None, gazetteer: Gazetteer) -> tuple[Tow
 def _names(text: str, *, within: bool) -> Iterator[str]:
     parts = [part for part in map(str.strip, text.split(",")) if part and not _UNIT.match(part)]
     for part in reversed(parts[-3:]):
+        if government := _GOVERNMENT_OF.match(part):
+            yield part[government.end() :]
         words = part.split()
         numbered = _NUMBER.search(part) is not None
         for count in range(min(len(words), _LONGEST_NAME), 0, -1):

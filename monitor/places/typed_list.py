@@ -14,7 +14,8 @@ from monitor.states import STATES
 
 _REMARK = re.compile(r"((?<!\d)\d{5}(?:-\d{4})?)\s*\([^()\n]*\)", re.ASCII)  # "60601 (home)"
 _BOX_OR_UNIT = re.compile(
-    r"(?:p\.?\s*o\.?\s*box|apartado(?: postal)?|apt\.?|apartment|suite|ste\.?|unit|#)\s*\S*\d\S*$",
+    r"(?:p\.?\s*o\.?\s*box|apartado(?: postal)?|apt\.?|apartment|suite|ste\.?|unit|lot|space|trailer|bldg\.?"
+    r"|building|#)\s*\S*\d\S*$",
     re.IGNORECASE,
 )
 _COUNTRY = re.compile(
@@ -99,7 +100,8 @@ def _names_town(parts: list[str]) -> bool:
     """Whether the parts after a street go on with its town or its ZIP code, and not with a state alone."""
     rest = [part for part in parts if not _BOX_OR_UNIT.match(part)]
     known = parse_known_place(rest[0]) if rest else EVERYWHERE
-    return bool(rest) and (known is None or not known.isalpha())
+    with_state = len(rest) > 1 and parse_known_place(rest[1]) is not None  # "Washington, D.C."
+    return bool(rest) and (known is None or not known.isalpha() or with_state)
 
 
 def _count_parts(name: str, following: list[str], gazetteer: Gazetteer) -> int:

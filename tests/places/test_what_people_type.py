@@ -113,6 +113,18 @@ def look_up(text: str) -> FinderResult:
         ("Mat-Su Borough", "Matanuska-Susitna Borough, AK", "99645"),
         ("46320-", "46320", "46320"),
         ("90210\u20131234", "90210", "90210"),
+        ("1600 Pennsylvania Ave NW, Washington, D.C.", "Washington, DC", "20001"),
+        ("1 Main St, Town of Tonawanda, NY", "Tonawanda, NY", "14150"),
+        ("Lot 5, 200 Rural Rd, Laramie, WY", "Laramie, WY", "82070"),
+        ("Carr 2 Km 15, Bayamon PR", "Bayamón, PR", "00956"),
+        ("NY-10001", "10001", "10001"),
+        ("Zip: 48226 (Detroit)", "48226", "48226"),
+        ("Denver metro", "Denver, CO", "80202"),
+        ("Dallas area", "Dallas, TX", "75201"),
+        ("Central Texas", "Texas", "TX"),
+        ("Northwest Indiana", "Indiana", "IN"),
+        ("Western Mass", "Massachusetts", "MA"),
+        ("Northern Virginia", "Northern Virginia, VA", "22030"),
         ("LAX", "Los Angeles International Airport, CA", "90045"),
         ("SFO", "San Francisco International Airport, CA", "94128"),
         ("PDX", "Portland, OR", "97201"),
@@ -161,6 +173,9 @@ def test_it_means_one_place(text: str, label: str, some: str) -> None:
         ("Ponca Tribe", {"Ponca Tribe, NE", "Ponca Tribe, OK"}),
         ("University of North Carolina", {"University of North Carolina at Chapel Hill, NC"}),
         ("Provo-Orem", {"Provo, UT", "Orem, UT"}),
+        ("German Village", {"German, OH"}),
+        ("350 Fifth Avenue, New York", {"New York, NY", "New York State"}),
+        ("10001 Boston", {"10001, NY", "Boston, MA"}),
         ("Delaware Township", {"Delaware, OH", "Delaware (Hunterdon County), NJ"}),
     ],
 )
@@ -183,6 +198,7 @@ def test_it_is_asked_about(text: str, suggestions: set[str]) -> None:
         ("Chicago, TX", "Chicago, IL"),
         ("Seattle Oregon", "Seattle, WA"),
         ("Xyzzy Philadelphia", "Philadelphia, PA"),
+        ("Tremont Cleveland", "Cleveland, OH"),
         ("Souix City", "Sioux City, IA"),
         ("La Cañada", "La Cañada Flintridge, CA"),
         ("Fort Laud", "Fort Lauderdale, FL"),
@@ -257,6 +273,11 @@ def test_a_house_is_in_no_part_of_a_city() -> None:
 @pytest.mark.parametrize("text", ["PO Box 12", "County Road 12", "Highway 61", "Main Street"])
 def test_a_street_or_box_alone_lacks_its_town(text: str) -> None:
     assert look_up(text).problem == "no_town"
+
+
+@pytest.mark.parametrize("text", ["Boston MA 2108", "Boston, MA 2108"])
+def test_a_zip_that_lost_its_zero_is_not_completed_by_guess(text: str) -> None:
+    assert look_up(text).problem == "digits"
 
 
 def test_a_town_in_a_state_by_its_spanish_name_is_only_of_that_state() -> None:
