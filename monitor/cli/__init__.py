@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from datetime import date
 from functools import cached_property, update_wrapper
 from keyword import iskeyword
 from pathlib import Path
@@ -277,8 +278,12 @@ class _ExitOnError:
 
 
 def emit(value: object) -> None:
-    """Print one JSON object on a line of its own, keys in the given order."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+    """Print one JSON object on a line of its own, keys in the given order; times as ISO 8601."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=_encode))
+
+
+def _encode(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def show_progress(line: str) -> None:

@@ -219,6 +219,27 @@ def test_all_dead_letters_are_queued_again_at_once(installed: Installation) -> N
     assert "2 queued again" in installed.monitor("failed", "retry", "--all").output
 
 
+def test_what_an_operator_looks_at_each_day_shows_no_address(installed: Installation) -> None:
+    installed.monitor("subscribers", "add", "email", "anna@example.org", "46320", "--source", "ring")
+    installed.publish()
+    assert deliver(installed)["sent"] == 1
+    backup = Path(json.loads(installed.monitor("backup", "--json").stdout)["folder"])
+    shown = [installed.monitor("metrics").output] + [
+        installed.monitor(*words, *form).output
+        for words in (
+            ("status",),
+            ("doctor", "--nameserver", "127.0.0.1:1"),
+            ("outbox", "show", "1"),
+            ("subscribers",),
+            ("explain", "anna@example.org", "1"),
+        )
+        for form in ((), ("--json",))
+    ]
+    shown += [file.read_bytes().decode("latin-1") for file in backup.iterdir()]
+    assert all(shown)
+    assert [text for text in shown if "anna" in text.lower() or "example.org" in text] == []
+
+
 def test_subscribers_are_added_listed_masked_and_removed(installed: Installation) -> None:
     added = installed.monitor(
         "subscribers", "add", "email", "Anna@Example.org", "46320", "il", "--source", "ring"
