@@ -15,11 +15,11 @@ from monitor.record.leaf import decode_leaf
 from monitor.storage.lists import agreements, log_rows
 
 _KEPT = (
-    "The document that {title} linked at {url} was this one at the look of {after}.",
+    "The document that {title} linked at {url} was this one at the check of {after}.",
     "El documento que {title} enlazaba en {url} era este en la consulta del {after}.",
 )
 _REPLACED = (
-    "The document that {title} linked at {url} was replaced between the looks of {before} and {after}.",
+    "The document that {title} linked at {url} was replaced between the checks of {before} and {after}.",
     "El documento que {title} enlazaba en {url} fue sustituido entre las consultas del {before} y del "
     "{after}.",
 )

@@ -75,7 +75,7 @@ def test_a_replaced_agreement_is_listed_and_proved_to_a_stranger(run: Run, tmp_p
     bundle = tmp_path / "proof.zip"
     made = run("evidence", "--agreement", str(number), "--output", str(bundle))
     assert made.exit_code == 0, made.output
-    assert "was replaced between the looks" in made.output
+    assert "was replaced between the checks" in made.output
     folder = unpack(bundle, tmp_path / "empty")
     code, said = check_alone(folder)
     assert code == 0, said
@@ -86,7 +86,7 @@ def test_a_replaced_agreement_is_listed_and_proved_to_a_stranger(run: Run, tmp_p
         assert run("verify", str(folder)).exit_code == 1, path
         path.write_bytes(content)
     first = run("evidence", "--agreement", str(listed[0]["copies"][0]["id"]), "--output", str(bundle))
-    assert "was this one at the look of" in first.output
+    assert "was this one at the check of" in first.output
     for wrong in (("--agreement", "99"), ("1", "--agreement", "1"), ()):
         assert run("evidence", *wrong).exit_code == 2
 
