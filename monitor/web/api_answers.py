@@ -41,6 +41,13 @@ class ProblemError(HTTPException):
         self.title = title
 
 
+class UnreadableMomentError(ProblemError):
+    """A moment in a URL that is none; a page says in the visitor's language how one is written."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "Not a time", "Write 2026-03-01 (the end of that day) or 2026-03-01T12:00:00Z.")
+
+
 class RequestLimit:
     """Counts requests by network and minute. Thread-safe; addresses live for a minute, in memory only."""
 
@@ -162,7 +169,10 @@ def read_source(site: Site, name: str | None) -> SourceInfo:
 
 
 def read_moment(text: str) -> datetime:
-    """Parse a moment in a URL: RFC 3339, or a day, which means its end (UTC). Raises ProblemError (400)."""
+    """Parse a moment in a URL: RFC 3339, or a day, which means its end (UTC).
+
+    Raises UnreadableMomentError.
+    """
     try:
         if len(text) == 10:
             day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
@@ -170,9 +180,7 @@ def read_moment(text: str) -> datetime:
         at = datetime.fromisoformat(text.replace(" ", "+") if "+" not in text else text)
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise ProblemError(
-            400, "Not a time", "Write 2026-03-01 (the end of that day) or 2026-03-01T12:00:00Z."
-        ) from None
+        raise UnreadableMomentError from None
 
 
 def find_moment(conn: Connection, source: str, at: datetime | None) -> ListMoment:

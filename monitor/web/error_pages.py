@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from monitor.domain import SourceInfo
 from monitor.errors import StoreError
-from monitor.web.api_answers import ProblemError, answer_problem
+from monitor.web.api_answers import ProblemError, UnreadableMomentError, answer_problem
 from monitor.web.cross_origin import is_open
 from monitor.web.pages import render_page
 
@@ -49,6 +49,8 @@ def _refused(request: Request, error: Exception) -> Response:
         detail = str(error.detail) if isinstance(error, ProblemError) else "See /data and /api."
         return answer_problem(error.status_code, title, detail, error.headers)
     what = {404: "missing", 405: "method"}.get(error.status_code, "refused")
+    if isinstance(error, UnreadableMomentError):
+        what = "moment"
     answer = render_page(request, "error.html", status=error.status_code, private=True, what=what)
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value

@@ -53,7 +53,10 @@ def test_a_moment_leads_to_the_poll_that_it_means(web: Running) -> None:
     assert answer.headers["location"] == f"{LIST}?at={AT.replace(':', '%3A')}&state=IN"
     assert web.get(f"{LIST}?at={AT}").status_code == 200
     assert web.get(f"{LIST}?at=2001-01-01").status_code == 404
-    assert web.get(f"{LIST}?at=soon").status_code == 400
+    wrong = web.get(f"{LIST}?at=soon")
+    assert wrong.status_code == 400
+    assert "is written 2026-03-01 and means its end (UTC)" in wrong.text
+    assert "se escribe 2026-03-01" in web.get(f"{LIST}?at=soon&lang=es").text
     assert web.get("/list/none").status_code == 404
 
 
