@@ -213,8 +213,8 @@ def areas_beginning(text: str, state: str | None, gazetteer: Gazetteer) -> tuple
         return ()
     names = [
         name
-        for (letter, length), alike in _spellings(gazetteer.table).items()
-        if letter == wanted[0] and length > len(wanted) and wanted in alike
+        for (initial, length), alike in _spellings(gazetteer.table).items()
+        if initial == wanted[0] and length > len(wanted) and wanted in alike
         for name in alike.split()
         if name.startswith(wanted)
     ][:MOST_BEGINNINGS]
