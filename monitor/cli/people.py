@@ -79,10 +79,16 @@ def add(
     60601", or 25), a state such as IL, or US for everything.
     """
     from monitor import subscribers
+    from monitor.errors import UsageError
 
     settings = session.settings
     for name in sources:
         settings.source(name)
+    followed = sources or tuple(settings.watched)
+    if not followed:
+        raise UsageError(
+            "no list is watched: write one into the configuration, or enable one, see docs/lists.md"
+        )
     engine = session.database()
     added = subscribers.add(
         engine,
@@ -90,7 +96,7 @@ def add(
         channel=channel,
         address=address,
         places=places,
-        sources=sources or tuple(settings.watched),
+        sources=followed,
         origin="operator",
         now=session.components.clock(),
         language=language,

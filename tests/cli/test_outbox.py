@@ -240,6 +240,14 @@ def test_what_an_operator_looks_at_each_day_shows_no_address(installed: Installa
     assert [text for text in shown if "anna" in text.lower() or "example.org" in text] == []
 
 
+def test_without_a_list_there_is_nothing_to_follow(installed: Installation) -> None:
+    off = "[sources.ring]\nenabled = false\n[sources.ice-287g]\nenabled = false\n"
+    installed.config.write_text('[data]\nfolder = "data"\n' + off)
+    refused = installed.monitor("subscribers", "add", "email", "anna@example.org", "46320")
+    assert refused.exit_code == 2
+    assert "no list is watched: write one into the configuration" in refused.output
+
+
 def test_subscribers_are_added_listed_masked_and_removed(installed: Installation) -> None:
     added = installed.monitor(
         "subscribers", "add", "email", "Anna@Example.org", "46320", "il", "--source", "ring"
