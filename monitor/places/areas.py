@@ -197,7 +197,12 @@ def _with_mailing_names(
         same = next((s for s in found if s.point and middle and _is_near(s, s.point, middle)), None)
         same = same or next((s for s in found if not s.population and not _areal(table, s.rows)), None)
         if same is not None:
-            boxes = (r for r in same.rows if _is_one_receivers(table, r, same))
+            boxes = (
+                r
+                for r in same.rows
+                if _is_one_receivers(table, r, same)
+                and not (middle and _away(table, r, middle) > NEAREST_KM)  # of a namesake's post office
+            )
             found[found.index(same)] = replace(
                 same,
                 point=same.point if same.population else middle,

@@ -9,6 +9,7 @@ from monitor.places.agency_kinds import COUNTY_OFFICES, read_name, spoken, varia
 from monitor.places.finder_names import area_of_county, known_areas
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.known import (
+    LEAST_LETTERS,
     campuses_beginning,
     campuses_by_letters,
     campuses_named,
@@ -87,8 +88,6 @@ _WORDS_OF_CAMPUS = word_set("university college institute international airport"
 _WORDS_OF_NATION = word_set(
     "tribe tribes tribal nation band pueblo reservation rancheria of the indian indians community"
 )
-LEAST_LETTERS = 3
-"""Letters of a university's short name; one less with its police, as in "BU Police"."""
 _KINDS_OF_CAMPUS = ("", "university", "airport", "internationalairport")
 MOST_STATES = 12  # states in which an agency of a name is looked for
 
@@ -202,7 +201,9 @@ def campus_areas(
     airport = squeeze((*office[:-1], "internationalairport")) if office[-1:] == ("airport",) else wanted
     names = (*(wanted + kind for kind in _KINDS_OF_CAMPUS), airport, nation, f"puebloof{nation}")
     found = next(filter(None, map(campuses_named, names)), ()) if nation else ()
-    if not found and not whole and len(office) == 1 and len(wanted) >= LEAST_LETTERS - is_agency(text):
+    if (
+        not found and not whole and len(office) == 1 and len(wanted) >= LEAST_LETTERS - is_agency(text)
+    ):  # "BU Police"
         found = campuses_by_letters(wanted)
     if not found and not whole and len(office) > 1 and office[-1] != "of":
         found = campuses_beginning(office)  # "Dallas area" is none, though the name of one begins so

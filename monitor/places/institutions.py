@@ -47,6 +47,9 @@ def institution(query: Query) -> Placement | None:
 def _is_municipality(query: Query) -> bool:
     if agency_kinds.is_named_after_a_town(query.name):
         return False
+    first, *others = query.name.parts or ((),)
+    if agency_kinds.KIND_WORDS.isdisjoint(first) and any(map(agency_kinds.is_surely_institution, others)):
+        return False  # "San Felipe - Del Rio Independent School District Police"
     cores = [squeeze(core) for core in agency_kinds.variants(query.name.core)]
     return named_site(query) is not None or any(core in query.table.unlocated for core in cores)
 

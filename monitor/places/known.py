@@ -184,6 +184,16 @@ def read_lists() -> None:
 
 
 def campus(said: tuple[str, ...], state: str) -> Campus | None:
-    """The institution with the longest name that the words contain."""
+    """The institution with the longest name that the words contain, or the one university of the state whose
+    letters they begin with: "LSU Police".
+    """
     whole = f" {' '.join(said)} "
-    return next((c for c in _campuses().get(state, ()) if f" {' '.join(c.name)} " in whole), None)
+    named = next((c for c in _campuses().get(state, ()) if f" {' '.join(c.name)} " in whole), None)
+    if named is not None or len(said) < 2 or len(said[0]) < LEAST_LETTERS or said[1] not in _BEHIND_LETTERS:
+        return named
+    own = [c for code, c in campuses_by_letters(said[0]) if code == state]
+    return own[0] if len(own) == 1 else None
+
+
+LEAST_LETTERS = 3
+_BEHIND_LETTERS = word_set("police dept campus public university")

@@ -34,7 +34,7 @@ from monitor.places.municipalities import (
     namesake,
     regional_jail,
 )
-from monitor.places.names import squeeze
+from monitor.places.names import squeeze, word_set
 from monitor.places.packaged_table import StateTable
 from monitor.places.query import Query
 from monitor.places.statewide import known_government, state_wide
@@ -71,8 +71,23 @@ def locate_in(listing: Listing, table: StateTable) -> Placement:
     for step in STEPS:
         placement = step(query)
         if placement is not None:
-            return within_county_given(query, placement)
+            return _less_sure_of_prisons(query, within_county_given(query, placement))
     return _state_only(query)
+
+
+def _less_sure_of_prisons(query: Query, placement: Placement) -> Placement:
+    """A prison or a drug squad that is called after a town is not the town's own: Jessup Correctional
+    Institution.
+    """
+    said = query.name.words
+    named_so = placement.how in ("name", "name_is_city") and placement.confidence is Confidence.EXACT
+    if named_so and not _OTHERS.isdisjoint(said) and _OWN.isdisjoint(said):
+        return replace(placement, confidence=Confidence.APPROXIMATE)
+    return placement
+
+
+_OTHERS = word_set("correctional penitentiary prison reformatory detention narcotics drug")
+_OWN = word_set("city town twp village boro police sheriff municipal")
 
 
 def _keep_town(name: AgencyName, table: StateTable) -> AgencyName:

@@ -153,6 +153,52 @@ def test_an_office_stands_before_its_town(name: str, state: str, some: str) -> N
     assert (placement.confidence, some in placement.places) == (Confidence.EXACT, True)
 
 
+def test_a_township_has_no_post_office_of_a_namesake_across_the_state() -> None:
+    """43916 is Colerain in Belmont County, 339 km from the township beside Cincinnati."""
+    placement = locate("Colerain Police Department", "OH", "Cincinnati")
+    assert placement.places == ("45239", "45247", "45251", "45252")
+
+
+@pytest.mark.parametrize("name", ["City of New York Department of Corrections", "New York City Marshals"])
+def test_what_is_of_new_york_city_serves_more_than_manhattan(name: str) -> None:
+    assert {"10451", "11201", "11375", "10301"} <= set(locate(name, "NY", "New York").places)
+
+
+def test_the_sheriff_of_la_county_serves_the_county_from_every_station() -> None:
+    placement = locate("LA County Sheriff Malibu/Lost Hills", "CA", "Calabasas")
+    assert set(placement.places) == zips_of("CA", "Los Angeles")
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "city", "some"),
+    [
+        ("LSU Police Department", "LA", "Baton Rouge", "70803"),
+        ("USC Department of Public Safety", "CA", "Los Angeles", "90089"),
+        ("USC Police", "SC", "Columbia", "29208"),
+    ],
+)
+def test_the_letters_of_a_university_give_its_seat(name: str, state: str, city: str, some: str) -> None:
+    """They were given the whole city."""
+    placement = locate(name, state, city)
+    assert (placement.how, some in placement.places) == ("seat", True)
+    assert len(placement.places) < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [("Jessup Correctional Institution", "MD"), ("Centennial Correctional Facility", "CO"),
+     ("Texarkana Narcotics Drug Task Force", "TX")],
+)  # fmt: skip
+def test_a_prison_or_drug_squad_called_after_a_town_is_not_exact(name: str, state: str) -> None:
+    assert locate(name, state).confidence is Confidence.APPROXIMATE
+
+
+def test_a_school_district_of_two_towns_is_not_the_first_town_s() -> None:
+    """San Felipe is 463 km from Del Rio."""
+    placement = locate("San Felipe - Del Rio Independent School District Police Department", "TX")
+    assert "78840" in placement.places
+
+
 @pytest.mark.parametrize(
     ("name", "state", "how"),
     [

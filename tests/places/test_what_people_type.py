@@ -88,7 +88,7 @@ def look_up(text: str) -> FinderResult:
         ("just outside Nashville", "Nashville, TN", "37201"),
         ("near me in Boise", "Boise, ID", "83702"),
         ("vivo cerca de Houston", "Houston, TX", "77002"),
-        ("LA County Sheriff's Department", "Los Angeles County, CA", "90012"),
+        ("LA County Sheriff's Department", "LA County Sheriff's Department, CA", "90012"),
         ("policía de La Habra", "policia de La Habra, CA", "90631"),
         ("policía de la ciudad de Miami", "policia de Miami, FL", "33125"),
         ("chicago cops", "Chicago, IL", "60601"),
