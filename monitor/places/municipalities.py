@@ -231,6 +231,8 @@ def misspelt_town(query: Query) -> Placement | None:
 def named_site(query: Query) -> NamedPlace | None:
     """The place in the agency's name that fits the listing best."""
     cores = agency_kinds.variants(query.name.core)
+    if cores and squeeze(cores[0]) in query.table.unlocated:
+        cores = cores[:1]  # Junction City is a village of its own, and not Junction
     found = list(dict.fromkeys(s for core in cores for s in sites(query.table, squeeze(core))))
     if not found:
         return None

@@ -193,6 +193,12 @@ def test_a_prison_or_drug_squad_called_after_a_town_is_not_exact(name: str, stat
     assert locate(name, state).confidence is Confidence.APPROXIMATE
 
 
+def test_a_village_without_a_point_is_not_the_one_whose_name_is_shorter() -> None:
+    """Junction City is 125 km from Junction."""
+    assert locate("Junction City Police Department", "IL").confidence is Confidence.STATE_ONLY
+    assert locate("Junction City Police Department", "IL", "Sandoval").places == ("62882",)
+
+
 def test_a_school_district_of_two_towns_is_not_the_first_town_s() -> None:
     """San Felipe is 463 km from Del Rio."""
     placement = locate("San Felipe - Del Rio Independent School District Police Department", "TX")
