@@ -39,6 +39,8 @@ PART_FROM, PART_FROM_ZIPS = 100_000, 10
 """The population from which a city has parts that are called by name, and the ZIPs where none is known."""
 _CITIES = ("town", "city", "borough")
 MOST_CITIES = 2  # that a word behind a part may mean: LA
+_COUNTIES = re.compile(r"^[^\d\n]+(?: and | y ).+ (?:counties|parishes)\b", re.IGNORECASE)
+"""Names before one word for their kind: "Cook, Lake and DuPage Counties"."""
 _CITY_AND_COUNTY = re.compile(r"\bcity and (?:county|borough)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'\u2019-])*")
 """Words of a name, without numbers and other signs."""
@@ -51,7 +53,8 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     Several places ("Hammond and Gary, IN") result in a question that offers each of them; several ZIPs are
     all meant. A part that means nothing is named beside the others, unless the text is one name or address.
     """
-    text = put_names_in_english(_BETWEEN.sub("", text))
+    text = put_names_in_english(_BETWEEN.sub("", text).replace(" & ", " and "))
+    text = _COUNTIES.sub(lambda match: match[0].replace(",", " and"), text)
     typed = " ".join(text[:LONGEST].split())
     whole = find_place(typed, gazetteer)
     may_be_part = not whole.sure or ("," in typed and whole.kind in _CITIES)

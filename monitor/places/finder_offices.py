@@ -6,6 +6,7 @@ import re
 
 from monitor.domain import Listing
 from monitor.places.agency_kinds import COUNTY_OFFICES, read_name, spoken, variants
+from monitor.places.areas import PEOPLE_PER_ZIP
 from monitor.places.finder_names import area_of_county, known_areas
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.known import (
@@ -81,6 +82,7 @@ _SPANISH_OFFICES = (
 )
 """How offices are called in Spanish, and in the order of English."""
 _OF_THE_CITY = re.compile(r"(?<=\w) (?:municipal )?de la (?:ciudad|villa) de (?=\w)", re.IGNORECASE)
+_NOT_COUNTED = ("AS", "GU", "MP", "PR", "VI")
 _WORDS_OF_FORM = word_set("the of dept office division bureau")
 _WORDS_OF_GOVERNMENT = word_set("county parish urban unified consolidated metropolitan government")
 _PUBLIC_SAFETY = ("dept", "of", "public", "safety")
@@ -251,7 +253,10 @@ def agency_areas(
         if placement.statewide:
             statewide.append(code)
         elif placement.places[0].isdigit():
-            areas.append(TownZips(text.strip(" ,"), code, placement.places, population, "agency"))
+            # no census counts San Juan, Puerto Rico, which is larger than the one in Texas
+            people = population or PEOPLE_PER_ZIP * len(placement.places) * (code in _NOT_COUNTED)
+            areas.append(TownZips(text.strip(" ,"), code, placement.places, people, "agency"))
+    areas.sort(key=lambda area: -area.population)
     return tuple(areas), () if areas else tuple(statewide)
 
 

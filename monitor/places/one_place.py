@@ -72,6 +72,11 @@ _AREA = re.compile(
     re.IGNORECASE,
 )
 _ZIPS = re.compile(r"\d{5}(?:-\d{4})?(?:(?:[\s,;&+/]|\b(?:and|or|y|o)\b)+\d{5}(?:-\d{4})?)+", re.ASCII | re.I)
+_RANGE = re.compile(r"(\d{5})\s*(?:-|to|thru|through|a|al|hasta)\s*(\d{5})", re.ASCII | re.IGNORECASE)
+LONGEST_RANGE = 20
+"""The most numbers between two ZIPs that are looked up for "60601 to 60605"."""
+_ABBREVIATED = re.compile(r"^(so|no)\.? (?=[^\W\d_]{3})", re.IGNORECASE)
+_POINT_OR_PORT = re.compile(r"^pt\.? (?=\w)", re.IGNORECASE)
 _UNIT = re.compile(
     r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm|lot|space|spc|trailer|trlr|building|bldg)\b",
     re.IGNORECASE,
@@ -114,8 +119,8 @@ _WITH_COUNTY = re.compile(
 _LEAD_IN = re.compile(
     r"^(?:(?:the )?(?:city|town|village|township|borough|ciudad|pueblo|municipio) (?:of|de)"
     r"|charter township of|cuidad de|(?:i live|i am|i'?m|vivo|estoy)(?: in| near| en| cerca de)|soy de"
-    r"|near me in|(?:close|next) to|(?:just )?(?:outside|north|south|east|west)(?: of)?|around|by|downtown"
-    r"|(?:el )?centro de|(?:la )?isla de) (?=\S)",
+    r"|near me in|(?:close|next) to|[ns][ew]|(?:just )?(?:outside|north|south|east|west)(?: of)?"
+    r"|around|by|downtown|(?:el )?centro de|(?:la )?isla de) (?=\S)",
     re.IGNORECASE,
 )
 """What people write before the name of a town."""
@@ -141,15 +146,18 @@ def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
     A ZIP takes precedence over a town, and a house number is never read as a ZIP.
     """
     typed = _DASH.sub("-", " ".join(text[:LONGEST].split()))
-    if not typed:
+    if not any(map(str.isalnum, typed)):
         return FinderResult(problem="empty")
     alone = _ZIP_ALONE.fullmatch(typed)
     if alone:
         return _zips([alone[1]], gazetteer)
     if _ZIPS.fullmatch(typed):
         return _zips(re.findall(r"\d{5}(?=-|\D|$)", typed, re.ASCII), gazetteer)
-    if re.fullmatch(r"[\d\s-]+", typed):
+    if between := _RANGE.fullmatch(typed):
+        return _zips_between(between[1], between[2], gazetteer)
+    if re.fullmatch(r"(?:zip(?: ?code)?\W*)?[\d\s-]+", typed, re.IGNORECASE):
         return FinderResult(problem="digits")
+    typed = _ABBREVIATED.sub(lambda match: "South " if match[1].lower() == "so" else "North ", typed)
     typed = _COUNTRY.sub("", typed)
     if not typed or _EVERYWHERE.fullmatch(_without_accents(typed)):
         return FinderResult(country=True)
@@ -263,6 +271,20 @@ def _zips(codes: list[str], gazetteer: Gazetteer) -> FinderResult:
     return FinderResult(zips=tuple(sorted(set(codes)))) if known else FinderResult(problem="unknown_zip")
 
 
+def _zips_between(first: str, last: str, gazetteer: Gazetteer) -> FinderResult:
+    """All ZIPs of a short range; the two ends of a long one, to choose from."""
+    numbers = range(int(first), int(last) + 1)
+    if 0 < len(numbers) <= LONGEST_RANGE:
+        known = tuple(code for number in numbers if gazetteer.zip(code := f"{number:05}") is not None)
+        return FinderResult(zips=known) if known else FinderResult(problem="unknown_zip")
+    ends = tuple(
+        TownZips(code, area.state, (code,), 0, "zip")
+        for code in (first, last)
+        if (area := gazetteer.zip(code)) is not None
+    )
+    return FinderResult(towns=ends) if ends else FinderResult(problem="unknown_zip")
+
+
 def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     """A ZIP before its own town or state ("90210 Beverly Hills").
 
@@ -307,6 +329,8 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
             return FinderResult(problem="which_agency")
         return _agency(_OF_AT_THE_END.sub("", rest), state, typed, gazetteer)
     counties = county_areas(rest, state, gazetteer, explicit=True)
+    if not counties and state == "CO" and "," not in typed and not gazetteer.towns(rest, state):
+        counties = county_areas(typed, None, gazetteer, explicit=True)  # "Cook Co."
     if counties:
         return choose(counties, (), gazetteer)
     towns = _towns(rest, state, gazetteer)
@@ -368,6 +392,9 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     near = distinct_areas((*near_areas(rest, state, gazetteer), *_at_the_end(rest, state, gazetteer)))
     if led is not None:  # "TX - Houston"
         near = distinct_areas((*_towns(behind_first.lstrip("- "), led, gazetteer), *near))
+    if not near and (short_for := _POINT_OR_PORT.match(typed)):
+        spelled = (f"{word} {rest[short_for.end() :]}" for word in ("Point", "Port"))
+        near = tuple(town for name in spelled for town in gazetteer.towns(name, state)[:NEAR])
     if not near and _ROAD.search(typed):
         return FinderResult(problem="no_town")
     near = near or areas_beginning(rest, state, gazetteer)

@@ -125,6 +125,11 @@ def look_up(text: str) -> FinderResult:
         ("Northwest Indiana", "Indiana", "IN"),
         ("Western Mass", "Massachusetts", "MA"),
         ("Northern Virginia", "Northern Virginia, VA", "22030"),
+        ("So. San Francisco", "South San Francisco, CA", "94080"),
+        ("No. Charleston", "North Charleston, SC", "29406"),
+        ("Cook Co.", "Cook County, IL", "60601"),
+        ("SE Washington DC", "Washington, DC", "20001"),
+        ("SW Florida", "Florida", "FL"),
         ("LAX", "Los Angeles International Airport, CA", "90045"),
         ("SFO", "San Francisco International Airport, CA", "94128"),
         ("PDX", "Portland, OR", "97201"),
@@ -176,6 +181,8 @@ def test_it_means_one_place(text: str, label: str, some: str) -> None:
         ("German Village", {"German, OH"}),
         ("350 Fifth Avenue, New York", {"New York, NY", "New York State"}),
         ("10001 Boston", {"10001, NY", "Boston, MA"}),
+        ("Policía Municipal de San Juan", {"Policia Municipal de San Juan, PR"}),
+        ("San Juan Police", {"San Juan Police, PR", "San Juan Police, TX"}),
         ("Delaware Township", {"Delaware, OH", "Delaware (Hunterdon County), NJ"}),
     ],
 )
@@ -199,6 +206,7 @@ def test_it_is_asked_about(text: str, suggestions: set[str]) -> None:
         ("Seattle Oregon", "Seattle, WA"),
         ("Xyzzy Philadelphia", "Philadelphia, PA"),
         ("Tremont Cleveland", "Cleveland, OH"),
+        ("Pt. Pleasant", "Point Pleasant, NJ"),
         ("Souix City", "Sioux City, IA"),
         ("La Cañada", "La Cañada Flintridge, CA"),
         ("Fort Laud", "Fort Lauderdale, FL"),
@@ -275,7 +283,24 @@ def test_a_street_or_box_alone_lacks_its_town(text: str) -> None:
     assert look_up(text).problem == "no_town"
 
 
-@pytest.mark.parametrize("text", ["Boston MA 2108", "Boston, MA 2108"])
+def test_a_short_range_of_zips_is_all_of_them_and_a_long_one_is_asked_about() -> None:
+    """Only the last one was found."""
+    assert look_up("60601 to 60605").places == ("60601", "60602", "60603", "60604", "60605")
+    assert look_up("60601-60605").places == ("60601", "60602", "60603", "60604", "60605")
+    assert look_up("60601 thru 60661").suggestions == ("60601, IL", "60661, IL")
+
+
+@pytest.mark.parametrize("text", ["!!!", "-", ","])
+def test_signs_alone_are_nothing_typed(text: str) -> None:
+    assert look_up(text).problem == "empty"
+
+
+@pytest.mark.parametrize("text", ["Cook & Lake Counties, IL", "Cook, Lake and DuPage Counties, IL"])
+def test_names_before_one_word_for_their_kind_are_counties(text: str) -> None:
+    assert look_up(text).suggestions[:2] == ("Cook County, IL", "Lake County, IL")
+
+
+@pytest.mark.parametrize("text", ["Boston MA 2108", "ZIP 606", "Boston, MA 2108"])
 def test_a_zip_that_lost_its_zero_is_not_completed_by_guess(text: str) -> None:
     assert look_up(text).problem == "digits"
 
