@@ -35,6 +35,7 @@ _PARTS = re.compile(r"[,;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s", re.IGNORECASE)
 _BETWEEN = re.compile(r"^\s*(?:between|entre) (?=.+ (?:and|y) )", re.IGNORECASE)
 _PART_OF_CITY = re.compile(r"[^\W\d_]+(?:(?:,| |, |['.-])[^\W\d_]+){1,4}\.?")
 """Two to five words with at most commas between them."""
+_NO_PART = re.compile(r"\bcounty\b.*\bcounty\b", re.IGNORECASE)  # a list, which no city has parts of
 PART_FROM, PART_FROM_ZIPS = 100_000, 10
 """The population from which a city has parts that are called by name, and the ZIPs where none is known."""
 _CITIES = ("town", "city", "borough")
@@ -92,7 +93,9 @@ def _find_in_city(typed: str, whole: FinderResult, gazetteer: Gazetteer) -> Find
 
     A part that is not known is answered with the city as a suggestion: "Kensington Philly".
     """
-    in_question = (whole.kind == "question" and "," not in typed) or names_radius(typed)
+    in_question = (
+        (whole.kind == "question" and "," not in typed) or _NO_PART.search(typed) or names_radius(typed)
+    )
     if in_question or not _PART_OF_CITY.fullmatch(typed) or _LISTED.search(typed) or is_agency(typed):
         return None
     suggested: tuple[TownZips, ...] = ()

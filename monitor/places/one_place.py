@@ -42,6 +42,7 @@ from monitor.places.meant_place import (
 from monitor.places.names import key
 from monitor.places.packaged_table import BUILDING, distance
 from monitor.places.radius import zips_around
+from monitor.places.zips import ZipArea
 from monitor.states import STATES, read_state
 
 LONGEST = 200
@@ -296,9 +297,10 @@ def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     if area is None:
         return None
     town, state = _state_at_the_end(rest)
-    names = set(map(key, area.towns))
-    of_its_state = state in (None, area.state) and (_state(rest) == area.state or key(town) in names)
-    if of_its_state or key(rest) in names:  # "20001 Washington"
+    of_its_state = state in (None, area.state) and (
+        _state(rest) == area.state or _serves(area, town, gazetteer)
+    )
+    if of_its_state or _serves(area, rest, gazetteer):  # "20001 Washington"
         return FinderResult(zips=(area.zip,))
     itself = TownZips(area.zip, area.state, (area.zip,), 0, "zip")
     if (other := _state(rest)) is not None:  # "60601 Indiana", one of which is wrong
@@ -306,6 +308,13 @@ def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     if others := gazetteer.towns(town, state)[:AROUND]:  # "10001 Boston"
         return FinderResult(towns=(itself, *others))
     return None
+
+
+def _serves(area: ZipArea, town: str, gazetteer: Gazetteer) -> bool:
+    """Whether a ZIP is one of a town of that name, without working out all that it serves."""
+    if key(town) == key(area.city):
+        return True
+    return any(area.zip in each.zips for each in gazetteer.towns(town, area.state))
 
 
 def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:

@@ -57,7 +57,8 @@ def gazetteer() -> Gazetteer:
      "Jackson Township Police", "Union Police Department", "FRANKLIN POLICE DEPARTMENT", "Springfield Police",
      "Hammond and Gary, IN", "Gary IN Hammond IN", "Chicago, Detroit", "25 miles around Springfield", "Cook",
      "Isle of Wight County", "Portland Police Bureau - Northeast Precinct",
-     "Washington County Sheriff's Office", "LAPD", "25 miles around Albany, NY", "USC", "Provo-Orem",
+     "Washington County Sheriff's Office", "LAPD", "25 miles around Albany, NY", "10001, NY", "02108 Boston",
+     "USC", "Provo-Orem", "Cook County, Lake County",
      "University of North", "Cook County and Mordor County", "Macon-Bibb", "La Cañada", "TX - Houston"],
 )  # fmt: skip
 def test_the_first_look_up_of_a_name_is_cheap(gazetteer: Gazetteer, text: str) -> None:
