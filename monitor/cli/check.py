@@ -21,7 +21,7 @@ from monitor.core import tokens
 from monitor.core.tokens import Purpose
 from monitor.counting import format_count
 from monitor.domain import Envelope
-from monitor.errors import KeyFileError, MigrationError, MonitorError, StoreError, UsageError
+from monitor.errors import ConfigError, KeyFileError, MigrationError, MonitorError, StoreError, UsageError
 from monitor.fetch import Fetched
 from monitor.keys import NAME
 from monitor.ops.doctor import (
@@ -62,6 +62,7 @@ def run_checks(
     yield from _check_file(path)
     yield from _check_database(settings)
     yield from _check_site(settings)
+    yield from _check_tables(settings)
     yield from _check_sources(settings, on_answer)
     yield from _check_meanings(settings)
     yield from asyncio.run(_check_channels(settings))
@@ -153,6 +154,25 @@ def _check_site(settings: Settings) -> Iterator[Diagnosis]:
             f"warning: it listens on {host}; name a proxy on another machine in [site] trusted_proxies,"
             " or the sign-up limits count all visitors as one network",
         )
+
+
+def _check_tables(settings: Settings) -> Iterator[Diagnosis]:
+    """Read the operator's tables of places and laws, if there are any."""
+    from monitor.web.records_laws import load_laws
+
+    laws = settings.documents.laws
+    for what, path, read in (
+        ("places", settings.places.overrides, lambda: app.load_gazetteer(settings)),
+        ("laws", laws, lambda: laws and load_laws(laws)),
+    ):
+        if path is None:
+            continue
+        try:
+            read()
+        except ConfigError as error:
+            yield from (Diagnosis(what, False, problem) for problem in error.problems)
+        else:
+            yield Diagnosis(what, True, str(path))
 
 
 def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -> Iterator[Diagnosis]:

@@ -10,6 +10,7 @@ import click
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
 from monitor.cli.sources import change_json, check_source, fan_out, print_result
+from monitor.counting import format_count
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -203,7 +204,7 @@ def _hold_cells(hold: Hold, timezone: str) -> tuple[str, str, str, str]:
         words = f"{SIGNS[what.change.kind]} {format_change(what.change)}"
         since, released = what.first_seen_at, what.release_at
     else:
-        words = f"a publication of {what.listings:,} listings, rejected"
+        words = f"a publication of {format_count(what.listings, 'listing')}, rejected"
         since, released = what.at, what.release_at
     return (
         words,

@@ -67,7 +67,7 @@ def check(engine: Engine, folder: Path) -> FenceState:
             f"this database was in use before, but not from {folder}: it looks like a copy; {_REMEDY}"
         )
     if noted.identity != identity:
-        return FenceState(f"another database has sent from {folder} before; {_REMEDY}")
+        return FenceState(f"another database has sent from the folder {folder} before; {_REMEDY}")
     if noted.instance is not None and noted.instance != _read_instance(folder):
         return FenceState(
             f"{folder} looks copied or restored since it last sent, or its owner or permissions were changed;"

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 from monitor.domain import Placement
 from monitor.errors import ConfigError, UsageError
 from monitor.places.codes import EVERYWHERE, parse_place
 from monitor.places.gazetteer import Gazetteer
+from monitor.places.given_places import read_given_places
 from monitor.places.names import key
 from monitor.places.overrides import Override, Overrides, make_placement
 from monitor.states import STATES, read_state
 
 COLUMNS = ("source", "key", "name", "state", "places", "note")
+
+
+_NAME = re.compile(r"[^\W\d_]{3,}")  # ZIPs and codes of states have no word of three letters
 
 
 def load_overrides(path: Path, gazetteer: Gazetteer) -> Overrides:
@@ -97,6 +102,8 @@ def _placement(text: str, note: str, gazetteer: Gazetteer) -> tuple[Placement | 
     words = text.replace(";", " ").replace(",", " ").split()
     if not words:
         return None, ["gives no places"]
+    if _NAME.search(text) and read_state(text) is None:
+        return _read_named(text, note, gazetteer)
     zips: set[str] = set()
     states: set[str] = set()
     wrong: list[str] = []
@@ -119,3 +126,19 @@ def _placement(text: str, note: str, gazetteer: Gazetteer) -> tuple[Placement | 
     if wrong:
         return None, wrong
     return make_placement(tuple(sorted(zips or states)), note), []
+
+
+def _read_named(text: str, note: str, gazetteer: Gazetteer) -> tuple[Placement | None, list[str]]:
+    """Read towns, counties and radii, separated by semicolons, as `monitor place set` does."""
+    zips: set[str] = set()
+    labels = []
+    for part in filter(None, map(str.strip, text.split(";"))):
+        try:
+            found, label = read_given_places(part, gazetteer)
+        except UsageError as error:
+            return None, [str(error)]
+        if set(found) & STATES.keys():
+            return None, [f"{part!r} is a state: give it alone, as its code"]
+        zips |= set(found)
+        labels.append(label or part)
+    return make_placement(tuple(sorted(zips)), note or "; ".join(labels)), []

@@ -225,6 +225,23 @@ def test_a_relay_with_an_authority_of_its_own_is_trusted_when_that_is_named(here
         assert "other users" not in run("check").stdout
 
 
+def test_tables_of_the_operator_are_read_by_check(tmp_path: Path) -> None:
+    off = "[sources.ring]\nenabled = false\n[sources.ice-287g]\nenabled = false\n"
+    config = tmp_path / "config.toml"
+    config.write_text(f'{off}[documents]\nlaws = "laws.csv"\n[places]\noverrides = "overrides.csv"\n')
+    (tmp_path / "laws.csv").write_text("state,law\n")
+    (tmp_path / "overrides.csv").write_text("source,key,name,state,places,note\n,,A,IN,123,\n,,B,,46320,\n")
+    shown = CliRunner().invoke(root, ["check", "--config", str(config)])
+    assert shown.exit_code == 1
+    lines = [line for line in shown.output.splitlines() if line.startswith("FAIL")]
+    assert len(lines) == 3
+    assert all("overrides.csv, line" in line for line in lines[:2])
+    assert "the table of laws needs the columns" in lines[2]
+    (tmp_path / "laws.csv").write_text("state,law,citation,reviewed\n")
+    (tmp_path / "overrides.csv").write_text("source,key,name,state,places,note\n,,A,IN,46320,\n")
+    assert CliRunner().invoke(root, ["check", "--config", str(config)]).exit_code == 0
+
+
 def test_a_list_of_ones_own_without_a_meaning_is_a_warning_of_check(here: Path) -> None:
     with Server() as server:
         server.put("/map.kml", KML)

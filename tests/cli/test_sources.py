@@ -312,9 +312,15 @@ def test_a_rejected_publication_is_held_under_its_hash_until_it_is_approved(
     assert hold["id"] == hold["hash"][:12]
     assert "its changes are judged one by one" in " ".join(run("holds").stdout.split())
 
+    def problems() -> list[str]:
+        found: list[str] = json.loads(run("status", "--json").stdout)["problems"]
+        return [problem for problem in found if "rejected" in problem]
+
+    assert len(problems()) == 1
     (outcome,) = lines(run("holds", "approve", hold["id"], "--json"))
     assert (outcome["outcome"], outcome["removed"]) == ("published", 30)
     assert lines(run("holds", "--json")) == []
+    assert problems() == [], "at once, not only from the next poll on"
 
 
 @pytest.mark.parametrize(

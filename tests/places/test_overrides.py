@@ -47,6 +47,22 @@ def test_an_override_to_a_state_makes_the_agency_statewide(tmp_path: Path) -> No
     assert placement.statewide
 
 
+def test_towns_and_counties_are_written_as_in_the_command(tmp_path: Path) -> None:
+    rows = (
+        ',,Lost Police,IN,"Hammond, IN; Lake County, IN",\n,,Found Police,IN,"Lake County, IN",it says so\n'
+    )
+    gazetteer = corrected(tmp_path, rows)
+    lost = gazetteer.locate(Listing(name="Lost Police", state="IN"))
+    found = gazetteer.locate(Listing(name="Found Police", state="IN"))
+    assert {"46320", "46402"} <= set(lost.places) == set(found.places)
+    assert lost.reason == PlacementReason("operator_note", (), "Hammond, IN; Lake County, IN")
+    assert found.reason == PlacementReason("operator_note", (), "it says so")
+    with pytest.raises(ConfigError, match=r"line 2: .*Xyzzy"):
+        corrected(tmp_path, ',,Lost Police,IN,"Xyzzy County, IN",\n')
+    with pytest.raises(ConfigError, match="line 2: 'Indiana' is a state: give it alone"):
+        corrected(tmp_path, ',,Lost Police,IN,"Indiana; Cook County, IL",\n')
+
+
 def test_the_source_of_the_list_comes_before_every_source(tmp_path: Path) -> None:
     gazetteer = corrected(tmp_path, ",,Lost Police,IL,60601,\nring,,Lost Police,IL,60602,\n")
     listing = Listing(name="Lost Police", state="IL")

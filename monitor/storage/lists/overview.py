@@ -115,16 +115,21 @@ def load_overview(conn: Connection, source: str) -> SourceOverview:
     )
     rejected = conn.execute(
         sa.select(SnapshotRow.c.last_seen_at, SnapshotRow.c.hash, SnapshotRow.c.release_at)
-        .where(SnapshotRow.c.source == source, SnapshotRow.c.verdict == "rejected")
+        .where(
+            SnapshotRow.c.source == source,
+            SnapshotRow.c.verdict == "rejected",
+            SnapshotRow.c.hash == (last.hash if last else None),
+        )
         .order_by(SnapshotRow.c.id.desc())
         .limit(1)
     ).first()
     still_rejected = rejected is not None and last is not None and last.outcome == "rejected"
+    approved_since = last is not None and last.outcome == "rejected" and rejected is None
     return SourceOverview(
         last_good_at=_last_check(row.last_good_at if row else None, last),
         last_fetch_at=last.at if last else None,
-        last_outcome=last.outcome if last else None,
-        last_reason=last.reason if last else "",
+        last_outcome="good" if approved_since else last.outcome if last else None,
+        last_reason="" if approved_since or last is None else last.reason,
         next_poll_at=row.next_poll_at if row else None,
         baseline=baseline or 0,
         pending=standing.get("pending", 0),
@@ -170,7 +175,11 @@ _LAST_FETCH = (
 )
 _REJECTED_UNTIL = (
     sa.select(SnapshotRow.c.release_at)
-    .where(SnapshotRow.c.source == SourceRow.c.name, SnapshotRow.c.verdict == "rejected")
+    .where(
+        SnapshotRow.c.source == SourceRow.c.name,
+        SnapshotRow.c.verdict == "rejected",
+        SnapshotRow.c.hash == FetchRow.c.hash,  # not one that was approved since
+    )
     .order_by(SnapshotRow.c.id.desc())
     .limit(1)
     .scalar_subquery()
