@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
@@ -95,9 +96,9 @@ def _area(known: KnownArea, all_states: Table) -> TownZips:
     if known.counties:
         rows = county_rows(table, [c for name in known.counties for c in table.by_county[key(name)]])
         zips = tuple(sorted(table.zips.pick(rows)))
-    elif known.towns:
+    if known.towns:  # beside counties they only say how many people there are
         towns = [Gazetteer(all_states).towns(name, known.state)[0] for name in known.towns]
-        zips = tuple(sorted({zip_code for town in towns for zip_code in town.zips}))
+        zips = zips or tuple(sorted({zip_code for town in towns for zip_code in town.zips}))
         # of police by their letters none is meant because its town is larger
         population = 0 if known.kind == "agency" else sum(town.population for town in towns)
     of_county = ""
@@ -178,10 +179,31 @@ def _state_keys() -> dict[str, str]:
     return {code: key(name) for code, name in STATES.items()}
 
 
-def near_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+def respell(text: str) -> Iterator[str]:
+    """Other spellings of what sounds alike, or is near to a word that names abbreviate: "Memfis", "Forth
+    Worth".
+    """
+    first, _, rest = text.partition(" ")
+    for word in _ABBREVIATED:
+        if rest and OSA.distance(first.lower(), word, score_cutoff=1) == 1:
+            yield f"{word} {rest}"
+    if "f" in text.lower():
+        yield text.lower().replace("f", "ph")
+    if text[:1].lower() in _ALIKE:
+        yield _ALIKE[text[0].lower()] + text[1:]
+
+
+_ABBREVIATED = ("fort", "saint", "mount")
+_ALIKE = {"k": "c", "c": "k", "j": "g", "g": "j", "s": "c"}
+
+
+def near_areas(
+    text: str, state: str | None, gazetteer: Gazetteer, *, least_slips: int = 0, people: int = 0
+) -> tuple[TownZips, ...]:
     """The towns whose names a misspelled text is near to, nearest and largest first; at most `NEAR`.
 
-    The first letter must be correct; one typo is allowed up to six letters, two above that.
+    The first letter must be correct; one typo is allowed up to six letters, two above that. With
+    ``least_slips`` a place of that very name is none of them; none has less than ``people``.
     """
     wanted = key(text.rpartition(",")[2] if "," in text else text)
     if len(wanted) < LEAST_LETTERS:
@@ -196,6 +218,8 @@ def near_areas(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[Town
                 (slips, -spelling.population, spelling)
                 for spelling in _spellings_of(name, gazetteer.table)
                 if state in (None, spelling.state)
+                and slips >= least_slips
+                and spelling.population >= people
                 and (slips < TWO_SLIPS or spelling.population >= TWO_SLIPS_PEOPLE)
             ]
     least = min((slips for slips, _, _ in near), default=0)

@@ -42,7 +42,8 @@ def choose(towns: tuple[TownZips, ...], states: tuple[str, ...], gazetteer: Gaze
         first, second = towns[:2]
         alike = all(area.kind == first.kind for area in towns)  # not Hollywood, Florida, and the neighborhood
         larger = estimate_population(first) >= MUCH * max(estimate_population(second), 1)
-        sure = (first.meant and not second.meant) or (alike and larger)
+        guessed = first.kind == "town" and not first.population and not second.population
+        sure = (first.meant and not second.meant) or (alike and larger and not guessed)
     return FinderResult(towns=towns[:CHOICES], states=states, more=len(towns) > CHOICES, sure=sure)
 
 

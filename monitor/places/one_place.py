@@ -17,6 +17,7 @@ from monitor.places.finder_names import (
     known_states,
     near_areas,
     near_states,
+    respell,
 )
 from monitor.places.finder_offices import (
     agency_areas,
@@ -32,6 +33,7 @@ from monitor.places.finder_offices import (
 from monitor.places.finder_result import LIKE_TOWNS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import (
+    CITY,
     add_larger_namesakes,
     add_namesakes,
     choose,
@@ -366,7 +368,7 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if towns or whole:
         result = choose(towns, (whole,) if whole else (), gazetteer)
         if result.sure and not whole and state is None:
-            return add_larger_namesakes(result, rest, gazetteer)
+            return _or_a_city(add_larger_namesakes(result, rest, gazetteer), rest, gazetteer)
         return result if result.sure or whole else add_namesakes(result, rest, state, gazetteer)
     if offices := offices_of_states(typed, gazetteer):
         return FinderResult(states=offices, sure=True)
@@ -407,6 +409,8 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if not near and _ROAD.search(typed):
         return FinderResult(problem="no_town")
     near = near or areas_beginning(rest, state, gazetteer)
+    if not near:
+        near = next(filter(None, (near_areas(other, state, gazetteer) for other in respell(rest))), ())
     if not near and state in _TERRITORIES:
         return FinderResult(states=(state,), unknown=(rest,))
     states = near_states(typed) if state is None else ()
@@ -415,6 +419,15 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if near or states:
         return FinderResult(towns=near, states=states, typo=True)
     return named if behind else FinderResult(problem="nothing")  # "Hammnd City"
+
+
+def _or_a_city(result: FinderResult, typed: str, gazetteer: Gazetteer) -> FinderResult:
+    """A question where a city is one letter away from a small town: "Huston" is a post office in Idaho."""
+    town = result.towns[0]
+    if not result.sure or town.kind != "town" or estimate_population(town) >= SMALL_TOWN:
+        return result
+    cities = near_areas(typed, None, gazetteer, least_slips=1, people=CITY) if typed.isalpha() else ()
+    return replace(result, towns=(town, *cities), sure=False) if cities else result
 
 
 def _state_or_campus(typed: str, state: str, gazetteer: Gazetteer) -> FinderResult:
