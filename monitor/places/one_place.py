@@ -395,7 +395,10 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
         if not (named.states or named.typo or named.problem):
             # a part of Columbus is called German Village, and a town of Ohio German
             legal = state is not None or _TOWNSHIP.fullmatch(behind[0].strip())
-            return named if legal else replace(named, sure=False)
+            others = behind[0].strip().lower() in ("township", "twp") and any(
+                each.state == named.towns[0].state for each in named.towns[1:]
+            )  # the census counts few townships: not the largest Washington of New Jersey
+            return named if legal and not others else replace(named, sure=False)
     if _AREA.search(typed):
         return _named(_AREA.sub("", typed), gazetteer)
     if not strip_office(typed):

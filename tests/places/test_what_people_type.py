@@ -186,6 +186,7 @@ def test_it_means_one_place(text: str, label: str, some: str) -> None:
         ("San Juan Police", {"San Juan Police, PR", "San Juan Police, TX"}),
         ("Huston", {"Huston, ID", "Houston, TX"}),
         ("Boring", {"Boring, OR", "Boring, MD"}),
+        ("Washington Township NJ", {"Washington (Gloucester County), NJ", "Washington (Bergen County), NJ"}),
         ("Delaware Township", {"Delaware, OH", "Delaware (Hunterdon County), NJ"}),
     ],
 )
