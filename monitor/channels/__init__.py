@@ -93,8 +93,8 @@ class ChannelKind(ABC, Generic[S]):
     ended, until the configuration changes or the operator runs this command with its name; if None, such a
     report is treated as the operator's mistake. ``own_page``: the page of the site on which its subscribers
     change and end their subscriptions; None: links in their messages lead there. ``lane_problem``: the text
-    that tells the operator what paused lanes mean, if it matters. ``loggers``: loggers of its libraries that
-    write addresses or secrets below WARNING.
+    that tells the operator what one paused lane means, or several, if it matters. ``loggers``:
+    loggers of its libraries that write addresses or secrets below WARNING.
     """
 
     name: ClassVar[str]
@@ -105,7 +105,7 @@ class ChannelKind(ABC, Generic[S]):
     has_bot: ClassVar[bool] = False
     revive_command: ClassVar[str | None] = None
     own_page: ClassVar[str | None] = None
-    lane_problem: ClassVar[str | None] = None
+    lane_problem: ClassVar[tuple[str, str] | None] = None
     loggers: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

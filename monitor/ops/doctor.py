@@ -173,7 +173,9 @@ def diagnose_site_role(engine: Engine, web_url: str | None) -> Iterator[Diagnosi
                 if meta.load_identity(conn) != _read_identity(engine):
                     problems.append("[database] web_url leads to another database than url")
         except StoreError as error:
-            problems.append(str(error))
+            reason = str(error).replace("[database] url", "[database] web_url")
+            yield Diagnosis(what, False, f"{role}: {reason}")
+            return
         finally:
             site.dispose()
     if problems:

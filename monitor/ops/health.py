@@ -129,7 +129,7 @@ def check_pauses(seen: HealthFacts) -> Iterator[HealthFinding]:
     for name, kind in KINDS.items():
         lanes = [pause for pause in seen.pauses if pause.channel == name and pause.name != EVERYTHING]
         if lanes and kind.lane_problem:
-            problem = f"{name}: {len(lanes)} {kind.lane_problem}, one with: {lanes[0].reason}"
+            problem = f"{name}: {format_count(len(lanes), *kind.lane_problem)}, one with: {lanes[0].reason}"
             yield HealthFinding("outbox", problem, f"lanes {name}")
 
 

@@ -183,8 +183,8 @@ def test_pauses_of_a_channel_and_of_mail_domains_are_two_findings() -> None:
     assert problems(replace(FINE, pauses=pauses)) == [
         "email: nothing is sent before 2026-11-28 03:01 UTC, everything stays due: greylisted",
         "email: 2 mail domains refuse us for now, one with: not today",
-        "webhook: 1 webhooks answer with an error and are tried again later, one with: the webhook answered"
-        " 403",
+        "webhook: 1 webhook answers with an error and is tried again later, one with: the webhook answered "
+        "403",
     ]
     paused = report_status(replace(FINE, pauses=pauses))["outbox"]["paused"]
     assert paused == [{"channel": "email", "until": "2026-11-28T03:01:00+00:00", "reason": "greylisted"}]

@@ -270,6 +270,10 @@ def test_the_doctor_checks_the_role(
     assert verdict()[0] is True
     (owner,) = diagnose_site_role(postgres_engine, postgres_url)
     assert owner.ok is False, "the owner reads everything"
+    nowhere = f"postgresql://{role}@/nowhere?host=%2Fnonexistent"
+    (away,) = diagnose_site_role(postgres_engine, nowhere)
+    assert away.ok is False
+    assert "check [database] web_url" in away.message
 
 
 @pytest.mark.postgres

@@ -31,7 +31,7 @@ class EmailKind(ChannelKind[EmailSection]):
     section = EmailSection
     sends_receipts = True
     doubts_refusals = True
-    lane_problem = "mail domains refuse us for now"
+    lane_problem = ("mail domain refuses us for now", "mail domains refuse us for now")
     loggers = ("aiosmtplib",)
 
     def normalise(self, address: str) -> str:

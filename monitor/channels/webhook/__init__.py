@@ -22,7 +22,10 @@ class WebhookKind(ChannelKind[WebhookSection]):
     section = WebhookSection
     loggers = ("httpx", "httpcore")
     revive_command = "monitor webhooks revive"
-    lane_problem = "webhooks answer with an error and are tried again later"
+    lane_problem = (
+        "webhook answers with an error and is tried again later",
+        "webhooks answer with an error and are tried again later",
+    )
 
     def normalise(self, address: str) -> str:
         """Return the name of an entry of the configuration."""

@@ -32,7 +32,10 @@ class WebPushKind(ChannelKind[WebPushSection]):
     section = WebPushSection
     sends_receipts = True
     own_page = "/push"
-    lane_problem = "relays of browsers take nothing from us for now"
+    lane_problem = (
+        "relay of browsers takes nothing from us for now",
+        "relays of browsers take nothing from us for now",
+    )
     loggers = ("httpx", "httpcore")
 
     def normalise(self, address: str) -> str:
