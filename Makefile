@@ -9,7 +9,7 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' monitor/__init__.py)
 BASE ?= docker.io/library/python:3.11-slim
 BUILD ?= buildah bud --layers --format oci
 
-.PHONY: help demo run test check format lint types contracts torture torture-sources torture-delivery torture-processes places mutants conformance bench lock wheel image image-check sbom clean
+.PHONY: help demo run test check types format torture torture-sources torture-delivery torture-processes places mutants conformance bench lock wheel image image-check sbom clean
 help:           ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -39,9 +39,11 @@ test: .venv/dev ## all tests
 check: .venv/dev ## what CI runs: format, lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(MAKE) --jobs=2 types test
+
+types: .venv/dev ## types and import contracts; beside the tests, which wait a sixth of their time
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MAKE) test
 
 format: .venv/dev ## format and sort
 	$(BIN)/ruff check --fix-only --quiet .
