@@ -163,11 +163,10 @@ def choose_columns(
     Columns about people (names of officers, telephones) are left out whatever they are called.
     """
     counting = _list_row_numbers(sample)
-    left = {
-        title: ColumnShares.of([row[at] for row in sample.rows])
-        for at, title in enumerate(sample.titles)
-        if title and title not in counting and not _PEOPLE.search(title)
-    }
+    left: dict[str, ColumnShares] = {}
+    for at, title in enumerate(sample.titles):
+        if title and title not in {*left, *counting} and not _PEOPLE.search(title):
+            left[title] = ColumnShares.of([row[at] for row in sample.rows])
     edited = [title for title, share in left.items() if share.dates and _EDITED.search(_apart(title))]
     for title in edited:
         del left[title]

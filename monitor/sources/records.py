@@ -17,6 +17,7 @@ from monitor.sources.format import Format, Proposal, RowsOptions
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.listing import ListingReader
 from monitor.sources.samples import SAMPLE, sample_records
+from monitor.states import read_state
 
 KEY_TITLE = "(key)"
 """The header under which the configuration finds the key of an object of records."""
@@ -141,12 +142,32 @@ def list_records(found: object) -> list[object] | None:
 def find_arrays(
     value: object, path: str = "", level: int = 0, *, of: type = dict
 ) -> Iterator[tuple[str, list[object]]]:
-    """Arrays of objects, or `of` another type, in a document, and the keys that lead to them, with points."""
-    if isinstance(value, list) and value and all(isinstance(each, of) for each in value):
+    """Arrays mostly of objects, or `of` another type, in a document, and the keys that lead to them, with
+    points.
+    """
+    if isinstance(value, list) and 2 * sum(isinstance(each, of) for each in value) > len(value):
         yield path, value
     elif isinstance(value, dict) and level < _MOST_LEVELS:
         for key, inner in value.items():
             yield from find_arrays(inner, f"{path}.{key}" if path else str(key), level + 1, of=of)
+
+
+def _find_keyed(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, list[object]]]:
+    """Objects whose values are records, or arrays of them by state, and the keys that lead to them.
+
+    Records have most of their keys in common; {"meta": {...}, "data": {...}} is no object of records.
+    """
+    if not isinstance(value, dict):
+        return
+    records = list_records(value) or []
+    titles = [record.keys() for record in records if isinstance(record, dict)]
+    alike = len(titles) > 1 and 2 * len(set.intersection(*map(set, titles))) > max(map(len, titles))
+    arrays = any(isinstance(each, list) for each in value.values())
+    if alike and (not arrays or all(read_state(key) for key in value)):
+        yield path, records
+    elif level < _MOST_LEVELS:
+        for key, inner in value.items():
+            yield from _find_keyed(inner, f"{path}.{key}" if path else str(key), level + 1)
 
 
 _MOST_LEVELS = 4
@@ -228,7 +249,8 @@ def _step(value: object, key: str) -> object:
 def propose(body: bytes, limits: ParseLimits) -> Proposal:
     """Propose where the records are and which keys are read; raises ParseError if there are none."""
     document = load_json(body, limits)
-    path, found = max(find_arrays(document), key=lambda pair: len(pair[1]), default=("", []))
+    arrays = [*find_arrays(document), *_find_keyed(document)]
+    path, found = max(arrays, key=lambda pair: len(pair[1]), default=("", []))
     bare_path, bare = max(find_arrays(document, of=list), key=lambda pair: len(pair[1]), default=("", []))
     described = path.rpartition(".")[2] in ("columns", "fields", "headers")
     if len(bare) > 1 and (described or len(bare) >= len(found)):
@@ -243,7 +265,13 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
     counts = [key for key, value in _list_numbers(document) if value == len(found)]
     if counts:
         settings["count"] = min(counts, key=len)
-    return Proposal("json", choice.columns, settings, choice.notes)
+    others = [
+        f"{other or 'the top'} ({len(records):,})"
+        for other, records in arrays
+        if other != path and not other.startswith(f"{path}." if path else "")
+    ]
+    notes = (f"other arrays that are not read: {', '.join(others)[:300]}",) if others else ()
+    return Proposal("json", choice.columns, settings, choice.notes + notes)
 
 
 def _list_numbers(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 from monitor.sources.cells import clean, plain_number, read_date, read_web_address
 from monitor.sources.column_choice import KNOWN, NAME, ColumnSample, is_exact_state
@@ -41,9 +42,9 @@ def find_sample(rows: list[list[str]], size: int) -> ColumnSample | None:
 
 def _score_header(row: list[str], below: list[list[str]]) -> float:
     """Score how much a row looks like headers: typical header words, unique titles, and rows of the same
-    width below.
+    width below. One title over several columns is repeated in each.
     """
-    titles = [title for title in row if title]
+    titles = [title for title, _ in groupby(row) if title]
     if not titles or len({fold_header(title) for title in titles}) < len(titles):
         return 0
     known = sum(bool(KNOWN.search(title)) for title in titles)

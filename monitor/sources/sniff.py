@@ -7,7 +7,7 @@ import re
 from monitor.errors import ParseError
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|table)\b", re.IGNORECASE)
 _KML = re.compile(rb"<(?:\w+:)?kml[\s>]")
 _PAGES = (
     ("a login page", re.compile(rb"sign[\s-]?in|log[\s-]?in|accounts\.google|password", re.IGNORECASE)),

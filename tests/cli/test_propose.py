@@ -255,6 +255,50 @@ def test_neither_a_file_nor_an_address_is_wrong_usage(run: Callable[..., Result]
     assert "there is no file nothing.csv" in result.stderr
 
 
+def records(*numbers: int) -> list[dict[str, object]]:
+    return [
+        {"agency": ROWS[number][0], "state": ROWS[number][1], "signed": ROWS[number][3]} for number in numbers
+    ]
+
+
+def test_records_are_found_below_any_key_beside_other_values() -> None:
+    body = json.dumps({"meta": {"total": 4}, "data": {"portals": [*records(0, 1, 2), "text"]}}).encode()
+    proposal = propose(body)
+    assert proposal.settings == {"records": "data.portals", "count": "meta.total"}
+    assert (proposal.columns.name, proposal.columns.since) == ("agency", "signed")
+
+
+def test_records_by_their_keys_are_found() -> None:
+    keyed = {"meta": {"made": "2026-01-02"}, "agencies": {f"a{at}": records(at)[0] for at in range(5)}}
+    proposal = propose(json.dumps(keyed).encode())
+    assert proposal.settings == {"records": "agencies"}
+    assert proposal.columns.state == "state"
+
+
+def test_arrays_of_records_by_state_are_one_list() -> None:
+    agencies = {"IL": [{"agency": "Chicago Police"}], "IN": [{"agency": "Gary Police"}] * 2}
+    proposal = propose(json.dumps(agencies).encode())
+    assert proposal.settings == {}
+    assert proposal.columns.state == "(key)"
+
+
+def test_two_arrays_that_are_not_of_states_are_two_lists() -> None:
+    proposal = propose(json.dumps({"joined": records(0, 1, 2), "left": records(3, 4)}).encode())
+    assert proposal.settings == {"records": "joined"}
+    assert proposal.notes[-1] == "other arrays that are not read: left (2)"
+
+
+def test_a_title_over_two_columns_and_a_page_that_is_only_a_table_are_read() -> None:
+    rows = "".join(
+        f"<tr><td>{row[0]}</td><td>{row[1]}</td><td><a href=m.pdf>PDF</a></td><td>{row[3]}</td></tr>"
+        for row in ROWS
+    )
+    head = "<tr><th>Agency</th><th>State</th><th colspan=2>Agreement</th></tr>"
+    proposal = propose(f"<table>{head}{rows}</table>".encode())
+    assert proposal.format == "html"
+    assert (proposal.columns.name, proposal.columns.url) == ("Agency", "Agreement")
+
+
 def test_the_time_of_an_edit_is_no_date_of_an_agency() -> None:
     """Map servers add "EDIT_DATE" and the like to each row; it moves with every edit."""
     rows = "".join(f"{row[0]},{row[1]},{row[3]},2026-11-27\n" for row in ROWS)
