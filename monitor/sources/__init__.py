@@ -34,7 +34,7 @@ __all__ = [
     "parse",
 ]
 
-PARSER_VERSION = 7
+PARSER_VERSION = 8
 """Incremented whenever the same body would give other listings: the stored body is then parsed again without
 alerts.
 

@@ -73,16 +73,29 @@ def _part_by_name(rows: Rows) -> list[Rows]:
 
 
 def merge_by_fields(rows: Rows, fields: tuple[str, ...], problems: list[Problem]) -> Iterator[Listing]:
-    """One listing per set of equal values, in the order of their first rows."""
+    """One listing per set of equal values and state, in the order of their first rows."""
     groups: dict[tuple[str, ...], Rows] = {}
     for number, listing in rows:
         values = tuple(" ".join((getattr(listing, field) or "").casefold().split()) for field in fields)
         groups.setdefault(values, []).append((number, listing))
-    for group in groups.values():
+    for group in (part for whole in groups.values() for part in _part_by_state(whole, problems)):
         merged = group[0][1] if len(group) == 1 else _merge_group(group, problems)
         ids = {listing.source_id for _, listing in group}
         # The id of one of several rows would depend on their order.
         yield merged if len(ids) == 1 else structs.replace(merged, source_id=None)
+
+
+def _part_by_state(rows: Rows, problems: list[Problem]) -> list[Rows]:
+    """Split rows with equal values that are of several states: no agency is in two."""
+    parts: dict[str | None, Rows] = {}
+    for row in rows:
+        parts.setdefault(row[1].state, []).append(row)
+    states = sorted(filter(None, parts))
+    if len(states) < 2:
+        return [rows]
+    message = f"{rows[0][1].name} is in {' and '.join(states)}: each state has its listing"
+    problems.append(Problem("rows differ", message, rows[0][0]))
+    return list(parts.values())
 
 
 def join_texts(texts: list[str]) -> str:
@@ -118,12 +131,15 @@ def _merge_group(group: Rows, problems: list[Problem]) -> Listing:
     for listing in listings:
         for column, text in listing.attributes:
             values.setdefault(column, set()).add(text)
+    state = most_frequent(lambda listing: listing.state, "state")
+    text = most_frequent(lambda listing: listing.state_text, "state")
     return structs.replace(
         listings[0],
         name=most_frequent(lambda listing: listing.name, "name") or listings[0].name,
         city=most_frequent(lambda listing: listing.city, "city"),
         county=most_frequent(lambda listing: listing.county, "county"),
-        state_text=most_frequent(lambda listing: listing.state_text, "state"),
+        state=state,
+        state_text=None if state else text,
         since=days[0] if days else None,
         dates=days,
         url=documents[0] if documents else None,

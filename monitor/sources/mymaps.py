@@ -48,7 +48,8 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     links: list[str] = []
     count = 0
     earlier: set[tuple[object, ...]] = set()
-    for content in documents.values():
+    empty: list[str] = []
+    for title, content in documents.items():
         document = Document(content, before=count, names_column=reader.meanings.is_mapped)
         seen: list[tuple[object, ...]] = []
         for number, name, address, description, point, titles, values, folder in document.placemarks():
@@ -65,6 +66,8 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
                     continue
             reader.read(number, titles, values, name, address, point, folder, links=tabled)
         earlier.update(seen)
+        if count == document.count and not document.links:
+            empty.append(title)
         count = document.count
         folders += document.folders
         links += document.links
@@ -79,6 +82,8 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         )
     if not reader.listings:
         raise ParseError(f"None of the {count:,} placemarks has a name that can be read.")
+    for title in empty:
+        reader.report("empty part", f"the document {clean(title)[:200]} has no placemark")
     for href in unread:
         reader.report("unread part", f"the document behind the link {clean(href)[:200]} was not read")
     publication = reader.separate(folders=tuple(map(clean, folders)), rows="placemarks")

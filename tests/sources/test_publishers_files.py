@@ -176,6 +176,17 @@ def test_links_beside_placemarks_are_read_with_them() -> None:
     assert parse(compose(body, linked, MAP), MAP).unread == (links.hrefs[1],)
 
 
+def test_an_empty_document_beside_a_full_one_is_told() -> None:
+    body = kml(placemark("A Police"), link(ONE))
+    (href,) = find_links(body, MAP).hrefs
+    publication = parse(compose(body, {href: kml()}, MAP), MAP)
+    assert (names(publication), publication.unread) == (["A Police"], ())
+    assert [each.kind for each in publication.problems] == ["empty part"]
+    assert publication.problems[0].message.endswith(" has no placemark")
+    whole = compose(kml(link(ONE)), {href: kml(placemark("B Police"))}, MAP)
+    assert parse(whole, MAP).problems == ()
+
+
 def test_a_document_with_several_links_and_nothing_else_is_all_of_them() -> None:
     links = find_links(kml(link(ONE), link(TWO)), MAP)
     assert (len(links.hrefs), links.alone) == (2, False)

@@ -322,6 +322,26 @@ def test_rows_are_grouped_by_the_columns_that_the_configuration_names() -> None:
     assert set(upside_down.listings) == set(publication.listings)
 
 
+def test_no_group_is_of_two_states() -> None:
+    rows: list[list[object]] = [
+        WAIVER_ROWS[0],
+        ["Gary Police", None, "1", "Lake"],
+        ["Gary Police", "IN", "2", "Lake"],
+        ["Salem Police", "OR", "3", "Marion"],
+        ["Salem Police", "MA", "4", "Essex"],
+        ["Salem Police", "OR", "5", "Marion"],
+    ]
+    publication = parse(xlsx(rows), replace(WAIVERS, settings={"group_by": ["name"]}))
+    assert [(each.name, each.state, each.county) for each in publication.listings] == [
+        ("Gary Police", "IN", "Lake"),
+        ("Salem Police", "OR", "Marion"),
+        ("Salem Police", "MA", "Essex"),
+    ]
+    assert [(each.kind, each.message, each.row) for each in publication.problems][-1:] == [
+        ("rows differ", "Salem Police is in MA and OR: each state has its listing", 4)
+    ]
+
+
 def test_a_group_by_county_is_one_listing_for_each() -> None:
     publication = parse(xlsx(WAIVER_ROWS), replace(WAIVERS, settings={"group_by": ["county"]}))
     assert [listing.county for listing in publication.listings] == ["Lake", "Allen", None]
