@@ -43,7 +43,12 @@ def agreements(session: Session, names: tuple[str, ...], failing: bool, as_json:
             emit(shown | times | {"copies": [_describe(copy) for copy in kept]})
         return
     if not rows:
-        click.echo("no agreements: set agreements = true in the section of a list, and start `monitor run`")
+        settings = session.settings
+        click.echo(
+            "no agreements yet: `monitor run` looks at one after the other once a list links to them"
+            if any(settings.source(name).agreements for name in settings.watched)
+            else "no agreements: set agreements = true in the section of a list, and start `monitor run`"
+        )
         return
     table(
         ("copy", "list", "address", "seen", "document", "problem"),

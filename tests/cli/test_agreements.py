@@ -132,3 +132,17 @@ def test_the_agencys_page_the_feeds_and_the_api_tell_of_the_replacement(run: Run
                 None,
                 whole["agreements"][0]["sha256"],
             ]
+
+
+def test_without_agreements_it_says_what_is_still_to_be_done(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    for wanted, said in (
+        ("false", "set agreements = true"),
+        ("true", "no agreements yet: `monitor run` looks"),
+    ):
+        config.write_text(
+            f"[sources.ring]\nenabled = false\n[sources.ice-287g]\nagreements = {wanted}\n"
+            '[mailbox]\nfolder = "mailbox"\n'
+        )
+        app.open_database(load(config)).dispose()
+        assert said in CliRunner().invoke(root, ["agreements", "--config", str(config)]).output
