@@ -62,6 +62,7 @@ def run_checks(
     yield from _check_file(path)
     yield from _check_database(settings)
     yield from _check_site(settings)
+    yield from _check_notify(settings)
     yield from _check_tables(settings)
     yield from _check_sources(settings, on_answer)
     yield from _check_meanings(settings)
@@ -154,6 +155,14 @@ def _check_site(settings: Settings) -> Iterator[Diagnosis]:
             f"warning: it listens on {host}; name a proxy on another machine in [site] trusted_proxies,"
             " or the sign-up limits count all visitors as one network",
         )
+
+
+def _check_notify(settings: Settings) -> Iterator[Diagnosis]:
+    """Check that a configured channel reaches each address for notices."""
+    try:
+        app.notice_ways(settings)
+    except MonitorError as error:
+        yield Diagnosis("notify", False, str(error))
 
 
 def _check_tables(settings: Settings) -> Iterator[Diagnosis]:

@@ -225,6 +225,17 @@ def test_a_relay_with_an_authority_of_its_own_is_trusted_when_that_is_named(here
         assert "other users" not in run("check").stdout
 
 
+@pytest.mark.parametrize("address", ["nobody", "-1001234567890"])
+def test_an_address_for_notices_that_nothing_reaches_is_found_by_check(tmp_path: Path, address: str) -> None:
+    off = "[sources.ring]\nenabled = false\n[sources.ice-287g]\nenabled = false\n"
+    config = tmp_path / "config.toml"
+    config.write_text(f'{off}[operator]\nnotify = ["{address}"]\n')
+    shown = CliRunner().invoke(root, ["check", "--config", str(config)])
+    assert shown.exit_code == 1
+    assert "FAIL notify: " in shown.output
+    assert address not in shown.output
+
+
 def test_tables_of_the_operator_are_read_by_check(tmp_path: Path) -> None:
     off = "[sources.ring]\nenabled = false\n[sources.ice-287g]\nenabled = false\n"
     config = tmp_path / "config.toml"
