@@ -297,6 +297,9 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple
         named = spoken(name.core)
         named = named if _titles_meant(words(named), None) else f"{named} County"
         counties = county_areas(named, None, gazetteer, explicit=True)
+        if counties and "county" not in parts and "parish" not in parts:  # Norfolk, Virginia has a sheriff
+            cities = f"city of {spoken(name.core)}"
+            counties += county_areas(cities, "VA", gazetteer, explicit=True)
         if counties:
             return [(area.state, area.population) for area in counties[:MOST_STATES]]
     alone = any(parts == (*words(STATES[code]), *_PUBLIC_SAFETY) for code in led)

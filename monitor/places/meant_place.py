@@ -27,6 +27,9 @@ LARGE_COUNTY, LARGE_TOWN = 20, 50_000
 County, NY.
 """
 
+FAR_COUNTY = 10
+"""ZIPs from which a county elsewhere is asked about: Terrebonne, Oregon, and the parish in Louisiana."""
+
 MANY_ZIPS = 5
 """From so many ZIPs on a town of unknown population is estimated by them."""
 
@@ -95,7 +98,8 @@ def add_larger_namesakes(result: FinderResult, name: str, gazetteer: Gazetteer) 
     large = tuple(
         county
         for county in county_areas(name, None, gazetteer, explicit=False)
-        if len(county.zips) >= LARGE_COUNTY
+        if not name.lower().endswith(" city")  # Arkansas City is no county
+        and len(county.zips) >= (LARGE_COUNTY if set(county.zips) & set(town.zips) else FAR_COUNTY)
         and PEOPLE_PER_ZIP * len(county.zips) >= MORE * estimate_population(town)
         and (estimate_population(town) < LARGE_TOWN or set(county.zips).isdisjoint(town.zips))
     )

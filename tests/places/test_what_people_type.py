@@ -131,6 +131,7 @@ def look_up(text: str) -> FinderResult:
         ("SE Washington DC", "Washington, DC", "20001"),
         ("SW Florida", "Florida", "FL"),
         ("Augusta, GA", "Augusta, GA", "30909"),
+        ("Arkansas City", "Arkansas City, KS", "67005"),
         ("LAX", "Los Angeles International Airport, CA", "90045"),
         ("SFO", "San Francisco International Airport, CA", "94128"),
         ("PDX", "Portland, OR", "97201"),
@@ -187,6 +188,8 @@ def test_it_means_one_place(text: str, label: str, some: str) -> None:
         ("Huston", {"Huston, ID", "Houston, TX"}),
         ("Boring", {"Boring, OR", "Boring, MD"}),
         ("Washington Township NJ", {"Washington (Gloucester County), NJ", "Washington (Bergen County), NJ"}),
+        ("Norfolk Sheriff's Office", {"Norfolk Sheriff's Office, MA", "Norfolk Sheriff's Office, VA"}),
+        ("Terrebonne", {"Terrebonne, OR", "Terrebonne Parish, LA"}),
         ("Delaware Township", {"Delaware, OH", "Delaware (Hunterdon County), NJ"}),
     ],
 )
