@@ -132,14 +132,14 @@ def _merge_group(group: Rows, problems: list[Problem]) -> Listing:
         for column, text in listing.attributes:
             values.setdefault(column, set()).add(text)
     state = most_frequent(lambda listing: listing.state, "state")
-    text = most_frequent(lambda listing: listing.state_text, "state")
+    state_text = most_frequent(lambda listing: listing.state_text, "state")
     return structs.replace(
         listings[0],
         name=most_frequent(lambda listing: listing.name, "name") or listings[0].name,
         city=most_frequent(lambda listing: listing.city, "city"),
         county=most_frequent(lambda listing: listing.county, "county"),
         state=state,
-        state_text=None if state else text,
+        state_text=None if state else state_text,
         since=days[0] if days else None,
         dates=days,
         url=documents[0] if documents else None,
