@@ -9,7 +9,7 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' monitor/__init__.py)
 BASE ?= docker.io/library/python:3.11-slim
 BUILD ?= buildah bud --layers --format oci
 
-.PHONY: help demo run test check types format torture torture-sources torture-delivery torture-processes places mutants conformance bench lock wheel image image-check sbom clean
+.PHONY: help demo run test check static format torture torture-sources torture-delivery torture-processes places mutants conformance conformance-bounded bench lock wheel image image-check sbom clean
 help:           ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -36,12 +36,11 @@ run: .venv/run  ## the service, on ./config.toml or on defaults
 test: .venv/dev ## all tests
 	$(BIN)/pytest -n auto $(ARGS)
 
-check: .venv/dev ## what CI runs: format, lint, types, import contracts, tests
+check: static test ## what CI runs: format, lint, types, import contracts, tests (make -j2 check: beside each other)
+
+static: .venv/dev ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(MAKE) --jobs=2 types test
-
-types: .venv/dev ## types and import contracts; beside the tests, which wait a sixth of their time
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -86,6 +85,9 @@ mutants: .venv/dev ## change one token at a time and see whether a test notices 
 
 conformance: .venv/conformance ## programs of strangers read the data and the API: make conformance [ARGS=postgresql or a URL]
 	$(BIN)/python -m tools.conformance .venv/conformance-env $(ARGS)
+
+conformance-bounded: .venv/conformance ## the same within a minute, as in CI
+	$(BIN)/python -m tools.conformance .venv/conformance-env --bounded
 
 wheel: .venv/dev ## build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation
