@@ -180,6 +180,13 @@ def test_names_in_excess_of_the_budget_pair_only_if_they_are_equal(monkeypatch: 
     assert pair(gone, come) == [(gone[1], come[2])]
 
 
+def test_names_of_two_states_in_excess_of_the_budget_pair_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = [agency("Alder Marshal", "IN", since=DAY)]
+    come = [agency("Alder Marshal", state, since=DAY) for state in ("OH", "WI")]
+    monkeypatch.setattr(renames, "_MOST_COMPARED", 0)
+    assert pair(gone, come) == [(gone[0], come[0])]
+
+
 @pytest.mark.parametrize(
     ("one", "other", "may"),
     [

@@ -25,14 +25,16 @@ from tests.outbox.world import GARY, HAMMOND, PLACEMENTS, Recorder, World
 
 
 @contextmanager
-def failing_query(engine: Engine, number: int) -> Iterator[list[int]]:
-    """The query of this number, counted from 0, fails: SQLite is locked, PostgreSQL ends the connection."""
-    seen = [0]
+def failing_query(engine: Engine, number: int) -> Iterator[list[str]]:
+    """The query of this number, counted from 0, fails: SQLite is locked, PostgreSQL ends the connection.
+    Yields all queries.
+    """
+    seen: list[str] = []
 
     def execute(cursor: Any, statement: str, *_: object) -> None:
         if statement.startswith(("SELECT", "WITH")):
-            seen[0] += 1
-            if seen[0] == number + 1:
+            seen.append(statement)
+            if len(seen) == number + 1:
                 if engine.dialect.name == "sqlite":
                     raise sqlite3.OperationalError("database is locked")
                 cursor.connection.close()  # the driver raises its own error next
@@ -55,7 +57,7 @@ def test_a_query_that_fails_counts_against_no_message_and_leaves_as_one_kind_of_
         digest_at=world.now + timedelta(hours=1),
         digest_since=world.now,
     )
-    channel, failures = Recorder(concurrency=2), 0
+    channel, failures, tried_again = Recorder(concurrency=2), 0, set()
     for number in itertools.count():
         world.publish(HAMMOND, GARY)
         world.fan_out()
@@ -66,13 +68,17 @@ def test_a_query_that_fails_counts_against_no_message_and_leaves_as_one_kind_of_
                 world.send(channel)
             except StoreError:
                 failures += 1
+            else:
+                tried_again |= set(seen[number : number + 1])
         assert {row.attempts for row in world.rows() if row.state != "sent"} <= {0}
         assert set(world.states()) <= {"due", "sent"}
         world.later(minutes=3)  # a lease that could not be given back runs out
         world.send(channel)
-        if seen[0] <= number:
+        if len(seen) <= number:
             break
     assert failures > 5
+    # only a group's settling is tried again; with a row that cannot be read before its mail, the drain ends
+    assert {query.split()[1] for query in tried_again} <= {"refusal.id,", "acceptance.at", "change.id"}
     assert set(world.states()) == {"sent"}
     told = Counter(handed.address for handed in channel.accepted)
     assert told["p0@d0.example"] == told["p1@d1.example"] == number + 1
@@ -108,7 +114,7 @@ def test_a_query_of_a_fan_out_that_fails_changes_nobodys_alerts(world: World) ->
             world.fan_out()
         world.fan_out()
         assert len(world.rows()) == 2 * (number + 1)
-        if seen[0] <= number:
+        if len(seen) <= number:
             break
     assert number > 2
     assert {row.fanned_out_at is not None for row in world.rows(schema.ChangesetRow)} == {True}
