@@ -120,6 +120,7 @@ def test_the_digest_knows_a_list_again_whatever_its_order_links_and_folders() ->
     assert digest(one) == digest(other)
     assert digest(one) != digest([*one, agency("B")])
     assert digest(one) != digest([agency("A"), agency("C")])
+    assert len(digest(one)) == 32
 
 
 def test_the_content_digest_is_of_every_field() -> None:

@@ -298,6 +298,24 @@ def test_a_mail_domain_that_refuses_us_pauses_and_nobody_is_suppressed(world: Wo
     assert world.rows(schema.LaneRow) == []
 
 
+@pytest.mark.parametrize(("lane", "what"), [("big.example", "a part of it"), (EVERYTHING, "the channel")])
+def test_a_pause_is_logged_once_without_whom_it_concerns(
+    world: World, caplog: pytest.LogCaptureFixture, lane: str, what: str
+) -> None:
+    for name in ("a", "b"):
+        world.person(f"{name}@big.example", "IN")
+    world.publish(HAMMOND)
+    world.fan_out()
+    channel = Recorder(concurrency=2)
+    channel.will("a@big.example", Transient("451 later", lane=lane))
+    channel.will("b@big.example", Transient("451 later", lane=lane))
+    caplog.set_level("INFO", logger="monitor")
+    world.send(channel)
+    (line,) = [each.getMessage() for each in caplog.records if "pauses" in each.getMessage()]
+    assert line.startswith(f"email: {what} pauses until {world.now.date()}T")
+    assert line.endswith(": 451 later")
+
+
 def test_a_message_that_cannot_be_made_does_not_show_that_the_server_is_back(world: World) -> None:
     world.person("a@a.example", "IN")
     world.publish(HAMMOND)
