@@ -211,6 +211,23 @@ def read_web_address(text: str) -> str | None:
     return text if len(text) <= TEXT_LENGTH else None
 
 
+_WITHIN = re.compile(r"https?://[^\s\"'<>()\[\]{}|]+", re.IGNORECASE)
+
+
+def find_web_address(text: str) -> str | None:
+    """Return the URL that a cleaned text is, or the only one in it: a formula ("=HYPERLINK(...)"), a link in
+    HTML, "MOA (https://list.example/moa.pdf)".
+    """
+    if (whole := read_web_address(text)) or "://" not in text:
+        return whole
+    inside = {match[0].rstrip(".,;") for match in _WITHIN.finditer(unescape_text(text[: 2 * TEXT_LENGTH]))}
+    return read_web_address(inside.pop()) if len(inside) == 1 else None
+
+
+FOOTNOTE_SIGNS = "*\u2020\u2021\u00a7\u00b9\u00b2\u00b3\u2070\u2074\u2075\u2076\u2077\u2078\u2079"
+"""Marks of footnotes, which are no part of a name that they follow."""
+
+
 class Address(NamedTuple):
     """A parsed postal address: ``state`` is a USPS code, ``state_text`` the text in its place if it is not a
     state.

@@ -10,15 +10,16 @@ from typing import Any
 
 from monitor.errors import ParseError
 from monitor.sources.cells import (
+    find_web_address,
     is_missing,
     is_part_of_date,
     read_address,
     read_date,
     read_day_first,
-    read_web_address,
 )
 from monitor.sources.column_map import ColumnMap, fold_header
 from monitor.sources.date_order import find_doubtful
+from monitor.sources.footers import find_note
 from monitor.sources.headings import HEADING_TITLE, read_heading
 from monitor.states import read_state
 
@@ -103,7 +104,7 @@ class ColumnShares:
             places=sum(_is_place(x) for x in filled) / count,
             dates=sum(map(_is_date, filled)) / count,
             numbers=sum(x.isdigit() for x in filled) / count,
-            links=sum(read_web_address(x) is not None for x in filled) / count,
+            links=sum(find_web_address(x) is not None for x in filled) / count,
             agencies=sum(bool(_AGENCY_WORDS.search(x)) for x in filled) / count,
             distinct=different,
             unique=different / count,
@@ -126,6 +127,7 @@ def _is_place(text: str) -> bool:
 
 
 _LONGEST_PLACE = 100
+_FEW_EMPTY = 0.2  # of the cells: the states of some agencies may be missing
 
 
 def best_title(shares: Mapping[str, ColumnShares], score: Any, least: float) -> str | None:
@@ -183,6 +185,8 @@ def choose_columns(
     settings: dict[str, Any] = {}
     if state is None and of_table and (state := _find_block_column(sample, left)) is not None:
         del left[state]
+        settings["fill_down"] = [state]
+    elif state and of_table and not in_towns and _is_block_column(sample, state):
         settings["fill_down"] = [state]
     # a ZIP code or a population may be a spreadsheet's number of a day
     since = take(
@@ -266,15 +270,22 @@ def _explain_state(state: str | None, in_towns: bool, filled_down: bool) -> Iter
 
 def _find_block_column(sample: ColumnSample, left: Iterable[str]) -> str | None:
     """The column in which a state stands only beside the first of its agencies; None if there is none."""
-    for title in left:
-        at = sample.titles.index(title)
-        cells = [row[at] for row in sample.rows]
-        filled = [cell for cell in cells if cell]
-        sure = len(set(filled)) > 1 and len(filled) < len(cells) and all(map(is_exact_state, filled))
-        again = any(above and above == below for above, below in pairwise(cells))
-        if sure and cells[0] and not again:
-            return title
-    return None
+    return next((title for title in left if _is_block_column(sample, title)), None)
+
+
+def _is_block_column(sample: ColumnSample, title: str) -> bool:
+    """Whether a state stands only beside the first of its agencies: once, or once more on each printed page.
+
+    Sums between the agencies ("Illinois Total") have no part in it.
+    """
+    at = sample.titles.index(title)
+    cells = [row[at] for row in sample.rows if find_note("", row) is None]
+    states = [cell for cell in cells if cell]
+    empty = len(cells) - len(states)
+    once = len(set(states)) == len(states) and empty > _FEW_EMPTY * len(cells)
+    if not (once or empty > len(states)) or any(above and above == below for above, below in pairwise(cells)):
+        return False
+    return len(set(states)) > 1 and bool(cells[0]) and all(map(is_exact_state, states))
 
 
 def _is_under_headings(sample: ColumnSample, name: str) -> bool:

@@ -31,6 +31,9 @@ _SENTENCE = re.compile(r"(?:\S+ ){7,}[a-z]{4,}\.")
 _SUM = re.compile(r"(?:grand |sub)?totals?\s*:?|sum\s*:?|count\s*:?", re.IGNORECASE)
 LONGEST_SUM = 13
 """The most characters of a name that is a sum: "Grand total :"."""
+_SUM_OF = re.compile(r"\S.{0,60} (?:sub)?totals?\s*:?|(?:sub)?totals? for .{1,60}", re.IGNORECASE)
+"""A sum in words, beside a number: "Illinois Total", "Total for Cook County"."""
+_MARKED = re.compile(r"[*\u2020\u2021\u00a7]+\s*\w.*")
 _NUMBER = re.compile(r"[\d,.]+")
 _YEAR = re.compile(r"(?:19|20|21)\d\d")
 _FRAME = "()[]-\u2013\u2014=_~ "
@@ -42,6 +45,8 @@ def find_note(name: str, others: Iterable[str]) -> str | None:
     agency's row. ``others`` are its other cells.
     """
     others = list(others)
+    if others and (words := _find_sum([name, *others])):
+        return words
     if not name and len(filled := [text for text in others if text]) == 1:
         name, others = filled[0], [""]
     return name if not is_missing(name) and is_footer(name, others) else None
@@ -55,6 +60,14 @@ def is_footer(name: str, others: Iterable[str]) -> bool:
         return True  # "Updated November 27, 2026" in a CSV without its quotes
     if filled:
         return bool(_SUM.fullmatch(name)) and all(map(_NUMBER.fullmatch, filled))
-    if _SUM.fullmatch(name) or _FOOTER.fullmatch(name) or (others and _SENTENCE.fullmatch(name)):
+    if _SUM.fullmatch(name) or _FOOTER.fullmatch(name):
+        return True
+    if others and (_SENTENCE.fullmatch(name) or _MARKED.fullmatch(name)):
         return True
     return _FOOTER.fullmatch(name.strip(_FRAME)) is not None
+
+
+def _find_sum(texts: Iterable[str]) -> str | None:
+    """The words of a row that is a sum, in whichever column they are, beside numbers alone."""
+    words = [text for text in texts if text and not _NUMBER.fullmatch(text)]
+    return words[0] if len(words) == 1 and _SUM_OF.fullmatch(words[0]) else None

@@ -18,10 +18,12 @@ from monitor.core import identity
 from monitor.domain import Listing, Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import (
+    FOOTNOTE_SIGNS,
     NAME_LENGTH,
     TEXT_LENGTH,
     Address,
     clean,
+    find_web_address,
     is_missing,
     is_part_of_date,
     plain_number,
@@ -143,6 +145,7 @@ class ListingReader:
             name = plain_number(text) if text[-1] == "0" else text
         if "&" in name or "<" in name:
             name = read_markup(name)
+        marked = name[-1:] in FOOTNOTE_SIGNS and bool(name)
         missing = not name or (name[0] == "#" and is_missing(name))
         state = texts[state_at]
         may_be_note = len(name) <= LONGEST_SUM or not state or state.isdigit()
@@ -153,6 +156,9 @@ class ListingReader:
         if len(self.listings) + len(self.damaged) >= MOST_ROWS:
             raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
 
+        if marked and (bare := name.rstrip(f"{FOOTNOTE_SIGNS} ")):
+            self.report("footnote mark", f'the mark of a footnote behind "{bare[:80]}" is left out', number)
+            name = bare
         problems = len(self.problems)
         listing = self._make_listing(number, texts, name, address, point, folder, links)
         if damage and not missing:
@@ -425,7 +431,7 @@ class ListingReader:
         yet.
         """
         for candidate in (link, text):
-            if candidate and (url := read_web_address(clean(candidate))):
+            if candidate and (url := find_web_address(clean(candidate))):
                 self._site = url[: url.find("/", len("https://")) + 1] or _NO_SITE
                 return url
         wrong = clean(link or text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
@@ -10,6 +11,15 @@ from monitor.sources.column_choice import KNOWN, NAME, ColumnSample, is_exact_st
 from monitor.sources.column_map import fold_header
 from monitor.sources.json_body import flatten
 
+_OF_AGENCY = re.compile(
+    r"\S (?:police(?: dept\.?| department)?|pd|so|sheriff(?:['\u2019]?s)?(?: office| dept\.?)?)$",
+    re.IGNORECASE,
+)
+_GENERAL = re.compile(
+    r"\b(?:name|agenc(?:y|ies)|state|county|city|town|the|of|local|law|municipal|participating|which|type)\b",
+    re.IGNORECASE,
+)
+"""Words of headers, which tell "Participating police department" from "Gary Police Department"."""
 SAMPLE = 1000
 """The number of rows by which columns are judged."""
 HEADER_ROWS = 20
@@ -45,8 +55,11 @@ def _score_header(row: list[str], below: list[list[str]]) -> float:
     width below. One title over several columns is repeated in each.
     """
     titles = [title for title, _ in groupby(row) if title]
-    if not titles or len({fold_header(title) for title in titles}) < len(titles):
+    different = len({fold_header(title) for title in titles})
+    if not titles or different < len(titles) != 2 * different:  # two tables may stand side by side
         return 0
+    if any(map(_OF_AGENCY.search, titles)) and not any(map(_GENERAL.search, titles)):
+        return 0  # the first agency of a table without headers
     known = sum(bool(KNOWN.search(title)) for title in titles)
     values = sum(
         is_exact_state(x) or read_date(x) is not None or read_web_address(x) is not None for x in titles

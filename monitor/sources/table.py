@@ -124,7 +124,8 @@ class TableReader:
             if not at and is_row_of_units(texts):
                 report("row of units", f'"{", ".join(filter(None, texts))[:80]}" is no agency', number)
             elif texts[name_at].casefold() in self._repeated and _is_header_again(texts, self._table, number):
-                about = f'; "{titled[1][name_at][:80]}" above it is no agency' if titled else ""
+                about = _describe_other_headers(texts, self._table.titles)
+                about += f'; "{titled[1][name_at][:80]}" above it is no agency' if titled else ""
                 titled = None
                 report("header repeated", f"the row repeats the headers{about}", number)
             else:
@@ -212,12 +213,28 @@ def repeats_header(texts: Sequence[str], titles: Sequence[str]) -> bool:
     return len(filled) > 1 and all(fold_header(text) == fold_header(title) for text, title in filled)
 
 
+def _is_title(text: str, title: str) -> bool:
+    return bool(text) and fold_header(text) == fold_header(title)
+
+
+def _describe_other_headers(texts: Sequence[str], titles: Sequence[str]) -> str:
+    """Describe the headers of a second table that are not those of the first; "" if there are none."""
+    others = [
+        f'"{text[:40]}" in the place of "{title[:40]}"'
+        for text, title in zip(texts, titles, strict=False)
+        if text and not _is_title(text, title)
+    ]
+    return f", with {', '.join(others)}" if others else ""
+
+
 def _is_header_again(texts: Sequence[str], table: MappedTable, number: int) -> bool:
     """Whether a row repeats the headers. Raises ParseError if they are in another order: the rows below would
     be misread.
     """
     if repeats_header(texts, table.titles):
         return True
+    if len(texts) > 2 and 2 * sum(map(_is_title, texts, table.titles)) > len(texts):
+        return True  # of a second table, with other words for some columns
     filled = {fold_header(text) for text in texts if text}
     if len(filled) > 1 and filled <= set(map(fold_header, table.titles)):
         raise ParseError(f"Row {number:,} begins a second table, with its columns in another order.")

@@ -76,7 +76,25 @@ def _propose_text(body: bytes) -> Proposal:
         sample = find_sample(rows, text.count("\n"))
         if sample and (best is None or len(sample.titles) > len(best.titles)):
             best = sample
+    if best and len(best.titles) == 1:
+        _refuse_unseparated(text, best)
     if best is None:
         raise ParseError("No row of headers with an agency's name below is found in the text.")
     choice = choose_columns(best, of_table=True)
     return Proposal("table", choice.columns, choice.settings, choice.notes)
+
+
+_GAP = re.compile(r"\S {3,}\S")
+
+
+def _refuse_unseparated(text: str, sample: ColumnSample) -> None:
+    """Raise ParseError if a text that is read as one column seems to have several."""
+    written = [row for row in text.splitlines()[: SAMPLE + HEADER_ROWS] if row.strip()]
+    if 2 * sum(_GAP.search(row) is not None for row in written) > len(written):
+        raise ParseError("The columns of the text are separated by spaces; save it as a CSV.")
+    texts = [sample.titles[0], *(row[0] for row in sample.rows)]
+    if any(all(mark in text for text in texts) for mark in DELIMITERS):
+        raise ParseError("The text has no row of headers, or each of its lines is in quotes as a whole.")
+    for mark in "^~":
+        if all(mark in text for text in texts):
+            raise ParseError(f'The columns of the text are separated by "{mark}"; save it with commas.')

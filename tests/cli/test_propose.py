@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.cli import root
+from monitor.errors import ParseError
+from monitor.sources import ParseOptions, parse
 from monitor.sources.proposals import propose
 from tests.fetch.test_layers import Layer, served
 from tests.peers.http import Server
@@ -390,3 +393,50 @@ def test_dates_that_may_have_the_day_first_are_told(run: Callable[..., Result], 
     proposed = answer(run(str(file), "--json"))
     assert proposed["options"] == {}
     assert [note for note in proposed["notes"] if "03/04/2025 is 2025-03-04" in note]
+
+
+def test_states_beside_the_first_of_their_agencies_are_filled_down_in_short_blocks_too() -> None:
+    rows = ["Illinois,Peru PD", ",Dixon PD", "Indiana,Gary PD", ",Lake SO", "Maine,Bath PD", "Ohio,Lima PD"]
+    proposal = propose("\n".join(["State,Agency", *rows, "Ohio Total,1", ""]).encode())
+    assert (proposal.columns.state, proposal.settings) == ("State", {"fill_down": ["State"]})
+
+
+def test_a_state_that_is_missing_here_and_there_is_not_that_of_the_row_above() -> None:
+    rows = [f"{state},{state} City PD" for state in ("IL", "IN", "OH", "TX", "ME", "NM", "IA", "FL")]
+    proposal = propose("\n".join(["State,Agency", *rows[:4], ",Peru PD", *rows[4:], ""]).encode())
+    assert (proposal.columns.state, proposal.settings) == ("State", {})
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"Agency^State\nGary PD^IN\nLima PD^OH\n", 'separated by "^"; save it with commas.'),
+        (b"Agency          State\nGary PD         IN\nLima PD         OH\n", "separated by spaces; save it"),
+        (b'"Agency,State"\n"Gary PD,IN"\n"Lima PD,OH"\n', "each of its lines is in quotes as a whole"),
+        (
+            b"Gary Police Department,IN,Lake\nLima Police Department,OH,Allen\n",
+            "The text has no row of headers",
+        ),
+        (b"Gary Police Department\nLima Police Department\n", "No row of headers"),
+        (
+            b"Gary Police Department,Lima Police Department\nLake County Sheriff,Allen County Sheriff\n",
+            "No row of headers",
+        ),
+    ],
+)
+def test_a_text_without_columns_or_headers_is_refused(body: bytes, reason: str) -> None:
+    with pytest.raises(ParseError, match=re.escape(reason)):
+        propose(body)
+
+
+def test_of_two_tables_side_by_side_the_first_is_read() -> None:
+    body = b"Agency,State,,Agency,State\nGary PD,IN,,Lima PD,OH\nDixon PD,IL,,Ennis PD,TX\n"
+    proposal = propose(body)
+    found = parse(body, ParseOptions("list", proposal.format, proposal.columns))
+    assert [listing.name for listing in found.listings] == ["Gary PD", "Dixon PD"]
+    assert [problem.kind for problem in found.problems] == ["odd table"]
+
+
+def test_a_column_that_is_called_after_police_departments_is_one() -> None:
+    proposal = propose(b"Participating Police Department,State\nGary Police Department,IN\nLima Police,OH\n")
+    assert proposal.columns.name == "Participating Police Department"
