@@ -29,12 +29,15 @@ _MOST_VALUES = 40  # different values of a column that groups agencies
 
 @dataclass(frozen=True, slots=True)
 class ColumnSample:
-    """Rows of one table: its titles, and texts under them; links by column. ``size`` counts all rows."""
+    """Rows of one table: its titles, and texts under them; links by column. ``size`` counts all rows,
+    ``heading`` is the state that stands above the titles.
+    """
 
     titles: tuple[str, ...]
     rows: list[list[str]]
     size: int
     linked: frozenset[int] = frozenset()
+    heading: str = ""
 
 
 NAME = re.compile(
@@ -204,6 +207,7 @@ def choose_columns(
             - s.dates
             - s.links
             - bool(_ID.search(t))
+            - bool(_GROUP.search(t)) * (s.unique < 0.9)
             + s.filled / 4
         ),
         1.2,
@@ -289,10 +293,16 @@ def _is_block_column(sample: ColumnSample, title: str) -> bool:
 
 
 def _is_under_headings(sample: ColumnSample, name: str) -> bool:
-    """Whether the first row is a heading with a state, and others are too."""
+    """Whether the first row is a heading with a state, and others are too; or one stands above the titles.
+
+    Beside a heading there may be the sums of its rows.
+    """
     at = sample.titles.index(name)
-    alone = [bool(read_heading(row[at])) and not any(row[:at] + row[at + 1 :]) for row in sample.rows]
-    return alone[0] and sum(alone) > 1
+    headings = [
+        bool(read_heading(row[at])) and all(not text or text.isdigit() for text in row[:at] + row[at + 1 :])
+        for row in sample.rows
+    ]
+    return bool(sample.heading) or (headings[0] and sum(headings) > 1)
 
 
 def _list_row_numbers(sample: ColumnSample) -> set[str]:

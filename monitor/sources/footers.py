@@ -58,6 +58,8 @@ def is_footer(name: str, others: Iterable[str]) -> bool:
     filled = list(filter(None, others))
     if len(filled) == 1 and _YEAR.fullmatch(filled[0]) and _FOOTER.fullmatch(f"{name}, {filled[0]}"):
         return True  # "Updated November 27, 2026" in a CSV without its quotes
+    if len(filled) == 1 and name.endswith(":") and _FOOTER.fullmatch(f"{name} {filled[0]}"):
+        return True  # "Last updated:" and the day in the next cell
     if filled:
         return bool(_SUM.fullmatch(name)) and all(map(_NUMBER.fullmatch, filled))
     if _SUM.fullmatch(name) or _FOOTER.fullmatch(name):

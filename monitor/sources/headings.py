@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from monitor.sources.cells import clean
 from monitor.sources.column_map import fold_header
 from monitor.states import STATES
 
@@ -41,6 +42,15 @@ def read_heading(text: str) -> str | None:
     if state := _STATES.get(stem.removeprefix("state of ")):
         return state
     return "" if _STATUS.fullmatch(stem) else None
+
+
+def find_heading_above(rows: Iterable[Iterable[object]]) -> str:
+    """The state that stands alone in its row above the headers of a table; "" if none does."""
+    state = ""
+    for row in rows:
+        filled = {text for cell in row if cell is not None and (text := clean(str(cell)))}
+        state = (read_heading(filled.pop()) if len(filled) == 1 else "") or state
+    return state
 
 
 def is_rest_of_name(text: str) -> bool:

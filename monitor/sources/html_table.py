@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urldefrag
 
@@ -31,7 +31,7 @@ from monitor.sources.column_map import (
     list_headers,
 )
 from monitor.sources.format import FillOptions, Format, Pages, Proposal
-from monitor.sources.headings import HEADING_TITLE, read_heading
+from monitor.sources.headings import HEADING_TITLE, find_heading_above, read_heading
 from monitor.sources.html_links import (
     UNKNOWN,
     find_base,
@@ -45,7 +45,7 @@ from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import MOST_ROWS, ListingReader
 from monitor.sources.samples import find_sample
 from monitor.sources.sniff import decode_utf8, describe_page, is_html
-from monitor.sources.table import MappedTable, TableReader, describe_left, find_header
+from monitor.sources.table import MappedTable, TableReader, describe_left, find_headers
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -168,37 +168,36 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
     under_headings = HEADING_TITLE in list_headers(columns.state)
     for table in _find_tables(document):
         grid = _read_grid(table, base)
-        for row in islice(grid, _HEADER_ROWS):
-            texts = [text for text, _ in row]
-            if header := find_header(texts, columns):
-                titles = titles or tuple(header.values())
-                places = {title: at for at, title in header.items()}
-                if set(places) != set(titles):
-                    raise ParseError("has two tables that fit, and they have other columns")
-                left.append(describe_left(_without_spread(row), header))
-                if under_headings and (above := _find_heading(table)):
-                    rows.append([(above * (title in names), None) for title in titles])
-                for row in grid:
-                    if _is_spread(row):
-                        text = next(text for text, _ in row if text)
-                        if under_headings and read_heading(text):
-                            rows.append([(text * (title in names), None) for title in titles])
-                        else:
-                            spread.append(text[:80])
-                        continue
-                    picked = [
-                        row[places[title]] if places[title] < len(row) else ("", None) for title in titles
-                    ]
-                    if any(text for text, _ in picked):
-                        rows.append(picked)
-                    if len(rows) > MOST_ROWS:
-                        raise ParseError(f"has more than {MOST_ROWS:,} rows")
-                unseen += sum(
-                    _UNSEEN.search(row.get("style", "")) is not None or "hidden" in row.attrib
-                    for row in _rows_of(table)
-                )
-                break
-            tops += texts
+        top = list(islice(grid, _HEADER_ROWS))
+        found = find_headers([[text for text, _ in row] for row in top], columns)
+        if not found:
+            tops += [text for row in top for text, _ in row]
+            continue
+        at, header = found
+        titles = titles or tuple(header.values())
+        places = {title: place for place, title in header.items()}
+        if set(places) != set(titles):
+            raise ParseError("has two tables that fit, and they have other columns")
+        left.append(describe_left(_without_spread(top[at]), header))
+        if under_headings and (above := _find_heading(table) or _find_above(top[:at])):
+            rows.append([(above * (title in names), None) for title in titles])
+        for row in chain(top[at + 1 :], grid):
+            if _is_spread(row):
+                text = next(text for text, _ in row if text)
+                if under_headings and read_heading(text):
+                    rows.append([(text * (title in names), None) for title in titles])
+                else:
+                    spread.append(text[:80])
+                continue
+            picked = [row[places[title]] if places[title] < len(row) else ("", None) for title in titles]
+            if any(text for text, _ in picked):
+                rows.append(picked)
+            if len(rows) > MOST_ROWS:
+                raise ParseError(f"has more than {MOST_ROWS:,} rows")
+        unseen += sum(
+            _UNSEEN.search(row.get("style", "")) is not None or "hidden" in row.attrib
+            for row in _rows_of(table)
+        )
     if not titles:
         instead = "" if tops else f" {describe_page(body)}"
         raise ParseError(describe_headers("column", columns, set(tops)) + instead)
@@ -222,6 +221,11 @@ def _find_heading(table: HtmlElement) -> str:
         if read_heading(text):
             return text
     return ""
+
+
+def _find_above(rows: list[list[Cell]]) -> str:
+    """The state in a row above the headers of a table; "" if there is none."""
+    return find_heading_above([text for text, _ in row] for row in rows)
 
 
 def _without_spread(row: list[Cell]) -> list[str]:

@@ -148,7 +148,7 @@ class ListingReader:
         marked = name[-1:] in FOOTNOTE_SIGNS and bool(name)
         missing = not name or (name[0] == "#" and is_missing(name))
         state = texts[state_at]
-        may_be_note = len(name) <= LONGEST_SUM or not state or state.isdigit()
+        may_be_note = len(name) <= LONGEST_SUM or not state or state.isdigit() or name[-1] == ":"
         if may_be_note and not address and (point is None or name):
             others = [texts[at] for at in used]
             if not (name or any(others)) or self._is_note(name, others, number):

@@ -9,6 +9,7 @@ from itertools import groupby
 from monitor.sources.cells import clean, plain_number, read_date, read_web_address
 from monitor.sources.column_choice import KNOWN, NAME, ColumnSample, is_exact_state
 from monitor.sources.column_map import fold_header
+from monitor.sources.headings import find_heading_above
 from monitor.sources.json_body import flatten
 
 _OF_AGENCY = re.compile(
@@ -47,7 +48,9 @@ def find_sample(rows: list[list[str]], size: int) -> ColumnSample | None:
         for row in rows[best[1] + 1 :]
         if any(row)
     ]
-    return ColumnSample(titles, below[:SAMPLE], max(size - best[1] - 1, len(below))) if below else None
+    heading = find_heading_above(rows[: best[1]])
+    size = max(size - best[1] - 1, len(below))
+    return ColumnSample(titles, below[:SAMPLE], size, heading=heading) if below else None
 
 
 def _score_header(row: list[str], below: list[list[str]]) -> float:
@@ -58,7 +61,7 @@ def _score_header(row: list[str], below: list[list[str]]) -> float:
     different = len({fold_header(title) for title in titles})
     if not titles or different < len(titles) != 2 * different:  # two tables may stand side by side
         return 0
-    if any(map(_OF_AGENCY.search, titles)) and not any(map(_GENERAL.search, titles)):
+    if any(_OF_AGENCY.search(title) and not _GENERAL.search(title) for title in titles):
         return 0  # the first agency of a table without headers
     known = sum(bool(KNOWN.search(title)) for title in titles)
     values = sum(

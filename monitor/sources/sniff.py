@@ -35,6 +35,8 @@ def is_kml(body: bytes) -> bool:
 def is_html(body: bytes) -> bool:
     """Whether a body looks like a web page, by its first bytes."""
     head = body[:_HEAD]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16
+        head = head[2:].replace(b"\0", b"")
     return bool(_HTML.search(head)) and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and not is_kml(body)
 
 

@@ -21,7 +21,14 @@ from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions
 from monitor.sources.csv_text import DELIMITERS, decode_text, is_terminated, mend_quotes
 from monitor.sources.footers import find_note
 from monitor.sources.format import FillOptions, Format
-from monitor.sources.headings import HEADING_TITLE, CellsAbove, is_rest_of_name, is_row_of_units, read_heading
+from monitor.sources.headings import (
+    HEADING_TITLE,
+    CellsAbove,
+    find_heading_above,
+    is_rest_of_name,
+    is_row_of_units,
+    read_heading,
+)
 from monitor.sources.json_body import is_json
 from monitor.sources.listing import ListingReader
 from monitor.sources.sheets import OTHER_KINDS, SHEET_TITLE, read_any_sheets
@@ -52,13 +59,15 @@ and what is damaged.
 @dataclass(frozen=True, slots=True)
 class MappedTable:
     """The headers of the mapped columns, as the configuration writes them, and the rows below. ``left``
-    describes the columns that are not read, ``sheet`` is the title of the sheet.
+    describes the columns that are not read, ``sheet`` is the title of the sheet, ``heading`` the state that
+    stands above the headers.
     """
 
     titles: tuple[str, ...]
     rows: Iterator[Row]
     left: str = ""
     sheet: str = ""
+    heading: str = ""
 
 
 class TableOptions(FillOptions):
@@ -111,7 +120,7 @@ class TableReader:
         self._under_headings = HEADING_TITLE in list_headers(columns.state)
         self._has_given = bool(self._above) or self._under_headings or self._sheet_at is not None
         self._titles = (*table.titles, HEADING_TITLE) if self._under_headings else table.titles
-        self._heading = ""
+        self._heading = table.heading
 
     def read(self) -> None:
         """Read every row once."""
@@ -135,7 +144,7 @@ class TableReader:
                 if self._is_alone(texts) and not (damage or links):
                     if not self._is_beside_rows(number, texts[name_at]):
                         titled = (number, texts)
-                else:
+                elif not (self._under_headings and self._is_sum_of_state(number, texts)):
                     self._read_row(number, texts, links, damage)
         if titled:
             self._read_alone(*titled)
@@ -158,6 +167,13 @@ class TableReader:
             self._reader.report("wrapped name", f'"{text}" is the end of the name above it', number)
             return True
         return False
+
+    def _is_sum_of_state(self, number: int, texts: Sequence[str]) -> bool:
+        """Whether a row is a state with numbers beside it, as in a pivot table: a heading."""
+        name_at = self._name_at
+        others = [text for at, text in enumerate(texts) if text and at != name_at]
+        sums = read_heading(texts[name_at]) and all(text.isdigit() for text in others)
+        return bool(sums) and self._is_beside_rows(number, texts[name_at])
 
     def _read_alone(self, number: int, texts: Sequence[str]) -> None:
         """Read a row with only a name, which is no title of a table below: an agency, or a status."""
@@ -253,7 +269,7 @@ def find_headers(top: Sequence[Sequence[object]], columns: ColumnMap) -> tuple[i
     """The position of the last row of headers among the first rows, and position to configured header.
 
     Headers may occupy two rows: the second is used if it has configured ones in addition to those of the
-    first.
+    first, and alone if the first only groups its columns.
     """
     wanted = _fold_wanted(columns)
     for at, row in enumerate(top):
@@ -261,7 +277,8 @@ def find_headers(top: Sequence[Sequence[object]], columns: ColumnMap) -> tuple[i
         if at + 1 < len(top):
             both = find_header(_join_rows(row, top[at + 1], wanted), columns)
             if both and len(both) > len(header or ()):
-                return at + 1, both
+                lower = find_header(top[at + 1], columns)
+                return at + 1, lower if lower and len(lower) >= len(both) else both
         if header:
             return at, header
     return None
@@ -337,7 +354,8 @@ def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOpt
                 at, header = found
                 rows = _read_sheet(sheet, header, top[at][0], before, list_headers(columns.since))
                 left = "; ".join(filter(None, (describe_left(top[at][1], header), *sheet.notes)))
-                tables[sheet.title] = MappedTable(tuple(header.values()), rows, left, sheet.title)
+                heading = find_heading_above(row for _, row in top[:at])
+                tables[sheet.title] = MappedTable(tuple(header.values()), rows, left, sheet.title, heading)
             else:
                 tops.extend(row for _, row in top)
                 if chosen == "all" and sum(sum(map(bool, row)) > 1 for _, row in top) > 1:
@@ -405,7 +423,10 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
             rows = list(_csv_rows(text, delimiter))
             _refuse_cut(text, rows, width)
             marked = _mark_long(rows[at + 1 :], header, width, at + 2)
-            return MappedTable(tuple(header.values()), marked, describe_left(top[at], header))
+            heading = find_heading_above(top[:at])
+            return MappedTable(
+                tuple(header.values()), marked, describe_left(top[at], header), heading=heading
+            )
         tops.extend(top)
     raise _no_headers(columns, tops)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from monitor.sources import ColumnMap, ParseOptions, parse
+from monitor.sources.proposals import propose
 
+SIGNED = ColumnMap("Agency", "State", since="Signed")
 COLUMNS = ColumnMap(name="Agency", state="State", since="Signed", url="MOA")
 
 
@@ -64,10 +66,76 @@ def test_of_two_addresses_in_a_cell_none_is_chosen() -> None:
 def test_a_second_table_below_names_the_headers_that_it_has_instead() -> None:
     listings, problems = read(
         "Agency,State,Signed\nGary PD,IN,2025-01-02\nPending\nAgency,State,Applied\nLima PD,OH,2025-02-03\n",
-        ColumnMap("Agency", "State", since="Signed"),
+        SIGNED,
     )
     assert listings == [("Gary PD", "IN"), ("Lima PD", "OH")]
     assert problems == [
         'header repeated: the row repeats the headers, with "Applied" in the place of "Signed"; '
         '"Pending" above it is no agency'
     ]
+
+
+def test_a_label_and_the_day_in_the_next_cell_are_a_note() -> None:
+    listings, problems = read(
+        "Agency,State,Signed\nGary PD,IN,2025-01-02\nLast updated:,2025-11-01,\n", SIGNED
+    )
+    assert listings == [("Gary PD", "IN")]
+    assert problems == ['footer: "Last updated:" is no agency']
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["Agency,State,Place,,Agreement,", "Agency,State,County,City,Signed,MOA"],
+        [",,,,Signed,Signed", "Agency,State,County,City,Signed,MOA"],
+        ["Agency,State,Place,Place,Agreement,Agreement", ",,County,City,Signed,MOA"],
+    ],
+)
+def test_headers_in_two_rows_are_those_that_name_the_most_columns(headers: list[str]) -> None:
+    columns = ColumnMap("Agency", "State", "County", "City", since="Signed", url="MOA")
+    body = "\n".join([*headers, "Gary PD,IN,Lake,Gary,2025-01-02,https://list.example/a", ""])
+    (listing,) = parse(body.encode(), ParseOptions("list", "table", columns)).listings
+    assert (listing.county, listing.city, str(listing.since), listing.url) == (
+        "Lake", "Gary", "2025-01-02", "https://list.example/a",
+    )  # fmt: skip
+    rows = ["".join(f"<td>{cell}" for cell in row.split(",")) for row in body.splitlines()]
+    page = f"<html><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table></html>".encode()
+    (listing,) = parse(page, ParseOptions("list", "html", columns)).listings
+    assert (listing.county, listing.city, str(listing.since)) == ("Lake", "Gary", "2025-01-02")
+
+
+def test_a_state_above_the_headers_is_that_of_the_first_table() -> None:
+    body = "Indiana,\nAgency,Signed\nGary PD,2025-01-02\nOhio,\nAgency,Signed\nLima PD,2025-02-03\n"
+    proposal = propose(body.encode())
+    assert proposal.columns.state == "(heading)"
+    listings, problems = read(body, proposal.columns)
+    assert listings == [("Gary PD", "IN"), ("Lima PD", "OH")]
+    assert [problem.split(":")[0] for problem in problems] == ["heading", "header repeated"]
+
+
+def test_the_states_of_a_pivot_table_are_headings_with_sums() -> None:
+    body = "Agencies by state,Count\nIndiana,2\nGary PD,1\nLake SO,1\nOhio,1\nLima PD,1\nGrand Total,3\n"
+    proposal = propose(body.encode())
+    assert proposal.columns.state == "(heading)"
+    listings, problems = read(body, proposal.columns)
+    assert listings == [("Gary PD", "IN"), ("Lake SO", "IN"), ("Lima PD", "OH")]
+    assert [problem.split(":")[0] for problem in problems] == ["heading", "heading", "footer"]
+
+
+def test_the_kind_of_an_agency_is_not_its_name() -> None:
+    rows = [
+        f"{place},Police Department,{state}"
+        for place, state in (("Gary", "IN"), ("Lima", "OH"), ("Ennis", "TX"))
+    ]
+    body = "\n".join(["Jurisdiction,Agency Type,State", *rows, "Lake County,Sheriff's Office,IN", ""])
+    columns = propose(body.encode()).columns
+    assert (columns.name, columns.attributes) == ("Jurisdiction", ("Agency Type",))
+
+
+def test_a_page_in_utf_16_is_a_page() -> None:
+    body = "<!doctype html><html><table><tr><th>Agency<th>State<tr><td>Gary PD<td>IN</table></html>".encode(
+        "utf-16"
+    )
+    proposal = propose(body)
+    found = parse(body, ParseOptions("list", proposal.format, proposal.columns))
+    assert [listing.name for listing in found.listings] == ["Gary PD"]
