@@ -64,7 +64,14 @@ _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECA
 _OLD_CHARSETS = ("ascii", "us-ascii", "iso-8859-1", "iso8859-1", "latin1", "windows-1252", "cp1252")
 """Names of encodings that browsers read as Windows-1252 (WHATWG Encoding Standard, 4.2)."""
 
-_HEADINGS_BEFORE = "(preceding::*[self::h1 or self::h2 or self::h3 or self::h4 or self::h5])[last()]"
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_OPENERS = ("summary", "button", "legend")
+_MOST_OPENERS = 5  # between a heading and its table
+_INLINE = ("span", "small", "div", "p", "b", "strong", "em", "i", "label", "time")
+_FOR_READERS = re.compile(
+    r"(?:^|[\s-])(?:sr-only|visually-hidden|screen-reader-text|element-invisible)(?:\s|$)"
+)
+"""Classes of texts for screen readers: "(link is external)"."""
 Cell = tuple[str, str | None]
 """A cell's text and its link."""
 
@@ -159,13 +166,15 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
     document = _parse_page(body, options.limits)
     base = find_base(document, url)
     tops: list[str] = []
-    unseen = 0
+    unseen = struck = 0
     spread: list[str] = []
     titles: tuple[str, ...] = ()
     rows: list[list[Cell]] = []
     left: list[str] = []
+    headings: list[str] = []
     names = list_headers(columns.name)
     under_headings = HEADING_TITLE in list_headers(columns.state)
+    above_tables = _find_headings(document)
     for table in _find_tables(document):
         grid = _read_grid(table, base)
         top = list(islice(grid, _HEADER_ROWS))
@@ -179,7 +188,8 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
         if set(places) != set(titles):
             raise ParseError("has two tables that fit, and they have other columns")
         left.append(describe_left(_without_spread(top[at]), header))
-        if under_headings and (above := _find_heading(table) or _find_above(top[:at])):
+        headings.append(above_tables[table] or _find_above(top[:at]))
+        if under_headings and (above := headings[-1]) and read_heading(above):
             rows.append([(above * (title in names), None) for title in titles])
         for row in chain(top[at + 1 :], grid):
             if _is_spread(row):
@@ -194,10 +204,8 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
                 rows.append(picked)
             if len(rows) > MOST_ROWS:
                 raise ParseError(f"has more than {MOST_ROWS:,} rows")
-        unseen += sum(
-            _UNSEEN.search(row.get("style", "")) is not None or "hidden" in row.attrib
-            for row in _rows_of(table)
-        )
+        unseen += sum(map(_is_unseen, _rows_of(table)))
+        struck += sum(map(_is_struck, _rows_of(table)))
     if not titles:
         instead = "" if tops else f" {describe_page(body)}"
         raise ParseError(describe_headers("column", columns, set(tops)) + instead)
@@ -205,6 +213,11 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
     notes = [note for note in dict.fromkeys(left) if note]
     if unseen:
         notes.append(f"rows that are hidden, and read like the others: {unseen:,}")
+    if struck:
+        notes.append(f"rows that are struck through, and read like the others: {struck:,}")
+    if len(parts := dict.fromkeys(headings)) > 1 and not all(map(read_heading, parts)):
+        named = ", ".join(f'"{part[:80]}"' for part in list(parts)[:_MOST_NAMED] if part)
+        notes.append(f"tables under several headings are read as one list: {named}")
     if spread:
         more = f" and {len(spread) - _MOST_NAMED:,} more" if len(spread) > _MOST_NAMED else ""
         named = ", ".join(f'"{text}"' for text in spread[:_MOST_NAMED])
@@ -214,13 +227,58 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
     return _Page(titles, rows, following, find_stated_count(document), tuple(notes), left_over)
 
 
-def _find_heading(table: HtmlElement) -> str:
-    """The state that a table's caption or the heading before it names; "" if it names none."""
-    for above in (*table.iterchildren("caption"), *table.xpath(_HEADINGS_BEFORE)):
-        text = clean(" ".join(take_texts(above, NAME_LENGTH)))
-        if read_heading(text):
-            return text
-    return ""
+def _find_headings(document: HtmlElement) -> dict[HtmlElement, str]:
+    """What stands above each table: its caption or the heading before it, a state if one of them names one;
+    "" if there is nothing. What opens a table, as a button does, is a heading only if it names a state.
+    """
+    above: dict[HtmlElement, str] = {}
+    recent: list[HtmlElement] = []
+    for element in document.iter(*_HEADINGS, *_OPENERS, "table"):
+        if element.tag == "table":
+            above[element] = _choose_heading([*element.iterchildren("caption"), *reversed(recent)])
+        else:
+            recent = [] if element.tag in _HEADINGS else recent[-_MOST_OPENERS:]
+            recent.append(element)
+    return above
+
+
+def _choose_heading(elements: list[HtmlElement]) -> str:
+    """The heading among a caption and the elements before a table, the nearest first."""
+    texts = [(each.tag, clean(" ".join(take_texts(each, NAME_LENGTH)))) for each in elements]
+    state = next((text for _, text in texts if read_heading(text)), "")
+    return state or next((text for tag, text in texts if text and tag not in _OPENERS), "")
+
+
+def _is_unseen(element: HtmlElement) -> bool:
+    return _UNSEEN.search(element.get("style", "")) is not None or "hidden" in element.attrib
+
+
+def _is_struck(row: HtmlElement) -> bool:
+    """Whether all text of a row is struck through."""
+    if next(row.iter("del", "s", "strike"), None) is None:
+        return False
+    whole = clean("".join(take_texts(row, _MOST_TEXT)))
+    struck = clean("".join(text for each in row.iter("del", "s", "strike") for text in each.itertext()))
+    return bool(whole) and whole.replace(" ", "") == struck.replace(" ", "")
+
+
+def _drop_unseen(document: HtmlElement) -> None:
+    """Remove what people do not see in a cell beside what they see: labels for telephones, keys for
+    sorting, words for screen readers.
+    """
+    unseen: dict[HtmlElement, list[HtmlElement]] = {}
+    for element in document.iter(*_INLINE):
+        if _is_unseen(element) or _FOR_READERS.search(element.get("class", "")):
+            cell = next(element.iterancestors("td", "th"), None)
+            if cell is not None:
+                unseen.setdefault(cell, []).append(element)
+    for cell, elements in unseen.items():
+        within = {each for element in elements for each in element.iter()}
+        texts = [cell.text, *(each.text for each in cell.iter() if each not in within and each is not cell)]
+        texts += [each.tail for each in cell.iter() if each.getparent() not in within and each is not cell]
+        if any(text and text.strip() for text in texts):
+            for element in elements:
+                _drop(element)
 
 
 def _find_above(rows: list[list[Cell]]) -> str:
@@ -253,6 +311,7 @@ def _parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
         for mark in list(document.iter("sup")):
             if _FOOTNOTE.fullmatch("".join(take_texts(mark, NAME_LENGTH))):
                 _drop(mark)
+        _drop_unseen(document)
         return document
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
         raise ParseError("has a page that is no HTML") from None
@@ -431,13 +490,21 @@ def _load_page(body: bytes, limits: ParseLimits) -> _Page:
 def propose(body: bytes, limits: ParseLimits) -> Proposal:
     """Propose how the largest table of a page is read; raises ParseError if it has none."""
     samples = []
-    for rows in read_tables(body, limits):
-        sample = find_sample([[text for text, _ in row] for row in rows], len(rows))
+    document = _parse_page(body, limits)
+    above_tables = _find_headings(document)
+    for table in _find_tables(document):
+        rows = list(_read_grid(table, UNKNOWN))
+        sample = find_sample([_without_spread(row) for row in rows if not _is_spread(row)], len(rows))
         if sample:
             linked = frozenset(at for row in rows for at, (_, link) in enumerate(row) if link)
-            samples.append(replace(sample, linked=linked))
+            over = [next(text for text, _ in row if text) for row in rows if _is_spread(row)]
+            heading = next(filter(None, map(read_heading, [*over, above_tables[table]])), sample.heading)
+            samples.append(replace(sample, linked=linked, heading=heading))
     if not samples:
-        raise ParseError("The page has no table with headers and an agency's name below.")
+        raise ParseError(
+            "The page has no table with headers and an agency's name below: lists, blocks and what a script "
+            "fills in are not read. Give the address of a file, or of the data behind the page."
+        )
     choice = choose_columns(max(samples, key=lambda sample: sample.size), of_table=True)
     return Proposal("html", choice.columns, choice.settings, choice.notes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from monitor.errors import ParseError
 from monitor.sources import ColumnMap, ParseOptions, parse
 from monitor.sources.proposals import propose
 
@@ -139,3 +140,77 @@ def test_a_page_in_utf_16_is_a_page() -> None:
     proposal = propose(body)
     found = parse(body, ParseOptions("list", proposal.format, proposal.columns))
     assert [listing.name for listing in found.listings] == ["Gary PD"]
+
+
+def page(inner: str) -> bytes:
+    return f"<!doctype html><html><body>{inner}</body></html>".encode()
+
+
+def read_page(body: bytes, columns: ColumnMap) -> tuple[list[tuple[str, str | None]], list[str]]:
+    """Names and states, and problems with their words."""
+    found = parse(body, ParseOptions("list", "html", columns))
+    return [(x.name, x.state) for x in found.listings], [f"{x.kind}: {x.message}" for x in found.problems]
+
+
+GARY, LIMA = (
+    f"<table><tr><th>Agency<th>Signed<tr><td>{name} PD<td>2025-01-02</table>" for name in ("Gary", "Lima")
+)
+BOTH = [("Gary PD", "IN"), ("Lima PD", "OH")]
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        f"<h3>Indiana</h3>{GARY}<h3>Ohio</h3>{LIMA}",
+        f"<details><summary>Indiana</summary>{GARY}</details><details><summary>Ohio (1)</summary>{LIMA}",
+        f"<h2>Agencies</h2><button>Indiana</button><button>Export</button>{GARY}<button>Ohio</button>{LIMA}",
+        GARY.replace("<tr>", "<caption>Indiana<tr>", 1) + LIMA.replace("<tr>", "<caption>Ohio<tr>", 1),
+        "<table><tr><th>Agency<th>Signed<tr><td colspan=2>INDIANA<tr><td>Gary PD<td>2025-01-02"
+        "<tr><td colspan=2>OHIO<tr><td>Lima PD<td>2025-01-02</table>",
+        "<table><tr><th colspan=2>Indiana<tr><th>Agency<th>Signed<tr><td>Gary PD<td>2025-01-02</table>"
+        "<table><tr><th colspan=2>Ohio<tr><th>Agency<th>Signed<tr><td>Lima PD<td>2025-01-02</table>",
+    ],
+)  # fmt: skip
+def test_states_above_and_within_the_tables_of_a_page_are_proposed_and_read(inner: str) -> None:
+    columns = propose(page(inner)).columns
+    assert columns.state == "(heading)"
+    assert read_page(page(inner), columns)[0] == BOTH
+
+
+def test_tables_under_headings_that_are_no_states_are_told() -> None:
+    tables = [f"<table><tr><th>Agency<th>State<tr><td>{name}<td>{state}</table>" for name, state in BOTH]
+    body = page(f"<h2>Current</h2>{tables[0]}<h2>Terminated agreements</h2>{tables[1]}")
+    assert read_page(body, ColumnMap("Agency", "State")) == (
+        BOTH,
+        ['odd table: tables under several headings are read as one list: "Current", "Terminated agreements"'],
+    )
+
+
+def test_a_row_that_is_struck_through_is_told() -> None:
+    body = page(
+        "<table><tr><th>Agency<th>State<tr><td><s>Gary PD</s><td><s>IN</s>"
+        "<tr><td>Lima <s>city</s> PD<td>OH</table>"
+    )
+    listings, problems = read_page(body, ColumnMap("Agency", "State"))
+    assert listings[0] == ("Gary PD", "IN")
+    assert problems == ["odd table: rows that are struck through, and read like the others: 1"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '<span class="label" style="display:none">Agency: </span>Gary PD',
+        'Gary PD <span class="ext"><span class="element-invisible">(link is external)</span></span>',
+        '<a href="/gary">Gary PD<span class="usa-sr-only">, opens a new page</span></a>',
+        '<div hidden>20250102</div>Gary PD<span style="display: none">0<b>1</b></span>',
+        '<span style="display:none">Gary PD</span>',
+    ],
+)
+def test_what_people_do_not_see_in_a_cell_is_no_part_of_it(cell: str) -> None:
+    body = page(f"<table><tr><th>Agency<th>State<tr><td>{cell}<td>IN</table>")
+    assert read_page(body, ColumnMap("Agency", "State"))[0] == [("Gary PD", "IN")]
+
+
+def test_a_page_without_a_table_says_what_to_give_instead() -> None:
+    with pytest.raises(ParseError, match="Give the address of a file, or of the data behind the page"):
+        propose(page("<h3>Indiana</h3><ul><li>Gary PD<li>Lake SO</ul>"))
