@@ -262,9 +262,14 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
 
 def propose_layer(fields: Iterable[Mapping[str, object]], records: Sequence[object]) -> Proposal:
     """Propose which fields of a layer are read, by them and a page of its records."""
-    kinds = {str(field.get("name")): str(field.get("type")) for field in fields}
-    dates = {name for name, kind in kinds.items() if kind == "esriFieldTypeDate"}
-    choice = choose_columns(sample_records(records, len(records)), dates=frozenset(dates))
+    known = {str(field.get("name")): dict(field) | {_CODES: _read_codes(dict(field))} for field in fields}
+    dates = {name for name, field in known.items() if field.get("type") == "esriFieldTypeDate"}
+    texts = [
+        {name: _read_value(value, known.get(name, {})) for name, value in record.items()}
+        for record in records
+        if isinstance(record, Mapping)
+    ]
+    choice = choose_columns(sample_records(texts, len(texts)), dates=frozenset(dates))
     return Proposal("arcgis", choice.columns, {}, choice.notes)
 
 

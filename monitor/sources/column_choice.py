@@ -54,6 +54,8 @@ SINCE = re.compile(
     r"date|since|signed|joined|effective|start|active|approved|issued|enrolled|\byear\b|fecha|desde",
     re.IGNORECASE,
 )
+_JOINED_ON = re.compile(r"sign|since|join|effective|start|enroll|desde", re.IGNORECASE)
+"""Words for the day of an agreement, which come before those for any date."""
 _EDITED = re.compile(
     r"edit|updat|modif|creat|export|retriev|\blast\b|\bsource ?date|\bval(?:idation)? date|timestamp",
     re.IGNORECASE,
@@ -196,6 +198,7 @@ def choose_columns(
         lambda t, s: (
             (t in dates or s.dates - s.numbers * (not SINCE.search(t))) * min(1, s.filled * 2)
             + bool(SINCE.search(t)) / 2
+            + bool(_JOINED_ON.search(t)) / 4
         ),
         1.0,
     )

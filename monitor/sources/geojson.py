@@ -49,14 +49,19 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     return reader.separate(rows="features")
 
 
+_MOST_LEVELS = 5  # of collections in collections
 _GEOMETRIES = frozenset(
     ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
 )
 
 
-def _find_features(document: object) -> tuple[dict[str, object], list[object]]:
-    """Find a document's own members and its features: of a collection, one alone, or one per line."""
+def _find_features(document: object, level: int = 0) -> tuple[dict[str, object], list[object]]:
+    """Find a document's own members and its features: of a collection, one alone, one per line, or those of
+    several collections.
+    """
     if isinstance(document, list) and document:
+        if all(map(_is_collection, document)):
+            return {}, [feature for each in document for feature in _find_nested(each, level)]
         kinds = {str(each.get("type") if isinstance(each, dict) else None) for each in document}
         if others := sorted(kinds - {"Feature"}):
             raise ParseError(f"The JSON has no GeoJSON feature on each line: there is a {others[0][:40]}.")
@@ -74,7 +79,23 @@ def _find_features(document: object) -> tuple[dict[str, object], list[object]]:
     inside = document.get("features")
     if not isinstance(inside, list):
         raise ParseError("The GeoJSON FeatureCollection has no features.")
+    if any(map(_is_collection, inside)):
+        nested = [_find_nested(each, level) if _is_collection(each) else [each] for each in inside]
+        inside = [feature for features in nested for feature in features]
     return document, inside
+
+
+def _find_nested(collection: object, level: int) -> list[object]:
+    """The features of a collection beside or within others; ParseError if it is not whole."""
+    if level >= _MOST_LEVELS:
+        raise ParseError("The GeoJSON has collections that are nested too deeply.")
+    document, features = _find_features(collection, level + 1)
+    _refuse_part(document, len(features))
+    return features
+
+
+def _is_collection(value: object) -> bool:
+    return isinstance(value, dict) and value.get("type") == "FeatureCollection"
 
 
 def _refuse_part(document: dict[str, object], features: int) -> None:

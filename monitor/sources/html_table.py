@@ -64,6 +64,9 @@ _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECA
 _OLD_CHARSETS = ("ascii", "us-ascii", "iso-8859-1", "iso8859-1", "latin1", "windows-1252", "cp1252")
 """Names of encodings that browsers read as Windows-1252 (WHATWG Encoding Standard, 4.2)."""
 
+_NOT_STRUCK = (
+    "boolean(.//text()[normalize-space() and not(ancestor::s or ancestor::del or ancestor::strike)])"
+)
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _OPENERS = ("summary", "button", "legend")
 _MOST_OPENERS = 5  # between a heading and its table
@@ -255,11 +258,7 @@ def _is_unseen(element: HtmlElement) -> bool:
 
 def _is_struck(row: HtmlElement) -> bool:
     """Whether all text of a row is struck through."""
-    if next(row.iter("del", "s", "strike"), None) is None:
-        return False
-    whole = clean("".join(take_texts(row, _MOST_TEXT)))
-    struck = clean("".join(text for each in row.iter("del", "s", "strike") for text in each.itertext()))
-    return bool(whole) and whole.replace(" ", "") == struck.replace(" ", "")
+    return next(row.iter("del", "s", "strike"), None) is not None and not row.xpath(_NOT_STRUCK)
 
 
 def _drop_unseen(document: HtmlElement) -> None:

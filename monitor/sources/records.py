@@ -1,7 +1,9 @@
 """JSON: an array of records somewhere in a document, or one record per line; each record is a row.
 
 Objects of objects are records too, {"1": {...}, "2": {...}}, and arrays of them, {"IN": [{...}]}: then the
-key is the column "(key)".
+key is the column "(key)". In {"IN": ["Gary PD"]} the text is the column "(value)". Records may stand in the
+records of an array, [{"state": "IN", "agencies": [{...}]}]: the path "*.agencies" leads to them, and the
+column "(parent).state" is their state.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from typing import Any
 
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
-from monitor.sources.column_choice import choose_columns
+from monitor.sources.cells import clean
+from monitor.sources.column_choice import choose_columns, is_exact_state
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
 from monitor.sources.format import Format, Proposal, RowsOptions
 from monitor.sources.json_body import flatten, is_json, load_json
@@ -21,6 +24,11 @@ from monitor.states import read_state
 
 KEY_TITLE = "(key)"
 """The header under which the configuration finds the key of an object of records."""
+VALUE_TITLE = "(value)"
+"""The header of the texts in arrays below keys."""
+_PARENT = "(parent)."
+_EACH = "*"
+"""The step of a path that enters each record of an array."""
 _MORE = frozenset(
     (
         "hasmore",
@@ -59,7 +67,8 @@ _COUNTS = frozenset(
 
 class RecordsOptions(RowsOptions):
     """``records``: the keys that lead to the array, joined by points ("data.portals"); "" if it is the
-    document. An array on the path is entered by a position ("result.0.rows").
+    document. An array on the path is entered by a position ("result.0.rows"), and all of its records by "*"
+    ("states.*.agencies").
 
     ``count``: the keys that lead to the number of records, which then must agree.
     """
@@ -85,6 +94,8 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     if isinstance(found, dict) and records and not any(_names_agency(record, reader) for record in records):
         records = None
     if records is None:
+        if said := _describe_error(document):
+            raise ParseError(said)
         raise ParseError(
             f"The JSON has no array at {chosen.records or 'its top'}{_describe_arrays(document)}."
         )
@@ -133,6 +144,8 @@ def list_records(found: object) -> list[object] | None:
     records: list[object] = []
     for key, value in found.items():
         inside = value if isinstance(value, list) else [value]
+        if isinstance(value, list) and all(isinstance(text, str) for text in value):
+            inside = [{VALUE_TITLE: text} for text in value]
         if not all(isinstance(record, dict) for record in inside):
             return None
         records += [{KEY_TITLE: key} | record for record in inside]
@@ -170,7 +183,8 @@ def _find_keyed(value: object, path: str = "", level: int = 0) -> Iterator[tuple
             yield from _find_keyed(inner, f"{path}.{key}" if path else str(key), level + 1)
 
 
-_MOST_LEVELS = 4
+_ESRI = "esriFieldType"
+_MOST_LEVELS, _MOST_NESTED = 4, 20  # the depth of keys, and the arrays in a record that are examined
 
 
 def _describe_arrays(document: object) -> str:
@@ -234,9 +248,28 @@ _ABOUT = ("links", "_links", "meta", "metadata", "paging", "pagination", "page",
 
 def _find(document: object, path: str) -> object:
     """Find the value at a path of keys and array positions; None if there is none."""
-    for key in filter(None, path.split(".")):
+    keys = [key for key in path.split(".") if key]
+    for at, key in enumerate(keys):
+        if key == _EACH:
+            return _find_in_each(document, ".".join(keys[at + 1 :]))
         document = _step(document, key)
     return document
+
+
+def _find_in_each(parents: object, path: str) -> list[object] | None:
+    """The records at a path in each record of an array, or of an object by their keys, with what stands
+    beside them; None without any.
+    """
+    records: list[object] = []
+    some = False
+    for parent in list_records(parents) or ():
+        if not isinstance(parent, dict):
+            continue
+        if isinstance(inside := _find(parent, path), list):
+            some = True
+            beside = {_PARENT + key: value for key, value in parent.items() if not isinstance(value, list)}
+            records += [beside | each if isinstance(each, dict) else each for each in inside]
+    return records if some else None
 
 
 def _step(value: object, key: str) -> object:
@@ -249,7 +282,9 @@ def _step(value: object, key: str) -> object:
 def propose(body: bytes, limits: ParseLimits) -> Proposal:
     """Propose where the records are and which keys are read; raises ParseError if there are none."""
     document = load_json(body, limits)
-    arrays = [*find_arrays(document), *_find_keyed(document)]
+    keyed = list(_find_keyed(document))
+    by_state = [(path, found) for path, found in keyed if _is_by_state(found)]
+    arrays = by_state or [*find_arrays(document), *keyed]
     path, found = max(arrays, key=lambda pair: len(pair[1]), default=("", []))
     bare_path, bare = max(find_arrays(document, of=list), key=lambda pair: len(pair[1]), default=("", []))
     described = path.rpartition(".")[2] in ("columns", "fields", "headers")
@@ -259,8 +294,16 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
             "columns are. Use the publisher's CSV, or its JSON with keys (on Socrata: /resource/ID.json)."
         )
     if not found:
-        raise ParseError("The JSON has no array of records.")
-    choice = choose_columns(sample_records(found[:SAMPLE], len(found)))
+        raise ParseError(_describe_error(document) or "The JSON has no array of records.")
+    if all(str(each.get("type") if isinstance(each, dict) else "").startswith(_ESRI) for each in found):
+        raise ParseError("The JSON describes an ArcGIS layer and holds no record: give the layer's address.")
+    try:
+        choice = choose_columns(sample_records(found[:SAMPLE], len(found)))
+    except ParseError:
+        path, found = max(_find_nested(found, path), key=lambda pair: len(pair[1]), default=("", []))
+        if not found:
+            raise
+        choice = choose_columns(sample_records(found[:SAMPLE], len(found)))
     settings: dict[str, Any] = {"records": path} if path else {}
     counts = [key for key, value in _list_numbers(document) if value == len(found)]
     if counts:
@@ -272,6 +315,35 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
     ]
     notes = (f"other arrays that are not read: {', '.join(others)[:300]}",) if others else ()
     return Proposal("json", choice.columns, settings, choice.notes + notes)
+
+
+def _is_by_state(records: list[object]) -> bool:
+    """Whether the key of each record is a state: then arrays below the keys are parts of one list."""
+    return all(isinstance(each, dict) and is_exact_state(str(each[KEY_TITLE])) for each in records)
+
+
+def _find_nested(records: list[object], path: str) -> Iterator[tuple[str, list[object]]]:
+    """The arrays of records within the records of an array at a path, and the paths that lead to them."""
+    titles = dict.fromkeys(
+        title
+        for record in records[:SAMPLE]
+        if isinstance(record, dict)
+        for title, value in record.items()
+        if isinstance(value, list) and any(isinstance(each, dict) for each in value)
+    )
+    for title in list(titles)[:_MOST_NESTED]:
+        inner = f"{path}.{_EACH}.{title}".removeprefix(".")
+        found = _find_in_each(records, title) or []
+        yield inner, found
+        if inner.count(_EACH) < _MOST_LEVELS:
+            yield from _find_nested(found, inner)
+
+
+def _describe_error(document: object) -> str:
+    """What a server says instead of records, {"error": {"message": ...}}; "" if it says nothing."""
+    error = document.get("error") if isinstance(document, dict) else None
+    said = error.get("message") if isinstance(error, dict) else error
+    return f"The server answered with an error: {clean(said)[:80]}." if isinstance(said, str) and said else ""
 
 
 def _list_numbers(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, int]]:
@@ -290,6 +362,6 @@ FORMAT = Format(
     recognizes=is_json,
     propose=propose,
     required_columns=("name",),
-    given_titles=(KEY_TITLE,),
+    given_titles=(KEY_TITLE, VALUE_TITLE),
     options=RecordsOptions,
 )

@@ -440,3 +440,18 @@ def test_of_two_tables_side_by_side_the_first_is_read() -> None:
 def test_a_column_that_is_called_after_police_departments_is_one() -> None:
     proposal = propose(b"Participating Police Department,State\nGary Police Department,IN\nLima Police,OH\n")
     assert proposal.columns.name == "Participating Police Department"
+
+
+def test_the_codes_of_a_layer_are_judged_by_their_names() -> None:
+    codes = [{"code": at, "name": state} for at, state in enumerate(STATES)]
+    fields = [
+        {"name": "agency", "type": "esriFieldTypeString"},
+        {"name": "st", "type": "esriFieldTypeSmallInteger", "domain": {"codedValues": codes}},
+        {"name": "signed", "type": "esriFieldTypeDate"},
+    ]
+    records = [
+        {"attributes": {"agency": f"{name} Police", "st": at, "signed": 1736467200000}}
+        for at, name in enumerate(("Peru", "Gary", "Lima", "Ennis", "Bath"))
+    ]
+    columns = propose(json.dumps({"fields": fields, "features": records}).encode()).columns
+    assert (columns.name, columns.state, columns.since) == ("agency", "st", "signed")

@@ -127,3 +127,20 @@ def test_a_feature_alone_and_features_on_lines_are_read(body: str, names: list[s
 def test_what_is_no_line_of_features_is_refused(body: str, reason: str) -> None:
     with pytest.raises(ParseError, match=reason):
         parse(body.encode(), LAYER)
+
+
+def test_collections_in_a_collection_and_beside_each_other_are_one_list() -> None:
+    gary, lima = (json.loads(collection(feature(name))) for name in ("Gary Police", "Lima Police"))
+    for document in ([gary, lima], {"type": "FeatureCollection", "features": [gary, lima]}):
+        found = parse(json.dumps(document).encode(), LAYER)
+        assert [listing.name for listing in found.listings] == ["Gary Police", "Lima Police"]
+
+
+def test_collections_that_are_nested_too_deeply_or_not_whole_are_refused() -> None:
+    document = json.loads(collection(feature("Gary Police")))
+    for _ in range(200):
+        document = {"type": "FeatureCollection", "features": [document]}
+    part = json.loads(collection(feature("Lima Police"), exceededTransferLimit=True))
+    for body, reason in ((document, "nested too deeply"), ([part, part], "there are more")):
+        with pytest.raises(ParseError, match=reason):
+            parse(json.dumps(body).encode(), LAYER)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
 from monitor.errors import ParseError
 from monitor.sources import ColumnMap, ParseOptions, fingerprint, parse
+from monitor.sources.proposals import propose
 
 PORTALS = ParseOptions(
     "portals", "json", ColumnMap(name=("Agency", "name"), state="state"), settings={"records": "data.portals"}
@@ -88,3 +90,83 @@ def test_a_document_that_holds_records_is_no_record_itself() -> None:
 def test_a_line_that_is_cut_off_is_refused_with_its_number() -> None:
     with pytest.raises(ParseError, match="cut off at line 2"):
         parse(b'{"name": "Gary Police"}\n{"name": "Hamm', replace(PORTALS, settings={}))
+
+
+STATES = [
+    {"state": "Indiana", "agencies": [{"agency": "Gary Police"}, {"agency": "Lake County Sheriff"}]},
+    {"state": "Ohio", "agencies": [{"agency": "Lima Police"}], "note": None},
+    {"state": "Maine"},
+]
+THREE = [("Gary Police", "IN"), ("Lake County Sheriff", "IN"), ("Lima Police", "OH")]
+
+
+def proposed(body: bytes) -> tuple[ColumnMap, dict[str, object], list[tuple[str, str | None]]]:
+    """The proposed columns and settings, and what is read with them."""
+    proposal = propose(body)
+    found = parse(body, ParseOptions("list", proposal.format, proposal.columns, settings=proposal.settings))
+    return proposal.columns, proposal.settings, [(x.name, x.state) for x in found.listings]
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [(STATES, "*.agencies"), ({"data": {"states": STATES}}, "data.states.*.agencies")],
+)
+def test_records_in_the_records_of_an_array_have_what_stands_beside_them(document: object, path: str) -> None:
+    columns, settings, listings = proposed(json.dumps(document).encode())
+    assert (columns.name, columns.state, settings["records"]) == ("agency", "(parent).state", path)
+    assert listings == THREE
+
+
+def test_records_below_the_records_of_keys_have_their_key() -> None:
+    columns, _, listings = proposed(json.dumps({x["state"]: x for x in STATES[:2]}).encode())
+    assert columns.state in ("(parent).state", "(parent).(key)")
+    assert listings == THREE
+
+
+def test_names_below_the_keys_of_states_are_records() -> None:
+    document = {"Indiana": ["Gary Police", "Lake County Sheriff"], "Ohio": ["Lima Police"]}
+    columns, _, listings = proposed(json.dumps(document).encode())
+    assert (columns.name, columns.state) == ("(value)", "(key)")
+    assert listings == THREE
+
+
+def test_a_record_that_has_arrays_of_its_own_stays_one_record() -> None:
+    people = [{"name": "A", "rank": "Chief"}, {"name": "B", "rank": "Sergeant"}]
+    document = [{"agency": name, "state": state, "contacts": people} for name, state in THREE]
+    _, settings, listings = proposed(json.dumps(document).encode())
+    assert (settings, listings) == ({}, THREE)
+
+
+def test_json_in_utf_16_is_json() -> None:
+    document = [{"agency": name, "state": state} for name, state in THREE]
+    assert proposed(json.dumps(document).encode("utf-16"))[2] == THREE
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (
+            {"error": {"code": 400, "message": "Invalid URL"}},
+            "The server answered with an error: Invalid URL.",
+        ),
+        ({"error": "Rate limit"}, "The server answered with an error: Rate limit."),
+        (
+            {
+                "name": "Agencies",
+                "fields": [{"name": x, "type": "esriFieldTypeString"} for x in ("agency", "st")],
+            },
+            "The JSON describes an ArcGIS layer and holds no record: give the layer's address.",
+        ),
+    ],
+)
+def test_what_is_no_list_says_what_it_is(document: object, reason: str) -> None:
+    with pytest.raises(ParseError, match=re.escape(reason)):
+        propose(json.dumps(document).encode())
+
+
+def test_the_day_of_an_agreement_comes_before_that_of_a_post() -> None:
+    records = [
+        {"date": "2025-11-01", "agency": name, "state": state, "signed": f"2025010{day}"}
+        for day, (name, state) in enumerate(THREE, start=1)
+    ]
+    assert propose(json.dumps(records).encode()).columns.since == "signed"
