@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from html.entities import html5
 from itertools import chain, islice
 from typing import NamedTuple, Protocol
 from xml.etree import ElementTree
@@ -399,4 +400,21 @@ def mend_bytes(body: bytes) -> tuple[bytes, tuple[str, ...]]:
         if strays:
             body = text.encode()
             mended.append(f"{strays:,} bytes are not UTF-8; they are read as Windows-1252")
+    if b"&" in body and _NAMED.search(body):
+        parts = _CDATA.split(body)
+        parts[::2] = [_NAMED.sub(_resolve, part) for part in parts[::2]]
+        if (resolved := b"".join(parts)) != body:
+            body = resolved
+            mended.append("references that only HTML knows are read as in HTML")
     return body, tuple(mended)
+
+
+_CDATA = re.compile(rb"(<!\[CDATA\[(?:[^\]]|\](?!\]>))*\]\]>)")
+_NAMED = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]{1,31};)")
+"""A reference by a name, such as "&nbsp;", that XML does not know."""
+
+
+def _resolve(match: re.Match[bytes]) -> bytes:
+    """The character that HTML calls so, or the text itself, which then breaks the map."""
+    character = html5.get(match[1].decode())
+    return character.encode("ascii", "xmlcharrefreplace") if character else match[0]

@@ -68,9 +68,9 @@ def _read_documents(body: bytes, limits: ParseLimits) -> Iterator[tuple[str, byt
         names = [
             name
             for name in archive.names
-            if name.lower().endswith(".kml") and not name.rpartition("/")[2].startswith("._")
+            if name.lower().endswith((".kml", ".kmz")) and not name.rpartition("/")[2].startswith("._")
         ]
-        if not names:
+        if not any(name.lower().endswith(".kml") for name in names):
             raise ParseError("The zip is no KMZ: there is no .kml in it.")
         # Google writes doc.kml; other programs read the first document that is not in a folder.
         for name in sorted(names, key=lambda name: (name.lower() != "doc.kml", name.count("/"))):

@@ -6,12 +6,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import islice
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, clean_all, unescape_text
-from monitor.sources.column_choice import SINCE, URL, ColumnShares, best_title
-from monitor.sources.column_map import RING_COLUMNS, ColumnMap, ParseLimits, ParseOptions, fold_header
+from monitor.sources.column_choice import (
+    SINCE,
+    URL,
+    ColumnSample,
+    ColumnShares,
+    best_title,
+    choose_columns,
+    is_exact_state,
+)
+from monitor.sources.column_map import (
+    RING_COLUMNS,
+    ColumnMap,
+    ParseLimits,
+    ParseOptions,
+    fold_header,
+    list_headers,
+)
 from monitor.sources.described_table import has_table, read_table
 from monitor.sources.format import Format, Proposal
 from monitor.sources.kml import Document
@@ -20,6 +36,10 @@ from monitor.sources.listing import ListingReader
 from monitor.sources.samples import SAMPLE
 from monitor.sources.sniff import is_kml, is_zip, is_zipped_workbook
 
+FOLDER_TITLE = "(folder)"
+"""The header under which the configuration finds the name of a placemark's folder, for maps with a folder per
+state.
+"""
 IGNORED = frozenset({"gx_media_links"})  # Google's own, about pictures
 _BREAK = re.compile(r"<br\s*/?>|\n", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")  # stops at the next "<", so that a text of only "<" takes linear time
@@ -47,6 +67,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     folders: list[str] = []
     links: list[str] = []
     count = 0
+    by_folder = FOLDER_TITLE in list_headers(columns.state)
     earlier: set[tuple[object, ...]] = set()
     empty: list[str] = []
     for title, content in documents.items():
@@ -60,6 +81,8 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
                     reader.report("unread table", "the table in the description is not read", number)
             elif description and not titles:
                 titles, values = _read_description(description, reader)
+            if by_folder:
+                titles, values = (*titles, FOLDER_TITLE), [*values, clean(folder or "")]
             if len(documents) > 1:
                 seen.append((name, address, description, point, titles, *values))
                 if seen[-1] in earlier:
@@ -109,36 +132,70 @@ def _read_description(description: str, reader: ListingReader) -> tuple[tuple[st
 
     Only if every line reads "Column: value" and one of the columns is a mapped one: free text has colons too.
     """
+    columns = _split_description(description)
+    if not any(map(reader.meanings.is_mapped, columns)):
+        return (), []
+    return tuple(columns), clean_all(list(columns.values()))
+
+
+def _split_description(description: str) -> dict[str, str]:
+    """The values of a description by their titles; none if a line does not read "Column: value"."""
     columns: dict[str, str] = {}
     for row in _BREAK.split(description):
         title, colon, text = (_TAG.sub("", row) if "<" in row else row).partition(":")
         if not row.strip():
             continue
         if not colon:
-            return (), []
+            return {}
         columns.setdefault(unescape_text(title).strip(), unescape_text(text))
-    if not any(map(reader.meanings.is_mapped, columns)):
-        return (), []
-    return tuple(columns), clean_all(list(columns.values()))
+    return columns
 
 
 def propose(body: bytes, limits: ParseLimits) -> Proposal:
     """Propose which columns of a map's placemarks are read; raises ParseError if it is no map."""
-    columns: dict[str, list[str]] = {}
+    rows: list[dict[str, str]] = []
+    named = placed = 0
+    folders: list[str] = []
     for content in unpack(body, limits).values():
-        for number, placemark in enumerate(Document(content).placemarks()):
-            for title, value in zip(placemark.titles, placemark.values, strict=True):
-                if title in IGNORED:
-                    continue
-                columns.setdefault(title, []).append(value)
+        for placemark in islice(Document(content).placemarks(), SAMPLE):
+            row = dict(zip(placemark.titles, placemark.values, strict=True))
             for cell in read_table(placemark.description):
-                columns.setdefault(cell.title, []).append(cell.link or cell.text)
-            if number == SAMPLE:
-                break
-    shares = {title: ColumnShares.of(values) for title, values in columns.items()}
+                row.setdefault(cell.title, cell.link or cell.text)
+            rows.append(
+                row or {title: clean(x) for title, x in _split_description(placemark.description).items()}
+            )
+            named += bool(placemark.name)
+            placed += bool(placemark.address)
+            folders.append(clean(placemark.folder or ""))
+    titles = dict.fromkeys(title for row in rows for title in row if title and title not in IGNORED)
+    shares = {title: ColumnShares.of([row.get(title, "") for row in rows]) for title in titles}
     since = best_title(shares, lambda title, share: share.dates * (1 + bool(SINCE.search(title))), 0.5)
     url = best_title(shares, lambda title, share: share.links * (1 + bool(URL.search(title))), 0.5)
-    return Proposal("mymaps", ColumnMap(since=since, url=url if url != since else None))
+    columns = ColumnMap(since=since, url=url if url != since else None)
+    return _propose_places(rows, columns, folders, named=2 * named > len(rows), placed=2 * placed > len(rows))
+
+
+def _propose_places(
+    rows: list[dict[str, str]], columns: ColumnMap, folders: list[str], *, named: bool, placed: bool
+) -> Proposal:
+    """Propose the columns with the places, or the names, that the placemarks themselves lack."""
+    titles = tuple(dict.fromkeys(title for row in rows for title in row if title and title not in IGNORED))
+    names = ["Police"] * len(rows) if named else []  # stands for the name of each placemark
+    sample = ColumnSample(
+        (*titles, *["Agency name"] * named),
+        [[row.get(title, "") for title in titles] + names[:1] for row in rows],
+        len(rows),
+    )
+    choice = choose_columns(sample)
+    found, notes = choice.columns, choice.notes
+    columns = replace(columns, name=None if named else found.name, county=found.county)
+    if placed:
+        return Proposal("mymaps", columns)
+    state = found.state
+    if state is None and all(map(is_exact_state, folders)):
+        state, notes = FOLDER_TITLE, ("the states are the names of the folders",)
+    columns = replace(columns, state=state, city=found.city)
+    return Proposal("mymaps", columns, {}, tuple(note for note in notes if "not read" not in note))
 
 
 FORMAT = Format(
@@ -146,6 +203,7 @@ FORMAT = Format(
     parse,
     recognizes=lambda body: is_kml(body) or (is_zip(body) and not is_zipped_workbook(body)),
     propose=propose,
+    given_titles=(FOLDER_TITLE,),
     find_links=lambda body, options: find_network_links(body, options.limits),
     compose=compose,
 )

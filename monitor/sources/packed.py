@@ -139,4 +139,11 @@ def _is_document(names: list[str]) -> bool:
     parts = {"[content_types].xml", "mimetype", "content.xml", "xl/workbook.xml", "xl/workbook.bin"}
     lower = [name.lower() for name in names]
     lists = [name for name in lower if name.endswith(_LISTS)]
-    return not parts.isdisjoint(lower) or (bool(lists) and all(name.endswith(".kml") for name in lists))
+    return not parts.isdisjoint(lower) or (bool(lists) and _is_map(lists))
+
+
+def _is_map(names: list[str]) -> bool:
+    """Whether the lists in a ZIP are the documents of one KMZ, some of which may be packed again."""
+    return all(name.endswith((".kml", ".kmz")) for name in names) and any(
+        name.endswith(".kml") for name in names
+    )

@@ -28,15 +28,19 @@ def is_zip(body: bytes) -> bool:
 
 
 def is_kml(body: bytes) -> bool:
-    """Whether a body looks like KML in an encoding that keeps ASCII, by its first bytes."""
-    return bool(_KML.search(body[:_HEAD]))
+    """Whether a body looks like KML in an encoding that keeps ASCII, or in UTF-16, by its first bytes."""
+    return bool(_KML.search(_read_head(body)))
+
+
+def _read_head(body: bytes) -> bytes:
+    """The first bytes of a body; those of UTF-16 without the zeros of ASCII."""
+    head = body[:_HEAD]
+    return head[2:].replace(b"\0", b"") if head.startswith((b"\xff\xfe", b"\xfe\xff")) else head
 
 
 def is_html(body: bytes) -> bool:
     """Whether a body looks like a web page, by its first bytes."""
-    head = body[:_HEAD]
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16
-        head = head[2:].replace(b"\0", b"")
+    head = _read_head(body)
     return bool(_HTML.search(head)) and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and not is_kml(body)
 
 
