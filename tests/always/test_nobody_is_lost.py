@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -181,7 +181,9 @@ def test_if_the_program_is_up_its_sender_is_running(tmp_path: Path, sqlite_url: 
     with Server() as server, SmtpPeer() as smtp, BotApi() as bot:
         server.put("/map.kml", kml(*NAMES), etag='"1"')
         here = Installation(tmp_path, sqlite_url, server, smtp, bot)
-        with here.service() as process:
+        with ExitStack() as ending:
+            process = ending.enter_context(here.service())
+            ending.callback(here.engine.dispose)
             until(here.is_working, "the sender's first beat")
             assert here.status()["sender"]["working"]
             here.run("subscribers", "add", "email", "ann@example.org", "IN")
