@@ -224,6 +224,8 @@ def find_web_address(text: str) -> str | None:
     return read_web_address(inside.pop()) if len(inside) == 1 else None
 
 
+FOOTNOTE = re.compile(r"\s*[\[(]?(?:\d{1,2}|[a-z]|[*\u2020\u2021\u00a7]+)[\])]?\s*")
+"""A footnote mark in superscript, which is not part of a name."""
 FOOTNOTE_SIGNS = "*\u2020\u2021\u00a7\u00b9\u00b2\u00b3\u2070\u2074\u2075\u2076\u2077\u2078\u2079"
 """Marks of footnotes, which are no part of a name that they follow."""
 

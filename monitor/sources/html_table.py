@@ -20,7 +20,7 @@ from pydantic import field_validator
 
 from monitor.domain import Publication
 from monitor.errors import ParseError
-from monitor.sources.cells import NAME_LENGTH, clean
+from monitor.sources.cells import FOOTNOTE, NAME_LENGTH, clean
 from monitor.sources.column_choice import choose_columns
 from monitor.sources.column_map import (
     MIB,
@@ -57,8 +57,6 @@ _MOST_CELLS = 4_000_000  # of a table; each cell counts for every row and column
 _MOST_TABLES, _MOST_LEVELS = 1000, 10  # the most tables of a page that are examined, including nested ones
 _TO_THE_END = 65_534  # rows that "rowspan=0" covers, and the most of any (HTML, 4.9.11)
 _MOST_TEXT = 10_000  # characters of a cell that are read
-_FOOTNOTE = re.compile(r"\s*[\[(]?(?:\d{1,2}|[a-z]|[*\u2020\u2021\u00a7]+)[\])]?\s*")
-"""A footnote mark, which is not part of a name."""
 _UNSEEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _OLD_CHARSETS = ("ascii", "us-ascii", "iso-8859-1", "iso8859-1", "latin1", "windows-1252", "cp1252")
@@ -308,7 +306,7 @@ def _parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
         # elements without visible text
         etree.strip_elements(document, "script", "style", "template", with_tail=False)
         for mark in list(document.iter("sup")):
-            if _FOOTNOTE.fullmatch("".join(take_texts(mark, NAME_LENGTH))):
+            if FOOTNOTE.fullmatch("".join(take_texts(mark, NAME_LENGTH))):
                 _drop(mark)
         _drop_unseen(document)
         return document

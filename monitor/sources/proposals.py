@@ -12,6 +12,7 @@ from monitor.sources.column_map import ParseLimits
 from monitor.sources.format import Proposal
 from monitor.sources.formats import FORMATS
 from monitor.sources.packed import unpack_file
+from monitor.sources.sniff import refuse_other_kinds
 
 
 def propose(body: bytes, limits: ParseLimits | None = None) -> Proposal:
@@ -20,6 +21,7 @@ def propose(body: bytes, limits: ParseLimits | None = None) -> Proposal:
     if not body.strip():
         raise ParseError("The body is empty.")
     body, _, others = unpack_file(body, limits)
+    refuse_other_kinds(body)
     proposal = _ask_formats(body, limits)
     if others:
         note = f"the ZIP also holds {', '.join(others[:10])[:200]}, which is not read"

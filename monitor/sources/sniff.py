@@ -56,6 +56,45 @@ def refuse_empty_and_pages(body: bytes) -> None:
     raise ParseError(describe_page(body))
 
 
+_KINDS = (
+    (re.compile(rb"%PDF-"), "a PDF", "the publisher's spreadsheet, or a page with the table"),
+    (re.compile(rb"\{\\rtf"), "a text with formatting (RTF)", "a CSV or a workbook"),
+    (re.compile(rb"7z\xbc\xaf|Rar!"), "an archive of 7-Zip or RAR", "a ZIP, or the file in it"),
+    (re.compile(rb"MIME-Version:", re.IGNORECASE), "a saved web page (MHTML)", "the page's address"),
+    (
+        re.compile(rb"<\?xml(?s:.)*<(?:\w+:)?Workbook\b"),
+        "a spreadsheet in XML of 2003",
+        "a workbook (XLSX) or a CSV",
+    ),
+    (
+        re.compile(rb"(?:var|let|const|window\.)\s*[\w.$]+\s*=\s*[\[{]|[\w.$]{1,80}\(\s*[\[{]"),
+        "a script with JSON in it",
+        "the address of the JSON alone",
+    ),
+)
+_BEFORE_ROOT, _ROOT = re.compile(rb"<[?!][^>]*>"), re.compile(rb"<((?:\w+:)?\w+)")
+_IN_ZIP = (
+    (b"word/document.xml", "a document of Word"),
+    (b"ppt/presentation.xml", "slides"),
+    (b".shp", "a shapefile"),
+)
+
+
+def refuse_other_kinds(body: bytes) -> None:
+    """Raise ParseError, with what to give instead, for a file of a kind that is never read."""
+    head = _read_head(body).removeprefix(b"\xef\xbb\xbf").lstrip()
+    kind = next(((what, instead) for mark, what, instead in _KINDS if mark.match(head)), None)
+    if is_zip(body):
+        what = next((what for mark, what in _IN_ZIP if mark in body[:_HEAD] or mark in body[-_HEAD:]), "")
+        if what and b"xl/" not in body:
+            kind = (what, "a workbook, a CSV, a map in KML or GeoJSON")
+    elif not kind and head.startswith(b"<?xml") and not (is_kml(body) or is_html(body)):
+        root = found[1].decode() if (found := _ROOT.search(_BEFORE_ROOT.sub(b"", head))) else "?"
+        kind = (f"XML with the root <{root[:40]}>", "a workbook, a CSV, JSON or KML")
+    if kind:
+        raise ParseError(f"The body is {kind[0]}, which is not read: give {kind[1]}.")
+
+
 def describe_page(body: bytes) -> str:
     """Describe a web page instead of a list: the kind of page that it looks like."""
     start = body[: 16 * _HEAD]

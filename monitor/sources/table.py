@@ -39,6 +39,7 @@ from monitor.sources.sniff import (
     is_zip,
     is_zipped_workbook,
     refuse_empty_and_pages,
+    refuse_other_kinds,
 )
 from monitor.sources.table_proposal import propose
 
@@ -84,6 +85,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     row.
     """
     columns = options.columns or ColumnMap()
+    refuse_other_kinds(body)
     refuse_empty_and_pages(body)
     kind = find_workbook_kind(body)
     reader = ListingReader.of_columns(options)

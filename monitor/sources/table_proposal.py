@@ -51,7 +51,8 @@ def _propose_workbook(body: bytes, kind: str, limits: ParseLimits) -> Proposal:
     settings = dict(choice.settings)
     if len(alike) > 1 and columns.state is None and all(is_exact_state(title) for title in alike):
         settings["sheets"], columns = "all", replace(columns, state=SHEET_TITLE)
-        notes = (*notes, f"each of the {len(alike)} sheets is a state")
+        stated = (note for note in notes if "--state" not in note)
+        notes = (*stated, f"each of the {len(alike)} sheets is a state")
     elif len(alike) > 1 and all(is_exact_state(title) for title in alike):
         settings["sheets"] = "all"
     elif len(samples) > 1:

@@ -24,6 +24,7 @@ from openpyxl.worksheet._reader import INLINE_STRING, WorkSheetParser
 
 from monitor.errors import ParseError
 from monitor.sources.archive import Archive, open_archive
+from monitor.sources.cells import FOOTNOTE
 from monitor.sources.column_map import ParseLimits
 from monitor.sources.listing import MOST_ROWS
 
@@ -114,6 +115,8 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
     if any(strict in parts[_WORKBOOK] for strict, _ in _STRICT):
         parts, body = _make_transitional(parts)
     paths = _sheet_paths(parts)
+    struck = _find_struck_styles(parts.get("xl/styles.xml", b""))
+    unmarked = _read_unmarked(parts)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about styles and extensions without values
@@ -127,7 +130,8 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
                 extras = _read_extras(parts, path) if path in parts else _SheetExtras()
                 part = parts.pop(sheet._worksheet_path, b"")  # it may be large, and is read once
                 notes: list[str] = []
-                rows = fill_cells(list(_read_rows(book, sheet, part, notes)), extras.merged, extras.unvalued)
+                found = list(_read_rows(book, sheet, part, notes, struck, unmarked))
+                rows = fill_cells(found, extras.merged, extras.unvalued)
                 later = _DAYS_TO_1904 if book.epoch == CALENDAR_MAC_1904 else 0
                 read.append(WorkbookSheet(sheet.title, rows, tuple(notes), extras.links, later))
             book.close()
@@ -207,30 +211,83 @@ class _CellParser(WorkSheetParser):
         row, self.col_counter = coordinate_to_tuple(coordinate)
         texts = (
             element.iterfind(f"{INLINE_STRING}/{_TEXT}"),
-            element.iterfind(f"{INLINE_STRING}/{_RUN}/{_TEXT}"),
+            (
+                text
+                for run in element.iterfind(f"{INLINE_STRING}/{_RUN}")
+                if not _is_footnote(run)
+                for text in run.iterfind(_TEXT)
+            ),
         )
         value = unescape_text("".join(text.text or "" for text in chain(*texts)))
-        return {"row": row, "column": self.col_counter, "value": value or None}
+        style = int(element.get("s") or 0)
+        return {"row": row, "column": self.col_counter, "value": value or None, "style_id": style}
 
 
-def _read_rows(book: Any, sheet: Any, part: bytes, notes: list[str]) -> Iterator[SheetRow]:
+def _is_footnote(run: Any) -> bool:
+    """Whether a part of a text is the mark of a footnote, in superscript."""
+    raised = run.find(f"{_RUN}Pr/{_RUN.removesuffix('r')}vertAlign")
+    if raised is None or raised.get("val") != "superscript":
+        return False
+    return FOOTNOTE.fullmatch("".join(text.text or "" for text in run.iterfind(_TEXT))) is not None
+
+
+def _read_unmarked(parts: dict[str, bytes]) -> dict[int, str]:
+    """The shared texts that have the mark of a footnote, without it, by their position."""
+    part = next((part for name, part in parts.items() if name.lower() == "xl/sharedstrings.xml"), b"")
+    if b"superscript" not in part:
+        return {}
+    unmarked: dict[int, str] = {}
+    for at, shared in enumerate(_elements(part, "si")):
+        if any(_is_footnote(run) for run in shared.iterfind(_RUN)):
+            kept = (run for run in shared.iterfind(_RUN) if not _is_footnote(run))
+            unmarked[at] = "".join(text.text or "" for run in kept for text in run.iterfind(_TEXT))
+        shared.clear()
+    return unmarked
+
+
+def _find_struck_styles(part: bytes) -> frozenset[int]:
+    """The styles of cells whose text is struck through, by their position."""
+    if b"strike" not in part:
+        return frozenset()
+    struck: list[bool] = []
+    styles: list[int] = []
+    for element in _elements(part, "font", "xf"):
+        around = element.getparent()
+        kind = "" if around is None else etree.QName(around).localname
+        if kind == "fonts":
+            mark = element.find("{*}strike")
+            struck.append(mark is not None and mark.get("val", "1") not in ("0", "false"))
+        elif kind == "cellXfs":
+            styles.append(int(element.get("fontId") or 0))
+    return frozenset(at for at, font in enumerate(styles) if font < len(struck) and struck[font])
+
+
+def _read_rows(
+    book: Any,
+    sheet: Any,
+    part: bytes,
+    notes: list[str],
+    struck: frozenset[int],
+    unmarked: dict[int, str],
+) -> Iterator[SheetRow]:
     """Yield the rows that have a value, without the empty cells at their ends; irregularities are appended
     to ``notes``.
 
     It does what openpyxl's `iter_rows` does, except for empty rows, of which that creates a million before a
-    distant one.
+    distant one. ``struck`` are styles, ``unmarked`` shared texts that replace those of openpyxl.
     """
+    texts = [unmarked.get(at, text) for at, text in enumerate(sheet._shared_strings)]
     source = io.BytesIO(_cut_after_rows(part))
     del part
     parser = _CellParser(
         source,
-        list(map(unescape_text, sheet._shared_strings)),
+        list(map(unescape_text, texts)),
         data_only=True,
         epoch=book.epoch,
         date_formats=book._date_formats,
         timedelta_formats=book._timedelta_formats,
     )
-    last = count = hidden = 0
+    last = count = hidden = crossed = 0
     far = False
     for number, cells in parser.parse():
         if number > MAX_ROWS:
@@ -244,6 +301,9 @@ def _read_rows(book: Any, sheet: Any, part: bytes, notes: list[str]) -> Iterator
         if width:
             count += 1
             hidden += parser.row_dimensions.get(str(number), {}).get("hidden") in ("1", "true")
+            if struck:
+                styles = {cell["style_id"] for cell in cells if isinstance(cell["value"], str)}
+                crossed += bool(styles) and styles <= struck
             if count > MOST_ROWS:
                 raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
             yield number, tuple(map(values.get, range(1, width + 1)))
@@ -251,6 +311,8 @@ def _read_rows(book: Any, sheet: Any, part: bytes, notes: list[str]) -> Iterator
         notes.append(NOTE_FAR)
     if hidden:
         notes.append(f"rows that are hidden, and read like the others: {hidden:,}")
+    if crossed:
+        notes.append(f"rows that are struck through, and read like the others: {crossed:,}")
 
 
 def _refuse_doctype(name: str, part: bytes) -> None:

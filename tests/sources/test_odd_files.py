@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import openpyxl
 import pytest
+from openpyxl.styles import Font
+from openpyxl.xml.constants import SHEET_MAIN_NS
 
 from monitor.sources import ColumnMap, ParseOptions, parse
+from tests.sources.bodies import unzipped, zipped
 
 COLUMNS = ColumnMap(name="Agency", state="State")
 TABLE, HTML, GEOJSON = (ParseOptions("list", name, COLUMNS) for name in ("table", "html", "geojson"))
@@ -159,3 +163,46 @@ def test_a_feature_is_listed_whatever_its_geometry(
 ) -> None:
     (listing,) = parse(layer(geometry), GEOJSON).listings
     assert (listing.name, listing.point) == ("Gary Police", point)
+
+
+def test_a_row_of_a_workbook_that_is_struck_through_is_told() -> None:
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    sheet = book.active
+    assert sheet is not None
+    for row in (["Agency", "State", "Officers"], ["Gary PD", "IN", 3], ["Lima PD", "OH", 4]):
+        sheet.append(row)
+    for cell in (*sheet[2], sheet["C3"]):
+        cell.font = Font(strike=True)
+    sheet["A3"].font = Font(bold=True)
+    book.save(out)
+    assert read(out.getvalue()) == (
+        [("Gary PD", "IN"), ("Lima PD", "OH")],
+        [("odd table", "rows that are struck through, and read like the others: 1")],
+    )
+
+
+RICH = (
+    b"<r><t>Gary </t></r><r><rPr><b/></rPr><t>PD</t></r>"
+    b'<r><rPr><vertAlign val="superscript"/></rPr><t>%s</t></r>'
+)
+
+
+@pytest.mark.parametrize(
+    ("raised", "name"), [(b"1", "Gary PD"), (b"*", "Gary PD"), (b"(a)", "Gary PD"), (b"th", "Gary PDth")]
+)
+def test_a_raised_mark_of_a_footnote_is_no_part_of_a_name(raised: bytes, name: str) -> None:
+    parts = unzipped(workbook(["Agency", "State"], ["Gary PD", "IN"]))
+    sheet, written = parts["xl/worksheets/sheet1.xml"], b"<is><t>Gary PD</t></is>"
+    assert written in sheet
+    parts["xl/worksheets/sheet1.xml"] = sheet.replace(written, b"<is>%s</is>" % (RICH % raised))
+    assert read(zipped(parts)) == ([(name, "IN")], [])
+    cell = re.search(rb'(<c r="A2"[^>]*) t="inlineStr">', sheet)
+    assert cell is not None
+    shared = sheet.replace(cell[0] + written, cell[1] + b' t="s"><v>1</v>')
+    strings = f'<sst xmlns="{SHEET_MAIN_NS}"><si><t>other</t></si><si>RICH</si></sst>'.encode()
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    override = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'.encode()
+    types = parts["[Content_Types].xml"].replace(b"</Types>", override)
+    parts |= {"xl/worksheets/sheet1.xml": shared, "[Content_Types].xml": types}
+    parts["xl/sharedStrings.xml"] = strings.replace(b"RICH", RICH % raised)
+    assert read(zipped(parts)) == ([(name, "IN")], [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import zipfile
 from contextlib import suppress
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.errors import ParseError
 from monitor.sources import ColumnMap, Links, ParseLimits, ParseOptions, find_links, parse
+from monitor.sources.proposals import propose
 from tests.sources.bodies import kml, placemark, unzipped, xlsx, zipped
 from tests.sources.golden import FOLDER, MAP, TABLE
 
@@ -157,3 +159,27 @@ def read_or_refuse(body: bytes, spec: ParseOptions) -> None:
     with suppress(ParseError):
         assert parse(body, spec).listings
     find_links(body, spec)
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (b"%PDF-1.7\n%\xe2\xe3", "a PDF"),
+        (b"{\\rtf1\\ansi Agency, State\\par Gary PD, IN}", "a text with formatting (RTF)"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(60), "an archive of 7-Zip or RAR"),
+        (b"MIME-Version: 1.0\r\n\r\n<html><table>", "a saved web page (MHTML)"),
+        (b'<?xml version="1.0"?>\n<Workbook xmlns="urn:x"><Table>', "a spreadsheet in XML of 2003"),
+        (b'<?xml version="1.0"?>\n<!-- of <2026> --><agencies><agency>', "XML with the root <agencies>"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?><rss version="2.0">', "XML with the root <rss>"),
+        (b'<?xml version="1.0"?>' + b"<??>" * 1000 + b"<a>", "XML with the root <a>"),
+        (b'var agencies = [{"agency": "Gary PD"}];', "a script with JSON in it"),
+        (b'callback({"agency": "Gary PD"});', "a script with JSON in it"),
+        (zipped({"word/document.xml": b"<x/>"}), "a document of Word"),
+        (zipped({"a.shp": b"", "a.dbf": b""}), "a shapefile"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_by_it(body: bytes, what: str) -> None:
+    options = ParseOptions("list", "table", ColumnMap("Agency", "State"))
+    for read in (propose, lambda body: parse(body, options)):
+        with pytest.raises(ParseError, match=re.escape(f"The body is {what}, which is not read: give ")):
+            read(body)
