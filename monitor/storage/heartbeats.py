@@ -80,19 +80,16 @@ def _load_newest(conn: Connection, parts: Sequence[str]) -> datetime | None:
 
 
 def refuse_beside_a_service(conn: Connection, now: datetime) -> None:
-    """Raise BusyError if any process of this database was at work within `STOPPED_FOR`."""
-    latest_beat = load_latest_of_any(conn)
+    """Raise BusyError if any process of this database was at work within `STOPPED_FOR` and has not ended in
+    order.
+    """
+    working = sa.not_(sa.or_(HeartbeatRow.c.part.startswith(_ENDED), HeartbeatRow.c.part.startswith(_LOOP)))
+    latest_beat: datetime | None = conn.scalar(sa.select(sa.func.max(HeartbeatRow.c.at)).where(working))
     if latest_beat is not None and now - latest_beat < STOPPED_FOR:
         raise BusyError(
-            "the service is running or stopped less than two minutes ago: stop it on every machine, wait two "
-            "minutes, then run this command again"
+            "the service is running, or was killed less than two minutes ago: stop it on every machine, wait "
+            "two minutes if it was killed, then run this command again"
         )
-
-
-def load_latest_of_any(conn: Connection) -> datetime | None:
-    """Read when any part of any process last worked."""
-    newest: datetime | None = conn.scalar(sa.select(sa.func.max(HeartbeatRow.c.at)))
-    return newest
 
 
 def put_standing_loops(conn: Connection, owner: str, loops: Mapping[str, datetime]) -> None:

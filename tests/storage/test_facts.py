@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from monitor.errors import BusyError
 from monitor.storage import engine as db
 from monitor.storage import heartbeats, meta
 from monitor.storage.deliveries import pauses, send_mark
@@ -59,7 +61,9 @@ def test_a_process_that_has_ended_was_seen_and_works_no_more(engine: Engine, now
         assert heartbeats.load_latest_unended(conn, "sender") == now - 2 * MINUTE
         assert heartbeats.load_latest(conn, "bot") == now
         assert heartbeats.load_latest_unended(conn, "bot") is None
-        assert heartbeats.load_latest_of_any(conn) == now
+        with pytest.raises(BusyError):
+            heartbeats.refuse_beside_a_service(conn, now - MINUTE)  # here/12 has not ended
+        heartbeats.refuse_beside_a_service(conn, now)
         heartbeats.write_beat(conn, "sender", "here/2", now + 61 * MINUTE)
         parts = list(conn.scalars(sa.select(HeartbeatRow.c.part).order_by(HeartbeatRow.c.part)))
     assert parts == ["ended bot", "sender"]

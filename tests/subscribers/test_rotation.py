@@ -353,6 +353,22 @@ def test_a_leaked_key_is_not_replaced_beside_a_running_service(
     assert subscribers.rotate(engine, tmp_path, now + timedelta(seconds=1), leaked=True) == 1
 
 
+def test_a_leaked_key_is_replaced_at_once_after_a_service_that_was_stopped(
+    engine: Engine, sealed: KeyFile, now: datetime, tmp_path: Path
+) -> None:
+    member(engine, sealed, now)
+    with db.transaction(engine) as conn:
+        heartbeats.write_beat(conn, "sender", "here/1", now)
+        heartbeats.put_standing_loops(conn, "here/1", {"notices": now})
+        heartbeats.write_beat(conn, "sender", "there/1", now)
+        heartbeats.end_beats(conn, "here/1")
+    with pytest.raises(BusyError):
+        subscribers.rotate(engine, tmp_path, now, leaked=True)  # beside the other machine
+    with db.transaction(engine) as conn:
+        heartbeats.end_beats(conn, "there/1")
+    assert subscribers.rotate(engine, tmp_path, now, leaked=True) == 1
+
+
 KEY_FILE_OF_FIRST_VERSION = "\n".join(
     (
         "# a comment",
