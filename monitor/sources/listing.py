@@ -51,6 +51,10 @@ have millions.
 _LINK_TEXTS = frozenset({"link", "here", "view", "open", "pdf", "document", "moa", "download"})
 """Texts in a cell that only carry a link: then the link is the cell's value."""
 
+_LONG_NAME = 30  # characters, from which a name may be two
+_OFFICE = r"(?:police (?:department|dept)|sheriff['\u2019]?s? (?:office|department|dept)|(?<=\w )(?:pd|so)\b)"
+_SEVERAL = re.compile(rf"{_OFFICE}\W+\w[^;]{{2,60}}? {_OFFICE}|{_OFFICE}\.?;", re.IGNORECASE)
+"""Two names in one, as where a cell has several lines."""
 _UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
 _SCHEME = re.compile(r"\w+:")
 _NO_LINKS: Mapping[int, str] = MappingProxyType({})
@@ -159,6 +163,8 @@ class ListingReader:
         if marked and (bare := name.rstrip(f"{FOOTNOTE_SIGNS} ")):
             self.report("footnote mark", f'the mark of a footnote behind "{bare[:80]}" is left out', number)
             name = bare
+        if len(name) > _LONG_NAME and _SEVERAL.search(name):
+            self.report("several agencies", f'"{_brief(name)}" may be several agencies', number)
         problems = len(self.problems)
         listing = self._make_listing(number, texts, name, address, point, folder, links)
         if damage and not missing:

@@ -5,6 +5,7 @@ as the layer's table.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from itertools import islice
 
@@ -156,30 +157,40 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
     rows: list[dict[str, str]] = []
     named = placed = 0
     folders: list[str] = []
+    described: Counter[str] = Counter()  # titles of descriptions, of which a sentence with a colon is none
     for content in unpack(body, limits).values():
         for placemark in islice(Document(content).placemarks(), SAMPLE):
             row = dict(zip(placemark.titles, placemark.values, strict=True))
             for cell in read_table(placemark.description):
                 row.setdefault(cell.title, cell.link or cell.text)
-            rows.append(
-                row or {title: clean(x) for title, x in _split_description(placemark.description).items()}
-            )
+            if not row:
+                written = _split_description(placemark.description)
+                described.update(written.keys())
+                row = {title: clean(text) for title, text in written.items()}
+            rows.append(row)
             named += bool(placemark.name)
             placed += bool(placemark.address)
             folders.append(clean(placemark.folder or ""))
-    titles = dict.fromkeys(title for row in rows for title in row if title and title not in IGNORED)
+    unusual = {title for title, count in described.items() if 2 * count <= len(rows)} | IGNORED
+    rows = [{title: text for title, text in row.items() if title not in unusual} for row in rows]
+    titles = dict.fromkeys(title for row in rows for title in row if title)
     shares = {title: ColumnShares.of([row.get(title, "") for row in rows]) for title in titles}
     since = best_title(shares, lambda title, share: share.dates * (1 + bool(SINCE.search(title))), 0.5)
     url = best_title(shares, lambda title, share: share.links * (1 + bool(URL.search(title))), 0.5)
     columns = ColumnMap(since=since, url=url if url != since else None)
-    return _propose_places(rows, columns, folders, named=2 * named > len(rows), placed=2 * placed > len(rows))
+    if not rows:
+        return Proposal("mymaps", columns)
+    places = _propose_places(
+        rows, columns, folders, named=2 * named > len(rows), placed=2 * placed > len(rows)
+    )
+    return replace(places, notes=()) if placed else places
 
 
 def _propose_places(
     rows: list[dict[str, str]], columns: ColumnMap, folders: list[str], *, named: bool, placed: bool
 ) -> Proposal:
     """Propose the columns with the places, or the names, that the placemarks themselves lack."""
-    titles = tuple(dict.fromkeys(title for row in rows for title in row if title and title not in IGNORED))
+    titles = tuple(dict.fromkeys(title for row in rows for title in row if title))
     names = ["Police"] * len(rows) if named else []  # stands for the name of each placemark
     sample = ColumnSample(
         (*titles, *["Agency name"] * named),

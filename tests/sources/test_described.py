@@ -175,3 +175,14 @@ def test_a_kmz_within_a_kmz_is_one_of_its_documents() -> None:
         ["Gary Police", "Lima Police"],
         (),
     )
+
+
+def test_a_sentence_with_a_colon_in_one_description_is_no_column() -> None:
+    prose = placed("Falls", {"The largest in the world": "see https://list.example/falls"}, "rows")
+    proposal = propose(kml(prose, mark(""), mark("")))
+    assert proposal.columns == ColumnMap()
+
+
+def test_a_map_of_links_alone_says_so() -> None:
+    link = "<NetworkLink><Link><href>https://list.example/a.kml</href></Link></NetworkLink>"
+    assert propose(kml(link)).columns == ColumnMap()

@@ -214,3 +214,21 @@ def test_what_people_do_not_see_in_a_cell_is_no_part_of_it(cell: str) -> None:
 def test_a_page_without_a_table_says_what_to_give_instead() -> None:
     with pytest.raises(ParseError, match="Give the address of a file, or of the data behind the page"):
         propose(page("<h3>Indiana</h3><ul><li>Gary PD<li>Lake SO</ul>"))
+
+
+@pytest.mark.parametrize(
+    ("name", "several"),
+    [
+        ("Gary Police Department\nLake County Sheriff's Office", True),
+        ("Gary Police Department, Hammond Police Department", True),
+        ("Gary Police Dept; East Chicago Marshal", True),
+        ("Lake County Sheriff's Office Police Department", False),
+        ("Cook County Sheriff's Police Department, Records Office", False),
+        ("University of Northern Indiana Police Department", False),
+    ],
+)
+def test_a_name_that_may_be_several_agencies_is_told(name: str, several: bool) -> None:
+    body = f'Agency,State\n"{name}",IN\n'.encode()
+    found = parse(body, ParseOptions("list", "table", ColumnMap("Agency", "State")))
+    assert len(found.listings) == 1
+    assert [problem.kind for problem in found.problems] == ["several agencies"] * several
