@@ -346,22 +346,25 @@ def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOpt
     tables: dict[str, MappedTable] = {}
     tops: list[tuple[object, ...]] = []
     unfit: list[str] = []
+    beside: list[str] = []
     seen: list[str] = []
     before = 0
     for sheet in read_any_sheets(body, kind, options.limits):
         seen.append(sheet.title)
-        if chosen == "all" or not titles or fold_header(sheet.title) in wanted:
-            top = [row for row in sheet.rows[:_HEADER_ROWS] if row[0] <= _HEADER_ROWS]
-            if found := find_headers([_widen(sheet, row) for _, row in top], columns):
-                at, header = found
-                rows = _read_sheet(sheet, header, top[at][0], before, list_headers(columns.since))
-                left = "; ".join(filter(None, (describe_left(top[at][1], header), *sheet.notes)))
-                heading = find_heading_above(row for _, row in top[:at])
-                tables[sheet.title] = MappedTable(tuple(header.values()), rows, left, sheet.title, heading)
-            else:
-                tops.extend(row for _, row in top)
-                if chosen == "all" and sum(sum(map(bool, row)) > 1 for _, row in top) > 1:
-                    unfit.append(sheet.title)
+        top = [row for row in sheet.rows[:_HEADER_ROWS] if row[0] <= _HEADER_ROWS]
+        found = find_headers([_widen(sheet, row) for _, row in top], columns)
+        if titles and chosen != "all" and fold_header(sheet.title) not in wanted:
+            beside += [sheet.title] * (found is not None)
+        elif found:
+            at, header = found
+            rows = _read_sheet(sheet, header, top[at][0], before, list_headers(columns.since))
+            left = "; ".join(filter(None, (describe_left(top[at][1], header), *sheet.notes)))
+            heading = find_heading_above(row for _, row in top[:at])
+            tables[sheet.title] = MappedTable(tuple(header.values()), rows, left, sheet.title, heading)
+        else:
+            tops.extend(row for _, row in top)
+            if chosen == "all" and sum(sum(map(bool, row)) > 1 for _, row in top) > 1:
+                unfit.append(sheet.title)
         before += sheet.height
     there_are = {fold_header(title) for title in seen}
     if not tables and (chosen == "all" or wanted & there_are or not titles):
@@ -373,17 +376,25 @@ def _read_workbook(body: bytes, kind: str, columns: ColumnMap, options: ParseOpt
                 raise ParseError(
                     f'No visible sheet "{title}" has the headers; the visible sheets are {there}.'
                 )
+        if beside:
+            _add_left(
+                tables, "sheets with the headers that options.sheets does not name are not read", beside
+            )
     elif unfit:
-        named = ", ".join(f'"{title[:40]}"' for title in unfit[:20])
-        first, table = next(iter(tables.items()))
-        left = "; ".join(filter(None, (table.left, f"sheets without the headers are not read: {named}")))
-        tables[first] = replace(table, left=left)
+        _add_left(tables, "sheets without the headers are not read", unfit)
     elif len(tables) > 1 and chosen != "all":
         fitting = ", ".join(f'"{name[:40]}"' for name in list(tables)[:20])
         raise ParseError(
             f'The sheets {fitting} all have the headers; name those of the list, or "all", as options.sheets.'
         )
     return list(tables.values())
+
+
+def _add_left(tables: dict[str, MappedTable], what: str, titles: Sequence[str]) -> None:
+    """Add to the first table that sheets of the workbook are not read."""
+    named = ", ".join(f'"{title[:40]}"' for title in titles[:20])
+    first, table = next(iter(tables.items()))
+    tables[first] = replace(table, left="; ".join(filter(None, (table.left, f"{what}: {named}"))))
 
 
 def _widen(sheet: WorkbookSheet, row: Sequence[object]) -> tuple[object, ...]:

@@ -206,3 +206,17 @@ def test_a_raised_mark_of_a_footnote_is_no_part_of_a_name(raised: bytes, name: s
     parts |= {"xl/worksheets/sheet1.xml": shared, "[Content_Types].xml": types}
     parts["xl/sharedStrings.xml"] = strings.replace(b"RICH", RICH % raised)
     assert read(zipped(parts)) == ([(name, "IN")], [])
+
+
+def test_a_sheet_with_the_headers_that_is_not_named_is_told() -> None:
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    for title, name in (("2024", "Gary PD"), ("2025", "Lima PD"), ("Codes", None)):
+        sheet = book.create_sheet(title)
+        sheet.append(["Agency", "State"] if name else ["Code", "Meaning"])
+        sheet.append([name or "J", "IN"])
+    book.save(out)
+    named = ParseOptions("list", "table", COLUMNS, settings={"sheets": ["2024"]})
+    assert read(out.getvalue(), named) == (
+        [("Gary PD", "IN")],
+        [("odd table", 'sheets with the headers that options.sheets does not name are not read: "2025"')],
+    )
