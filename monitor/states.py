@@ -177,6 +177,7 @@ def read_state(text: str) -> StateReading | None:
 @lru_cache(maxsize=4096)
 def _read(text: str) -> StateReading | None:
     plain = _plain(text)
+    plain = plain[3:] if _ISO.fullmatch(plain) else plain
     if not plain:
         return None
     code = _EXACT.get(plain) or _EXACT.get(plain.replace(" ", "")) or _EXACT.get(_FORMAL.sub("", plain))
@@ -186,6 +187,9 @@ def _read(text: str) -> StateReading | None:
     if code:
         return StateReading(code, exact=True)
     return _near(_FORMAL.sub("", plain))
+
+
+_ISO = re.compile(r"us-[a-z]{2}")  # ISO 3166-2: "US-IN"
 
 
 def _plain(text: str) -> str:

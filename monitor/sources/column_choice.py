@@ -41,8 +41,8 @@ class ColumnSample:
 
 
 NAME = re.compile(
-    r"agenc|department|\bdept|organi[sz]ation|\bentity|jurisdiction|\boffice\b|law enforcement|institution"
-    r"|\bagencia|\bdepartamento|\bname\b|\bpartner|participant|police|sheriff|operator|municipality",
+    r"agenc|department|\bdept|organi[sz]ation|\borg\b|\bentity|jurisdiction|\boffice\b|law enforcement"
+    r"|institution|\bagencia|\bdepartamento|\bname\b|\bpartner|participant|police|sheriff|operator|municipality",
     re.IGNORECASE,
 )
 _STATE = re.compile(r"\bstate\b|\bst\b|province|\bestado\b", re.IGNORECASE)
@@ -137,12 +137,12 @@ _FEW_EMPTY = 0.2  # of the cells: the states of some agencies may be missing
 
 def best_title(shares: Mapping[str, ColumnShares], score: Any, least: float) -> str | None:
     """The title with the highest score from ``least`` on; the first of equal ones."""
-    scores = {title: score(_apart(title), share) for title, share in shares.items()}
+    scores = {title: score(split_words(title), share) for title, share in shares.items()}
     title = max(scores, key=lambda title: scores[title], default=None)
     return title if title is not None and scores[title] >= least else None
 
 
-def _apart(title: str) -> str:
+def split_words(title: str) -> str:
     """Split a title into words, so that expressions can match them: "CITY_NM", "AgencyCounty"."""
     return _JOINED.sub(" ", title.replace("_", " "))
 
@@ -174,7 +174,7 @@ def choose_columns(
     for at, title in enumerate(sample.titles):
         if title and title not in {*left, *counting} and not _PEOPLE.search(title):
             left[title] = ColumnShares.of([row[at] for row in sample.rows])
-    edited = [title for title, share in left.items() if share.dates and _EDITED.search(_apart(title))]
+    edited = [title for title, share in left.items() if share.dates and _EDITED.search(split_words(title))]
     for title in edited:
         del left[title]
     linked = {sample.titles[at] for at in sample.linked if at < len(sample.titles)}
@@ -231,7 +231,7 @@ def choose_columns(
         title
         for title, share in left.items()
         if share.distinct <= _MOST_VALUES
-        and not _OF_PORTAL.search(_apart(title))
+        and not _OF_PORTAL.search(split_words(title))
         and share.filled >= 0.2
         and (_GROUP.search(title) or (share.distinct > 1 and share.unique < 0.9))
     )[:_MOST_ATTRIBUTES]

@@ -33,7 +33,12 @@ LONGEST_SUM = 13
 """The most characters of a name that is a sum: "Grand total :"."""
 _SUM_OF = re.compile(r"\S.{0,60} (?:sub)?totals?\s*:?|(?:sub)?totals? for .{1,60}", re.IGNORECASE)
 """A sum in words, beside a number: "Illinois Total", "Total for Cook County"."""
-_MARKED = re.compile(r"[*\u2020\u2021\u00a7]+\s*\w.*")
+_MARKED = re.compile(
+    r"[*\u2020\u2021\u00a7]+\s*\w.*|(?:foot)?notes?|legend|disclaimer|https?://\S+"
+    r"|\(?\d{1,2}[.)] (?:\S+ ){2,}[a-z]{3,}\.",
+    re.IGNORECASE,
+)
+"""Notes that are alone in their row: "* Jail model only", "NOTES", "1. Agencies are listed by state."."""
 _NUMBER = re.compile(r"[\d,.]+")
 _YEAR = re.compile(r"(?:19|20|21)\d\d")
 _FRAME = "()[]-\u2013\u2014=_~ "

@@ -37,7 +37,7 @@ from monitor.sources.column_map import ColumnMap, DateOrder, ParseOptions
 from monitor.sources.date_order import check_order, read_in_order
 from monitor.sources.footers import LONGEST_SUM, find_note
 from monitor.sources.merge import merge_by_fields, merge_by_key
-from monitor.states import read_state
+from monitor.states import STATES, read_state
 
 _MOST_PROBLEMS = 1000
 """The most problems that are kept of a publication, the first ones; the rest are only counted."""
@@ -371,6 +371,8 @@ class ListingReader:
         """Read the state, or the text in its place if it cannot be read."""
         problems = len(self.problems)
         town = read_address(text) if "," in text and read_state(text) is None else _NO_ADDRESS
+        if len(town.city or "") == 2 and (town.city or "").upper() in STATES:
+            town = _NO_ADDRESS  # "MD, VA" is two states
         if town.city and town.state and town.exact and len(self._towns) < MOST_ROWS:
             self._towns[text] = self._cut(town.city, NAME_LENGTH, "city", number)
             return town.state, None

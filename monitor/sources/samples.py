@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from monitor.sources.cells import clean, plain_number, read_date, read_web_address
-from monitor.sources.column_choice import KNOWN, NAME, ColumnSample, is_exact_state
+from monitor.sources.column_choice import KNOWN, NAME, ColumnSample, is_exact_state, split_words
 from monitor.sources.column_map import fold_header
 from monitor.sources.headings import find_heading_above
 from monitor.sources.json_body import flatten
@@ -63,12 +63,12 @@ def _score_header(row: list[str], below: list[list[str]]) -> float:
         return 0
     if any(_OF_AGENCY.search(title) and not _GENERAL.search(title) for title in titles):
         return 0  # the first agency of a table without headers
-    known = sum(bool(KNOWN.search(title)) for title in titles)
+    known = sum(bool(KNOWN.search(split_words(title))) for title in titles)
     values = sum(
         is_exact_state(x) or read_date(x) is not None or read_web_address(x) is not None for x in titles
     )
     wide = sum(bool(cells) and sum(map(bool, cells)) * 2 >= len(titles) for cells in below[:50])
-    if not NAME.search(" | ".join(titles)) or not wide:
+    if not NAME.search(" | ".join(map(split_words, titles))) or not wide:
         return 0
     return 2 * known + len(titles) / 10 - 3 * values
 

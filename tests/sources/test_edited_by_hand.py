@@ -232,3 +232,35 @@ def test_a_name_that_may_be_several_agencies_is_told(name: str, several: bool) -
     found = parse(body, ParseOptions("list", "table", ColumnMap("Agency", "State")))
     assert len(found.listings) == 1
     assert [problem.kind for problem in found.problems] == ["several agencies"] * several
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "NOTES",
+        "Legend",
+        "1. Agencies are listed by state.",
+        "(2) Data come from agencies.",
+        "https://list.example/a",
+    ],
+)
+def test_a_note_alone_in_its_row_is_no_agency(note: str) -> None:
+    listings, problems = read(f'Agency,State\nGary PD,IN\n,\n"{note}",\n', ColumnMap("Agency", "State"))
+    assert (listings, problems) == ([("Gary PD", "IN")], [f'footer: "{note}" is no agency'])
+
+
+def test_several_states_in_a_cell_are_no_town() -> None:
+    body = b'Agency,State\nAmtrak Police,"DC, MD, VA"\nGary PD,"Indiana, PA"\n'
+    found = parse(body, ParseOptions("list", "table", ColumnMap("Agency", "State")))
+    assert [(x.name, x.city, x.state) for x in found.listings] == [
+        ("Amtrak Police", None, None),
+        ("Gary PD", "Indiana", "PA"),
+    ]
+    assert [problem.message for problem in found.problems] == ['no state can be read in "DC, MD, VA"']
+
+
+def test_states_in_codes_of_iso_and_titles_joined_by_underscores_are_recognized() -> None:
+    body = "ORG_NM,ST_CD\nGary PD,US-IN\nLima PD,US-OH\n"
+    columns = propose(body.encode()).columns
+    assert (columns.name, columns.state) == ("ORG_NM", "ST_CD")
+    assert read(body, columns)[0] == BOTH
