@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from monitor.sources.cells import clean, plain_number, read_date, read_web_address
+from monitor.sources.cells import TEXT_LENGTH, clean, plain_number, read_date, read_web_address
 from monitor.sources.column_choice import KNOWN, NAME, ColumnSample, is_exact_state, split_words
 from monitor.sources.column_map import fold_header
 from monitor.sources.headings import find_heading_above
@@ -74,5 +74,5 @@ def _score_header(row: list[str], below: list[list[str]]) -> float:
 
 
 def format_cell(cell: object) -> str:
-    """Format a cell as its text on one line."""
-    return "" if cell is None else plain_number(clean(str(cell)))
+    """Format a cell as the beginning of its text on one line, which is enough to judge it by."""
+    return "" if cell is None else plain_number(clean(str(cell)[:TEXT_LENGTH]))

@@ -455,3 +455,9 @@ def test_the_codes_of_a_layer_are_judged_by_their_names() -> None:
     ]
     columns = propose(json.dumps({"fields": fields, "features": records}).encode()).columns
     assert (columns.name, columns.state, columns.since) == ("agency", "st", "signed")
+
+
+def test_cells_of_a_hundred_thousand_characters_are_judged_by_their_beginning() -> None:
+    body = text([["Agency", "State"], *([f"{state} PD {'total ' * 20_000}", state] for state in STATES * 4)])
+    columns = propose(body).columns
+    assert (columns.name, columns.state) == ("Agency", "State")
