@@ -52,8 +52,7 @@ def decode_point(encoded: bytes) -> tuple[int, int, int, int]:
     square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(square, (P + 3) // 8, P)
     x = x * ROOT_OF_MINUS_ONE % P if (x * x - square) % P else x
-    valid = y < P and (x * x - square) % P == 0 and (x or not sign)
-    require(valid, "a key or a signature is not a valid one")
+    require(y < P and (x * x - square) % P == 0 and (x or not sign), "a key or a signature is not valid")
     x = P - x if x & 1 != sign else x
     return (x, y, 1, x * y % P)
 
@@ -98,8 +97,7 @@ def decode(text: str) -> bytes:
         content = base64.b64decode(text, validate=True)
     except ValueError:
         content = b""
-    same = base64.b64encode(content).decode() == text
-    require(same, "a hash, a key or a signature is not written as one (base64)")
+    require(base64.b64encode(content).decode() == text, "a hash, key or signature is not written in base64")
     return content
 
 
@@ -108,8 +106,7 @@ def parse_key(text: str) -> tuple[str, bytes, bytes]:
     name, id_, encoded = [*text.strip().split("+", 2), "", ""][:3]
     decoded = decode(encoded)
     expected = sha256(name.encode() + b"\n" + decoded).digest()[:4]
-    known = (decoded[:1], expected.hex()) == (b"\x01", id_)
-    require(known, "the public key does not match its check digits")
+    require((decoded[:1], expected.hex()) == (b"\x01", id_), "the public key does not match its check digits")
     return name, expected, decoded[1:]
 
 
@@ -333,11 +330,14 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", default=pathlib.Path(__file__).resolve().parent)
     parser.add_argument("--key", default="", help="public key of the record, not from the bundle")
     parser.add_argument("--head", default="", help='"record NUMBER ROOT": the last line of a mail')
-    parser.add_argument("--proof", type=argparse.FileType(), help="what /log/consistency/ of the service has")
+    parser.add_argument("--proof", type=pathlib.Path, help="what /log/consistency/ of the service has")
     arguments = parser.parse_args()
+    if arguments.proof and not arguments.proof.is_file():
+        parser.error(f"there is no file {arguments.proof}")
     paths = [path for path in pathlib.Path(arguments.folder).rglob("*") if path.is_file()]
     files = {path.relative_to(arguments.folder).as_posix(): path.read_bytes() for path in paths}
-    results = verify(files, arguments.key, arguments.head, arguments.proof.read() if arguments.proof else "")
+    proof = arguments.proof.read_text("utf-8", "replace") if arguments.proof else ""
+    results = verify(files, arguments.key, arguments.head, proof)
     for name, passed, text in results:
         print(f"{'OK' if passed else 'FAIL':<5} {name:<13} {text}")
     good = all(passed for _, passed, _ in results)

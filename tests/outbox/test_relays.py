@@ -222,7 +222,7 @@ def test_a_domain_of_five_a_second_is_not_left_alone_for_hours(world: World) -> 
     assert world.rows(schema.LaneRow) == [], "the domain never paused"
     assert {row.state for row in world.rows()} == {"sent"}
     # a busy machine lets more begin at once than the world's clock says; each mail is refused once at most
-    assert domain.refused <= 60
+    assert domain.refused <= 70
 
 
 def test_what_a_domain_takes_is_remembered_by_the_next_process(world: World) -> None:
