@@ -15,6 +15,7 @@ from typing import Self
 from msgspec import structs
 
 from monitor.core import identity
+from monitor.core.damage import looks_damaged
 from monitor.domain import Listing, Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import (
@@ -165,6 +166,8 @@ class ListingReader:
             name = bare
         if len(name) > _LONG_NAME and _may_be_several(name) and _SEVERAL.search(name):
             self.report("several agencies", f'"{_brief(name)}" may be several agencies', number)
+        if ("?" in name or not name.isascii()) and looks_damaged(name):
+            self.report("damaged text", f'"{_brief(name)}" may have a broken encoding', number)
         problems = len(self.problems)
         listing = self._make_listing(number, texts, name, address, point, folder, links)
         if damage and not missing:

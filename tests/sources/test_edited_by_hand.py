@@ -264,3 +264,13 @@ def test_states_in_codes_of_iso_and_titles_joined_by_underscores_are_recognized(
     columns = propose(body.encode()).columns
     assert (columns.name, columns.state) == ("ORG_NM", "ST_CD")
     assert read(body, columns)[0] == BOTH
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged"),
+    [("CaÃ±on City Police", True), ("Ca?on City Police", True), ("Cañon City Police", False)],
+)
+def test_a_name_whose_text_was_damaged_is_read_as_it_is_and_told(name: str, damaged: bool) -> None:
+    listings, problems = read(f"Agency,State\n{name},CO\n", ColumnMap("Agency", "State"))
+    assert listings == [(name, "CO")]
+    assert problems == [f'damaged text: "{name}" may have a broken encoding'] * damaged
