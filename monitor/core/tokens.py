@@ -8,15 +8,17 @@ survives mail relays, a VERP local part and manual typing.
 
 from __future__ import annotations
 
-import base64
 import hmac
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 SMALLEST = 2**40
 """The smallest random number of a subscriber. Tokens of version 0.1.0 contain the id instead, which is
 smaller.
 """
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _LETTERS for second in _LETTERS]  # of ten bits
 _FORM = re.compile(r"([1-9][0-9]{0,18})x([a-z2-7]{16,26})", re.ASCII)
 
 
@@ -59,6 +61,27 @@ def check(key: bytes, purpose: Purpose, token: str, number: int, nonce: str) -> 
     return hmac.compare_digest(match[2], _code(key, purpose, number, nonce))
 
 
+def sign(key: bytes, text: str) -> bytes:
+    """Compute the HMAC-SHA256 of a text with one of the service's keys, of which there are few."""
+    keyed = _start_signing(key).copy()
+    keyed.update(text.encode())
+    return keyed.digest()
+
+
 def _code(key: bytes, purpose: Purpose, number: int, nonce: str) -> str:
-    signed = hmac.digest(key, f"{purpose}\0{number}\0{nonce}".encode(), "sha256")
-    return base64.b32encode(signed[: _BYTES[purpose]]).decode().rstrip("=").lower()
+    return _encode(sign(key, f"{purpose}\0{number}\0{nonce}")[: _BYTES[purpose]])
+
+
+@lru_cache(maxsize=4)
+def _start_signing(key: bytes) -> hmac.HMAC:
+    """An HMAC of no text yet; a copy of it costs half of a new one, and a mail needs four."""
+    return hmac.new(key, digestmod="sha256")
+
+
+def _encode(content: bytes) -> str:
+    """Base 32 (RFC 4648, 6) in lower case and without padding, in half the time of `base64.b32encode`."""
+    width = 8 * len(content)
+    missing = -width % 10
+    bits = int.from_bytes(content, "big") << missing
+    pairs = [_PAIRS[bits >> at & 1023] for at in range(width + missing - 10, -1, -10)]
+    return "".join(pairs)[: (width + 4) // 5]

@@ -4,7 +4,6 @@ once; `address` adds what is a recipient's own, in constant time.
 
 from __future__ import annotations
 
-import hmac
 import logging
 from collections import ChainMap, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
 
+from monitor.core import tokens
 from monitor.domain import Envelope
 from monitor.errors import KeyFileError, StoreError
 from monitor.keys import KeyFile
@@ -361,9 +361,7 @@ class MessagePreparer:
         return self._make_id(self._series, delivery)
 
     def _make_id(self, series: str, delivery: int) -> str:
-        signed = hmac.digest(
-            self._keys.first_token_key, f"message-id\0{series}\0{delivery}".encode(), "sha256"
-        )
+        signed = tokens.sign(self._keys.first_token_key, f"message-id\0{series}\0{delivery}")
         return f"<{signed.hex()[:32]}@{self._domain}>"
 
     def _find_first_id(self, first: FirstMessage) -> str:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import base64
+import hmac
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core import tokens
 from monitor.core.tokens import SMALLEST, Purpose, check, make, parse_number
 
 KEY, NUMBER, NONCE = bytes(32), SMALLEST + 7, "n"
@@ -42,6 +48,15 @@ def test_the_code_is_128_bits_and_80_for_a_bounce() -> None:
 def test_the_token_of_given_arguments_never_changes() -> None:
     """What was mailed stays good."""
     assert make(KEY, Purpose.UNSUBSCRIBE, 1, "nonce") == "1xcqlbwln3yv62udlki6jexm43ke"
+
+
+@given(st.binary(min_size=1, max_size=40))
+def test_a_code_is_written_in_base_32(content: bytes) -> None:
+    assert tokens._encode(content) == base64.b32encode(content).decode().rstrip("=").lower()
+
+
+def test_what_is_signed_is_an_hmac_of_sha_256() -> None:
+    assert tokens.sign(b"k" * 32, "text").hex() == hmac.new(b"k" * 32, b"text", "sha256").hexdigest()
 
 
 def test_a_number_has_at_most_64_bits_of_digits() -> None:
