@@ -173,7 +173,7 @@ def strip_office(text: str) -> str:
     of_office = False  # whether the next word is one
     for piece in reversed(text.replace(",", " ").split()):
         parts = words(piece)
-        article = parts[:1] in ((_ARTICLES[0],), (_ARTICLES[1],))  # "la policia", and "policia de La Habra"
+        article = bool(parts) and parts[0] in _ARTICLES  # "la policia", and "policia de La Habra"
         of_office = set(parts) <= _OFFICE_WORDS and (of_office or not article or not left)
         if not of_office:
             left.append(piece)

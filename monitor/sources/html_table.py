@@ -44,7 +44,7 @@ from monitor.sources.html_links import (
 from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import MOST_ROWS, ListingReader
 from monitor.sources.samples import find_sample
-from monitor.sources.sniff import decode_utf8, describe_page, is_html
+from monitor.sources.sniff import decode_utf8, describe_page, is_html, is_utf16
 from monitor.sources.table import MappedTable, TableReader, describe_left, find_headers
 
 if TYPE_CHECKING:
@@ -205,8 +205,9 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
                 rows.append(picked)
             if len(rows) > MOST_ROWS:
                 raise ParseError(f"has more than {MOST_ROWS:,} rows")
-        unseen += sum(map(_is_unseen, _rows_of(table)))
-        struck += sum(map(_is_struck, _rows_of(table)))
+        for element in _rows_of(table):
+            unseen += _is_unseen(element)
+            struck += _is_struck(element)
     if not titles:
         instead = "" if tops else f" {describe_page(body)}"
         raise ParseError(describe_headers("column", columns, set(tops)) + instead)
@@ -324,10 +325,12 @@ def _find_tables(document: HtmlElement) -> Iterator[HtmlElement]:
             yield table
 
 
-def read_tables(body: bytes, limits: ParseLimits) -> Iterator[list[list[Cell]]]:
-    """Yield the rows of every table on a page, as texts and links. Raises ParseError."""
-    for table in _find_tables(_parse_page(body, limits)):
-        yield list(_read_grid(table, UNKNOWN))
+def read_tables(body: bytes, limits: ParseLimits) -> Iterator[tuple[str, list[list[Cell]]]]:
+    """Yield what stands above every table on a page, and its rows as texts and links. Raises ParseError."""
+    document = _parse_page(body, limits)
+    above_tables = _find_headings(document)
+    for table in _find_tables(document):
+        yield above_tables[table], list(_read_grid(table, UNKNOWN))
 
 
 def _drop(element: HtmlElement) -> None:
@@ -342,7 +345,7 @@ def _choose_encoding(body: bytes) -> tuple[bytes, str | None]:
     otherwise the declared one. A page that declares none, or Latin-1, is read as Windows-1252, as in
     browsers.
     """
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if is_utf16(body):
         return body, None
     try:
         body.decode()
@@ -487,15 +490,12 @@ def _load_page(body: bytes, limits: ParseLimits) -> _Page:
 def propose(body: bytes, limits: ParseLimits) -> Proposal:
     """Propose how the largest table of a page is read; raises ParseError if it has none."""
     samples = []
-    document = _parse_page(body, limits)
-    above_tables = _find_headings(document)
-    for table in _find_tables(document):
-        rows = list(_read_grid(table, UNKNOWN))
+    for above, rows in read_tables(body, limits):
         sample = find_sample([_without_spread(row) for row in rows if not _is_spread(row)], len(rows))
         if sample:
             linked = frozenset(at for row in rows for at, (_, link) in enumerate(row) if link)
             over = [next(text for text, _ in row if text) for row in rows if _is_spread(row)]
-            heading = next(filter(None, map(read_heading, [*over, above_tables[table]])), sample.heading)
+            heading = next(filter(None, map(read_heading, [*over, above])), sample.heading)
             samples.append(replace(sample, linked=linked, heading=heading))
     if not samples:
         raise ParseError(

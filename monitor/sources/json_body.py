@@ -10,17 +10,16 @@ from monitor.domain import Problem
 from monitor.errors import ParseError
 from monitor.sources.cells import clean, plain_number
 from monitor.sources.column_map import MIB, ParseLimits
-from monitor.sources.sniff import decode_utf8, refuse_empty_and_pages
+from monitor.sources.sniff import decode_utf8, is_utf16, read_head, refuse_empty_and_pages
 
 _BETWEEN = re.compile(r"[\s\x1e]*")  # objects: line ends, or the mark of RFC 8142
-_HEAD = 64  # bytes of a body in UTF-16 that tell what it is
 _MOST_LEVELS = 5  # nesting of objects in a record; deeper values are not cells
 
 
 def is_json(body: bytes) -> bool:
     """Whether a body begins as a JSON object or array does."""
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16
-        body = body[2:_HEAD].replace(b"\0", b"")
+    if is_utf16(body):
+        body = read_head(body)
     return body.lstrip(b"\xef\xbb\xbf \t\r\n\x1e")[:1] in (b"{", b"[")
 
 

@@ -25,7 +25,7 @@ from xml.parsers import expat
 from monitor.errors import ParseError
 from monitor.sources.cells import clean_all
 from monitor.sources.column_map import MIB
-from monitor.sources.sniff import decode_utf8
+from monitor.sources.sniff import decode_utf8, is_utf16
 
 _WINDOW = 32 * 1024  # bytes passed to expat at a time: some 50 placemarks
 _LONGEST = MIB  # bytes without a new element that `XMLParser` may read: it keeps each line as a string
@@ -349,7 +349,7 @@ def _may_have_doctype(body: bytes) -> bool:
 
 def _is_wide(body: bytes) -> bool:
     """Whether the body is UTF-16, which expat reads by itself."""
-    return body.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in body[:4]
+    return is_utf16(body) or b"\0" in body[:4]
 
 
 _UNFINISHED = frozenset(

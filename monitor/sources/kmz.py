@@ -14,7 +14,7 @@ from monitor.sources.archive import open_archive
 from monitor.sources.column_map import MIB, ParseLimits
 from monitor.sources.format import Links
 from monitor.sources.kml import Document
-from monitor.sources.sniff import is_zip, refuse_empty_and_pages
+from monitor.sources.sniff import is_utf16, is_zip, refuse_empty_and_pages
 
 
 def link_entry(href: str) -> str:
@@ -46,9 +46,7 @@ def unpack(body: bytes, limits: ParseLimits) -> dict[str, bytes]:
     if not is_zip(body):
         if len(body) > limits.decoded:
             raise ParseError(f"The body is larger than {limits.decoded / MIB:g} MiB.")
-        if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<" and not body.startswith(
-            (b"\xff\xfe", b"\xfe\xff")
-        ):
+        if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<" and not is_utf16(body):
             raise ParseError("The body is neither XML nor a KMZ.")
         return {"doc.kml": body}
     documents: dict[str, bytes] = {}

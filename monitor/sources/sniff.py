@@ -29,18 +29,23 @@ def is_zip(body: bytes) -> bool:
 
 def is_kml(body: bytes) -> bool:
     """Whether a body looks like KML in an encoding that keeps ASCII, or in UTF-16, by its first bytes."""
-    return bool(_KML.search(_read_head(body)))
+    return bool(_KML.search(read_head(body)))
 
 
-def _read_head(body: bytes) -> bytes:
+def is_utf16(body: bytes) -> bool:
+    """Whether a body begins with the byte order mark of UTF-16."""
+    return body.startswith((b"\xff\xfe", b"\xfe\xff"))
+
+
+def read_head(body: bytes) -> bytes:
     """The first bytes of a body; those of UTF-16 without the zeros of ASCII."""
     head = body[:_HEAD]
-    return head[2:].replace(b"\0", b"") if head.startswith((b"\xff\xfe", b"\xfe\xff")) else head
+    return head[2:].replace(b"\0", b"") if is_utf16(head) else head
 
 
 def is_html(body: bytes) -> bool:
     """Whether a body looks like a web page, by its first bytes."""
-    head = _read_head(body)
+    head = read_head(body)
     return bool(_HTML.search(head)) and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" and not is_kml(body)
 
 
@@ -82,7 +87,7 @@ _IN_ZIP = (
 
 def refuse_other_kinds(body: bytes) -> None:
     """Raise ParseError, with what to give instead, for a file of a kind that is never read."""
-    head = _read_head(body).removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = read_head(body).removeprefix(b"\xef\xbb\xbf").lstrip()
     kind = next(((what, instead) for mark, what, instead in _KINDS if mark.match(head)), None)
     if is_zip(body):
         what = next((what for mark, what in _IN_ZIP if mark in body[:_HEAD] or mark in body[-_HEAD:]), "")
