@@ -6,11 +6,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -97,7 +99,9 @@ class SiteMiddleware:
         if scope["method"] == "OPTIONS" and is_open(path):
             await Response(status_code=204, headers=PREFLIGHT)(scope, receive, protected_send)
             return
-        await self._app(scope, _limit_body(receive), self._redirect_missing(scope, protected_send))
+        # Nobody is left to answer: a visitor may leave at any time, so this is no error of the site's.
+        with suppress(ClientDisconnect):
+            await self._app(scope, _limit_body(receive), self._redirect_missing(scope, protected_send))
 
     def _redirect_missing(self, scope: Scope, send: Send) -> Send:
         """Redirect a missing page to the URL without the punctuation that followed the link, if that exists.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +18,7 @@ from starlette.routing import Route
 
 from monitor.web import connections, server
 from monitor.web.connections import Phase
+from monitor.web.middleware import SiteMiddleware
 
 HALF = b"GET / HTTP/1.1\r\nHost: watch.example\r\n"
 WHOLE = HALF + b"\r\n"
@@ -62,7 +64,8 @@ def serve(visit: Callable[[Loop, Callable[[], Awaitable[Visitor]]], Awaitable[No
     """Serve one page on a loopback port while ``visit`` runs on the same loop."""
     loop = Loop()
     listening = server.open_socket("127.0.0.1", 0)
-    site: uvicorn.Server = server.create_server(Starlette(routes=[Route("/", page, methods=["GET", "POST"])]))
+    pages = Starlette(routes=[Route("/", page, methods=["GET", "POST"])])
+    site: uvicorn.Server = server.create_server(SiteMiddleware(pages, "https://watch.example"))
     visitors: list[Visitor] = []
 
     async def connect() -> Visitor:
@@ -136,6 +139,19 @@ def test_a_body_must_come_in_time() -> None:
         assert await visitor.answer() == b""
 
     serve(visit)
+
+
+def test_a_visitor_who_leaves_in_a_body_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def visit(loop: Loop, connect: Callable[[], Awaitable[Visitor]]) -> None:
+        visitor = await connect()
+        visitor.send(b"POST / HTTP/1.1\r\nHost: watch.example\r\nContent-Length: 26\r\n\r\nList-")
+        visitor.close()
+        other = await connect()
+        other.send(WHOLE)
+        assert await other.answer() == b"HTTP/1.1 200 OK"
+
+    serve(visit)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_a_whole_request_and_its_pause_are_not_cut_short() -> None:
