@@ -42,7 +42,8 @@ class ColumnSample:
 
 NAME = re.compile(
     r"agenc|department|\bdept|organi[sz]ation|\borg\b|\bentity|jurisdiction|\boffice\b|law enforcement"
-    r"|institution|\bagencia|\bdepartamento|\bname\b|\bpartner|participant|police|sheriff|operator|municipality",
+    r"|institution|\bagencia|\bdepartamento|\bname\b|\bpartner|participant|police|sheriff|operator|municipality"
+    r"|^\((?:item|block)\)$",
     re.IGNORECASE,
 )
 _STATE = re.compile(r"\bstate\b|\bst\b|province|\bestado\b", re.IGNORECASE)
@@ -71,7 +72,7 @@ URL = re.compile(
 KNOWN = re.compile(
     "|".join(x.pattern for x in (NAME, _STATE, _COUNTY, _CITY, SINCE, _ID, URL, _GROUP)), re.IGNORECASE
 )
-_AGENCY_WORDS = re.compile(
+AGENCY_WORDS = re.compile(
     r"police|sheriff|\bpd\b|department|\bdept|marshal|constable|patrol|public safety|corrections|county"
     r"|city of|\bso\b|university|office",
     re.IGNORECASE,
@@ -110,7 +111,7 @@ class ColumnShares:
             dates=sum(map(_is_date, filled)) / count,
             numbers=sum(x.isdigit() for x in filled) / count,
             links=sum(find_web_address(x) is not None for x in filled) / count,
-            agencies=sum(bool(_AGENCY_WORDS.search(x)) for x in filled) / count,
+            agencies=sum(bool(AGENCY_WORDS.search(x)) for x in filled) / count,
             distinct=different,
             unique=different / count,
         )

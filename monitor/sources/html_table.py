@@ -1,5 +1,5 @@
-"""HTML tables, on one page or over many: every page's table has the same headers, one row is one row of the
-list.
+"""HTML tables and lists, on one page or over many: every page's table has the same headers, one row is one
+row of the list. Lists that are no tables have given headers (`html_list`).
 
 Pages are found by their links to the next one. The first page is fetched again at the end: if its rows have
 changed by then, the pages are inconsistent. The stored body has only the configured columns.
@@ -21,7 +21,7 @@ from pydantic import field_validator
 from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import FOOTNOTE, NAME_LENGTH, clean
-from monitor.sources.column_choice import choose_columns
+from monitor.sources.column_choice import ColumnSample, choose_columns
 from monitor.sources.column_map import (
     MIB,
     ColumnMap,
@@ -41,11 +41,19 @@ from monitor.sources.html_links import (
     join_link,
     take_texts,
 )
+from monitor.sources.html_list import (
+    BLOCK_TITLE,
+    BLOCK_TITLES,
+    ITEM_TITLE,
+    ITEM_TITLES,
+    read_blocks,
+    read_items,
+)
 from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import MOST_ROWS, ListingReader
-from monitor.sources.samples import find_sample
+from monitor.sources.samples import SAMPLE, find_sample
 from monitor.sources.sniff import decode_utf8, describe_page, is_html, is_utf16
-from monitor.sources.table import MappedTable, TableReader, describe_left, find_headers
+from monitor.sources.table import MappedTable, TableReader, describe_left, find_header, find_headers
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -73,6 +81,8 @@ _FOR_READERS = re.compile(
     r"(?:^|[\s-])(?:sr-only|visually-hidden|screen-reader-text|element-invisible)(?:\s|$)"
 )
 """Classes of texts for screen readers: "(link is external)"."""
+_LISTS = {ITEM_TITLE: (ITEM_TITLES, read_items), BLOCK_TITLE: (BLOCK_TITLES, read_blocks)}
+"""The titles of lists that are no tables, and how they are read, by the title of the names."""
 Cell = tuple[str, str | None]
 """A cell's text and its link."""
 
@@ -164,8 +174,47 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
     none. ``number`` is the number of the page.
     """
     columns = options.columns or ColumnMap()
-    document = _parse_page(body, options.limits)
+    document = parse_page(body, options.limits)
     base = find_base(document, url)
+    chosen = HtmlOptions.model_validate(options.settings)
+    following = find_next(document, url, chosen.next, number)
+    left_over = "" if following else find_pages_left(document)
+    stated = find_stated_count(document)
+    if not _LISTS.keys().isdisjoint(list_headers(columns.name)):
+        titles, rows, notes = _read_lists(document, base, columns)
+        if not rows:
+            raise ParseError(f"No list of agencies is on the page. {describe_page(body)}")
+    else:
+        titles, rows, notes = _read_fitting_tables(document, base, columns, body)
+    return _Page(titles, rows, following, stated, tuple(notes), left_over)
+
+
+def _read_lists(
+    document: HtmlElement, base: str, columns: ColumnMap
+) -> tuple[tuple[str, ...], list[list[Cell]], list[str]]:
+    """The configured titles, the rows and the notes of the lists on a page that are no tables."""
+    names = list_headers(columns.name)
+    under_headings = HEADING_TITLE in list_headers(columns.state)
+    given, read = next(_LISTS[title] for title in names if title in _LISTS)
+    found = read(document, base, under_states=under_headings)
+    header = find_header(given, columns)
+    if header is None:
+        raise ParseError(describe_headers("column", columns, given))
+    rows: list[list[Cell]] = []
+    for each in found.lists:
+        if under_headings:
+            rows.append([(each.state * (title in names), None) for title in header.values()])
+        rows += [[(row[at], None) for at in header] for row in each.rows]
+    return tuple(header.values()), rows, [found.left] * bool(found.left)
+
+
+def _read_fitting_tables(
+    document: HtmlElement, base: str, columns: ColumnMap, body: bytes
+) -> tuple[tuple[str, ...], list[list[Cell]], list[str]]:
+    """The configured titles, the rows and the notes of the tables of a page that have the configured headers.
+
+    Raises ParseError if there are none.
+    """
     tops: list[str] = []
     unseen = struck = 0
     spread: list[str] = []
@@ -211,7 +260,6 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
     if not titles:
         instead = "" if tops else f" {describe_page(body)}"
         raise ParseError(describe_headers("column", columns, set(tops)) + instead)
-    chosen = HtmlOptions.model_validate(options.settings)
     notes = [note for note in dict.fromkeys(left) if note]
     if unseen:
         notes.append(f"rows that are hidden, and read like the others: {unseen:,}")
@@ -224,9 +272,7 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
         more = f" and {len(spread) - _MOST_NAMED:,} more" if len(spread) > _MOST_NAMED else ""
         named = ", ".join(f'"{text}"' for text in spread[:_MOST_NAMED])
         notes.append(f"one cell over several columns is no agency: {named}{more}")
-    following = find_next(document, url, chosen.next, number)
-    left_over = "" if following else find_pages_left(document)
-    return _Page(titles, rows, following, find_stated_count(document), tuple(notes), left_over)
+    return titles, rows, notes
 
 
 def _find_headings(document: HtmlElement) -> dict[HtmlElement, str]:
@@ -295,7 +341,7 @@ def _is_spread(row: list[Cell]) -> bool:
     return len(filled) > 1 and all(cell is filled[0] for cell in filled)
 
 
-def _parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
+def parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
     """Parse a page into a document. Raises ParseError."""
     if len(body) > limits.decoded:
         raise ParseError(f"has a page of more than {limits.decoded / MIB:g} MiB")
@@ -325,9 +371,8 @@ def _find_tables(document: HtmlElement) -> Iterator[HtmlElement]:
             yield table
 
 
-def read_tables(body: bytes, limits: ParseLimits) -> Iterator[tuple[str, list[list[Cell]]]]:
-    """Yield what stands above every table on a page, and its rows as texts and links. Raises ParseError."""
-    document = _parse_page(body, limits)
+def read_tables(document: HtmlElement) -> Iterator[tuple[str, list[list[Cell]]]]:
+    """Yield what stands above every table on a page, and its rows as texts and links."""
     above_tables = _find_headings(document)
     for table in _find_tables(document):
         yield above_tables[table], list(_read_grid(table, UNKNOWN))
@@ -488,22 +533,40 @@ def _load_page(body: bytes, limits: ParseLimits) -> _Page:
 
 
 def propose(body: bytes, limits: ParseLimits) -> Proposal:
-    """Propose how the largest table of a page is read; raises ParseError if it has none."""
-    samples = []
-    for above, rows in read_tables(body, limits):
+    """Propose how the largest table or list of a page is read; raises ParseError if it has none."""
+    document = parse_page(body, limits)
+    samples = [*_sample_tables(document), *_sample_lists(document)]
+    if not samples:
+        raise ParseError(
+            "The page has no table with headers and an agency's name below, and no list of agencies: what a "
+            "script fills in is not read. Give the address of a file, or of the data behind the page."
+        )
+    choice = choose_columns(max(samples, key=lambda sample: sample.size), of_table=True)
+    return Proposal("html", choice.columns, choice.settings, choice.notes)
+
+
+def _sample_tables(document: HtmlElement) -> Iterator[ColumnSample]:
+    for above, rows in read_tables(document):
         sample = find_sample([_without_spread(row) for row in rows if not _is_spread(row)], len(rows))
         if sample:
             linked = frozenset(at for row in rows for at, (_, link) in enumerate(row) if link)
             over = [next(text for text, _ in row if text) for row in rows if _is_spread(row)]
             heading = next(filter(None, map(read_heading, [*over, above])), sample.heading)
-            samples.append(replace(sample, linked=linked, heading=heading))
-    if not samples:
-        raise ParseError(
-            "The page has no table with headers and an agency's name below: lists, blocks and what a script "
-            "fills in are not read. Give the address of a file, or of the data behind the page."
-        )
-    choice = choose_columns(max(samples, key=lambda sample: sample.size), of_table=True)
-    return Proposal("html", choice.columns, choice.settings, choice.notes)
+            yield replace(sample, linked=linked, heading=heading)
+
+
+def _sample_lists(document: HtmlElement) -> Iterator[ColumnSample]:
+    """Samples of the lists of agencies that are no tables: those under states, or if most are not, of all."""
+    for titles, read in _LISTS.values():
+        under, any_where = (read(document, UNKNOWN, under_states=each).lists for each in (True, False))
+        sizes = [sum(len(one.rows) for one in lists) for lists in (under, any_where)]
+        lists = under if 2 * sizes[0] >= sizes[1] else any_where
+        rows = [row for one in lists for row in one.rows]
+        filled = [at for at in range(len(titles)) if any(row[at] for row in rows)]
+        if len(rows) > 1:
+            below = [[row[at] for at in filled] for row in rows[:SAMPLE]]
+            heading = lists[0].state if lists is under else ""
+            yield ColumnSample(tuple(titles[at] for at in filled), below, len(rows), heading=heading)
 
 
 FORMAT = Format(
@@ -512,7 +575,7 @@ FORMAT = Format(
     recognizes=is_html,
     propose=propose,
     required_columns=("name",),
-    given_titles=(HEADING_TITLE,),
+    given_titles=(HEADING_TITLE, *dict.fromkeys((*ITEM_TITLES, *BLOCK_TITLES))),
     collect=collect,
     options=HtmlOptions,
 )

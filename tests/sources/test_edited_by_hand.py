@@ -213,7 +213,7 @@ def test_what_people_do_not_see_in_a_cell_is_no_part_of_it(cell: str) -> None:
 
 def test_a_page_without_a_table_says_what_to_give_instead() -> None:
     with pytest.raises(ParseError, match="Give the address of a file, or of the data behind the page"):
-        propose(page("<h3>Indiana</h3><ul><li>Gary PD<li>Lake SO</ul>"))
+        propose(page("<div id=root></div><script>load()</script>"))
 
 
 @pytest.mark.parametrize(
