@@ -138,6 +138,7 @@ class Document:
     def _begin(self) -> None:
         self._folders: list[list[str]] = []
         self._ready: list[Placemark] = []
+        self._texts: list[str] = []  # those of the ready placemarks that are to be cleaned
         self._shown: dict[str, str] = {}  # the displayName of a column of a Schema by its name
         self.count = self._before
         self.links: list[str] = []
@@ -194,9 +195,9 @@ class Document:
 
     def _take_ready(self, top: _Container, *, ended: bool) -> list[Placemark]:
         """Remove the complete placemarks from the tree and return them."""
-        self._ready = []
+        self._ready, self._texts = [], []
         self._take(top, ended=ended, level=_TOP)
-        return self._ready
+        return self._ready if _are_clean(self._texts) else list(map(_clean_placemark, self._ready))
 
     def _take(self, container: _Container, *, ended: bool, level: int = 0) -> None:
         """Remove complete children of a container from the tree; only its last child may still be open."""
@@ -218,6 +219,7 @@ class Document:
                     container.folder = container.name[0] or container.folder
                 if len(child) or name == "Folder":
                     self._take(self._enter(container, child, name), ended=True, level=_deeper(level))
+        if children:
             container.open = None
         if open_child is not None and local[open_child.tag] not in ("Placemark", "NetworkLink"):
             container.open = self._enter(container, open_child, local[open_child.tag])
@@ -267,9 +269,9 @@ class Document:
             elif len(child):
                 self._take(_Container(child, folder, None), ended=True, level=_deeper(level))
         self.count = number = self.count + 1
-        texts = _clean_texts([*columns.values(), name or "", address or ""])
-        address, name = texts.pop(), texts.pop()
-        row = number, name, address, description or "", point, tuple(columns), texts, folder
+        name, address, values = name or "", address or "", list(columns.values())
+        self._texts += name, address, *values
+        row = number, name, address, description or "", point, tuple(columns), values, folder
         self._ready.append(tuple.__new__(Placemark, row))
 
     def _read_schema_data(self, element: Element, columns: dict[str, str]) -> None:
@@ -328,14 +330,19 @@ def _text(element: Element) -> str:
     return "".join(element.itertext()) if len(element) else element.text or ""
 
 
-def _clean_texts(texts: list[str]) -> list[str]:
-    """`clean_all` of texts out of XML, which of ASCII's control characters can hold only these four."""
-    all_texts = "".join(texts)
-    if not all_texts.isascii() or "\n" in all_texts or "\t" in all_texts:
-        return clean_all(texts)
-    if "  " in all_texts or "\r" in all_texts or "\x7f" in all_texts:
-        return clean_all(texts)
-    return list(map(str.strip, texts))
+def _are_clean(texts: list[str]) -> bool:
+    """Whether `cells.clean` would leave all these texts as they are. Out of XML, they can hold only four of
+    ASCII's control characters.
+    """
+    together = " ".join(["", *filter(None, texts), ""])  # a space at the end of a text is then one of two
+    return together.isascii() and not (
+        "\n" in together or "\t" in together or "\r" in together or "\x7f" in together or "  " in together
+    )
+
+
+def _clean_placemark(placemark: Placemark) -> Placemark:
+    name, address, *values = clean_all([placemark.name, placemark.address, *placemark.values])
+    return placemark._replace(name=name, address=address, values=values)
 
 
 def _refuse_doctype(*_declaration: object) -> None:

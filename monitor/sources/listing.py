@@ -56,9 +56,11 @@ _LONG_NAME = 30  # characters, from which a name may be two
 _OFFICE = r"(?:police (?:department|dept)|sheriff['\u2019]?s? (?:office|department|dept)|(?<=\w )(?:pd|so)\b)"
 _SEVERAL = re.compile(rf"{_OFFICE}\W+\w[^;]{{2,60}}? {_OFFICE}|{_OFFICE}\.?;", re.IGNORECASE)
 """Two names in one, as where a cell has several lines."""
-_UUID = re.compile(r"/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?=[/?#]|$)")
+_UUID = re.compile(
+    r"/([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})(?=[/?#]|$)"
+)
 _SCHEME = re.compile(r"\w+:")
-_NO_LINKS: Mapping[int, str] = MappingProxyType({})
+NO_LINKS: Mapping[int, str] = MappingProxyType({})
 _SOUTHERNMOST = -15  # degrees, of American Samoa
 _NO_SITE = "\0"  # no cleaned text begins with it
 _NO_ADDRESS = Address(None, None)
@@ -131,7 +133,7 @@ class ListingReader:
         point: tuple[float, float] | str | None = None,
         folder: str | None = None,
         *,
-        links: Mapping[int, str] = _NO_LINKS,
+        links: Mapping[int, str] = NO_LINKS,
         damage: str = "",
     ) -> None:
         """Read row ``number`` (from 1): cleaned texts under the titles of their columns, links by position.
@@ -150,14 +152,14 @@ class ListingReader:
             name = plain_number(text) if text[-1] == "0" else text
         if "&" in name or "<" in name:
             name = read_markup(name)
-        marked = name[-1:] in FOOTNOTE_SIGNS and bool(name)
         missing = not name or (name[0] == "#" and is_missing(name))
-        state = texts[state_at]
-        may_be_note = len(name) <= LONGEST_SUM or not state or state.isdigit() or name[-1] == ":"
-        if may_be_note and not address and (point is None or name):
-            others = [texts[at] for at in used]
-            if not (name or any(others)) or self._is_note(name, others, number):
-                return
+        marked = not missing and name[-1] in FOOTNOTE_SIGNS
+        if not address and (point is None or name):
+            state = texts[state_at]
+            if len(name) <= LONGEST_SUM or not state or state.isdigit() or name[-1] == ":":
+                others = [texts[at] for at in used]
+                if not (name or any(others)) or self._is_note(name, others, number):
+                    return
         if len(self.listings) + len(self.damaged) >= MOST_ROWS:
             raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
 
@@ -278,7 +280,7 @@ class ListingReader:
             documents=(url,) if url else (),
             attributes=attributes,
             point=None if point is None else self._point(point, state, number),
-            folder=self._folder(folder) if folder else None,
+            folder=(self._folders.get(folder) or self._folder(folder)) if folder else None,
         )
 
     def report(self, kind: str, message: str, number: int | None = None) -> None:

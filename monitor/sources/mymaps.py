@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -33,7 +34,7 @@ from monitor.sources.described_table import has_table, read_table
 from monitor.sources.format import Format, Proposal
 from monitor.sources.kml import Document
 from monitor.sources.kmz import compose, find_network_links, find_outside_links, unpack
-from monitor.sources.listing import ListingReader
+from monitor.sources.listing import NO_LINKS, ListingReader
 from monitor.sources.samples import SAMPLE
 from monitor.sources.sniff import is_kml, is_zip, is_zipped_workbook
 
@@ -75,7 +76,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         document = Document(content, before=count, names_column=reader.meanings.is_mapped)
         seen: list[tuple[object, ...]] = []
         for number, name, address, description, point, titles, values, folder in document.placemarks():
-            tabled: dict[int, str] = {}
+            tabled = NO_LINKS
             if description and has_table(description):
                 titles, values, tabled = _add_table(titles, values, description)
                 if not titles:
@@ -116,7 +117,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 
 def _add_table(
     titles: tuple[str, ...], values: list[str], description: str
-) -> tuple[tuple[str, ...], list[str], dict[int, str]]:
+) -> tuple[tuple[str, ...], list[str], Mapping[int, str]]:
     """Add the columns of the description's table that are missing; returns them with its links by
     position.
     """

@@ -13,6 +13,7 @@ from monitor.domain import Publication
 from monitor.errors import ParseError
 from monitor.sources import kml as reader
 from monitor.sources import parse
+from monitor.sources.cells import clean
 from monitor.sources.kml import Document, Placemark
 from tests.sources.bodies import kml, placemark
 from tests.sources.golden import MAP
@@ -132,6 +133,23 @@ def test_where_a_window_ends_does_not_matter(seed: int, window: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "_WINDOW", window)
         assert read(text.encode()) == whole, text
+
+
+SPACED = st.text("a \t\n\r\x7f\x85\xa0\u200b\u2028é", max_size=6)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(SPACED, SPACED, SPACED), min_size=1, max_size=5))
+def test_every_text_is_cleaned_whatever_is_beside_it(rows: list[tuple[str, str, str]]) -> None:
+    written = "".join(
+        f"<Placemark><name>{name}</name><address>{address}</address>"
+        f'<ExtendedData><Data name="c"><value>{text}</value></Data></ExtendedData></Placemark>'
+        for name, address, text in (tuple(text.replace("\r", "&#13;") for text in row) for row in rows)
+    )
+    placemarks = list(Document(f"<kml>{written}</kml>".encode()).placemarks())
+    assert [(each.name, each.address, *each.values) for each in placemarks] == [
+        tuple(map(clean, row)) for row in rows
+    ]
 
 
 @pytest.mark.parametrize(
