@@ -27,7 +27,10 @@ def looks_damaged(text: str) -> bool:
     """Whether a text has the traces of a broken encoding: UTF-8 read as another encoding, replacement
     characters, control characters, question marks in words.
     """
-    return _LOST.search(text) is not None or (not text.isascii() and mend(text) != text)
+    may_be_lost = "?" in text or "\ufffd" in text or not text.isprintable()  # fast for most
+    if may_be_lost and _LOST.search(text):
+        return True
+    return not text.isascii() and mend(text) != text
 
 
 def mend(text: str) -> str:

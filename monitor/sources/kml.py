@@ -262,8 +262,10 @@ class Document:
             elif kind == "description":
                 if description is None:
                     description = _text(child) if len(child) else child.text or ""
-            elif kind == "Point" or kind == "MultiGeometry":
-                point = self._coordinates(child) if point is None else point
+            elif kind == "Point":
+                point = self._read_point(child) if point is None else point
+            elif kind == "MultiGeometry":
+                point = self._find_point(child) if point is None else point
             elif kind == "Placemark":
                 self._read_placemark(child, folder, _deeper(level))
             elif len(child):
@@ -293,12 +295,17 @@ class Document:
     def _choose_title(self, name: str, shown: str) -> str:
         return name if not shown.strip() or self._names_column(name) else shown.strip()
 
-    def _coordinates(self, element: Element) -> str | None:
-        """The coordinates of a Point, or of the first Point of a MultiGeometry; None where there is none."""
-        for point in element.iter():
-            if self._local[point.tag] == "Point":
-                return next((_text(each) for each in point if self._local[each.tag] == "coordinates"), "")
-        return None
+    def _read_point(self, element: Element) -> str:
+        """The coordinates of a Point, "" where they are missing."""
+        for child in element:
+            if self._local[child.tag] == "coordinates":
+                return _text(child)
+        return ""
+
+    def _find_point(self, element: Element) -> str | None:
+        """The coordinates of the first Point of a MultiGeometry; None where there is none."""
+        points = (each for each in element.iter() if self._local[each.tag] == "Point")
+        return next(map(self._read_point, points), None)
 
     def _read_link(self, element: Element) -> None:
         """A NetworkLink's Link has the address; Url is its name in KML 2.0."""
@@ -335,7 +342,9 @@ def _are_clean(texts: list[str]) -> bool:
     ASCII's control characters.
     """
     together = " ".join(["", *filter(None, texts), ""])  # a space at the end of a text is then one of two
-    return together.isascii() and not (
+    if not together.isascii():  # `isprintable` alone takes longer
+        return "  " not in together and together.isprintable()
+    return not (
         "\n" in together or "\t" in together or "\r" in together or "\x7f" in together or "  " in together
     )
 

@@ -4,6 +4,7 @@ problems.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -516,10 +517,10 @@ def _is_in_the_states(latitude: float, longitude: float) -> bool:
 
 def _read_coordinates(text: str) -> tuple[float, float]:
     try:
-        longitude, latitude = (float(part) for part in text.split(",")[:2])
+        longitude, latitude = text.split(",", 2)[:2]
+        return float(latitude), float(longitude)
     except ValueError:
-        return float("nan"), float("nan")
-    return latitude, longitude
+        return math.nan, math.nan
 
 
 def _may_be_several(name: str) -> bool:
