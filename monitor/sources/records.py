@@ -3,11 +3,13 @@
 Objects of objects are records too, {"1": {...}, "2": {...}}, and arrays of them, {"IN": [{...}]}: then the
 key is the column "(key)". In {"IN": ["Gary PD"]} the text is the column "(value)". Records may stand in the
 records of an array, [{"state": "IN", "agencies": [{...}]}]: the path "*.agencies" leads to them, and the
-column "(parent).state" is their state.
+column "(parent).state" is their state. Rows and columns whose titles stand elsewhere are records too
+(`columnar`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,10 +18,11 @@ from monitor.errors import ParseError
 from monitor.sources.cells import clean
 from monitor.sources.column_choice import choose_columns, is_exact_state
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
+from monitor.sources.columnar import read_columnar
 from monitor.sources.format import Format, Proposal, RowsOptions
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.listing import ListingReader
-from monitor.sources.samples import SAMPLE, sample_records
+from monitor.sources.samples import SAMPLE, is_header, sample_records
 from monitor.states import read_state
 
 KEY_TITLE = "(key)"
@@ -65,6 +68,12 @@ _COUNTS = frozenset(
 """Keys beside the records with their total number."""
 
 
+_COUNT = re.compile(
+    r"(?:total|count|num|hits|matched|records|results|rows|items)\w*(?:\.\w+)?$", re.IGNORECASE
+)
+"""Paths to a number that may be that of the records; others are equal by chance."""
+
+
 class RecordsOptions(RowsOptions):
     """``records``: the keys that lead to the array, joined by points ("data.portals"); "" if it is the
     document. An array on the path is entered by a position ("result.0.rows"), and all of its records by "*"
@@ -90,6 +99,8 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     reader.problems += problems
     if isinstance(found, dict) and not chosen.count and _is_record(found, reader):
         found = [found]  # one line alone
+    around = list(_list_around(document, chosen.records))
+    found = read_columnar(found, reversed(around), reader.meanings.has_name) or found
     records = list_records(found)
     if isinstance(found, dict) and records and not any(_names_agency(record, reader) for record in records):
         records = None
@@ -212,13 +223,18 @@ def _refuse_part(document: object, path: str, count: int, reader: ListingReader)
             reader.report("rows missing", message)
 
 
-def _list_places(document: object, path: str) -> Iterator[dict[str, object]]:
-    """The objects around the records, and those in them that tell of pages."""
+def _list_around(document: object, path: str) -> Iterator[dict[str, Any]]:
+    """The objects around the records, the outermost first."""
     around: object = document
     for key in ("", *filter(None, path.split("."))):
         around = _step(around, key) if key else around
-        if not isinstance(around, dict):
-            continue
+        if isinstance(around, dict):
+            yield around
+
+
+def _list_places(document: object, path: str) -> Iterator[dict[str, object]]:
+    """The objects around the records, and those in them that tell of pages."""
+    for around in _list_around(document, path):
         yield around
         yield from (around[key] for key in _ABOUT if isinstance(around.get(key), dict))
 
@@ -285,10 +301,14 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
     keyed = list(_find_keyed(document))
     by_state = [(path, found) for path, found in keyed if _is_by_state(found)]
     arrays = by_state or [*find_arrays(document), *keyed]
+    arrays = [pair for pair in arrays if not _describes_columns(pair[0])] or arrays
     path, found = max(arrays, key=lambda pair: len(pair[1]), default=("", []))
     bare_path, bare = max(find_arrays(document, of=list), key=lambda pair: len(pair[1]), default=("", []))
-    described = path.rpartition(".")[2] in ("columns", "fields", "headers")
-    if len(bare) > 1 and (described or len(bare) >= len(found)):
+    described = _describes_columns(path)
+    columnar = max(_find_columnar(document), key=lambda pair: len(pair[1]), default=("", []))
+    if columnar[1] and (described or len(columnar[1]) >= len(found)):
+        path, found = columnar
+    elif len(bare) > 1 and (described or len(bare) >= len(found)):
         raise ParseError(
             f"The rows of the JSON ({bare_path or 'its top'}) have no keys, so nothing says what their "
             "columns are. Use the publisher's CSV, or its JSON with keys (on Socrata: /resource/ID.json)."
@@ -305,7 +325,7 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
             raise
         choice = choose_columns(sample_records(found[:SAMPLE], len(found)))
     settings: dict[str, Any] = {"records": path} if path else {}
-    counts = [key for key, value in _list_numbers(document) if value == len(found)]
+    counts = [key for key, value in _list_numbers(document) if value == len(found) and _COUNT.search(key)]
     if counts:
         settings["count"] = min(counts, key=len)
     others = [
@@ -315,6 +335,28 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
     ]
     notes = (f"other arrays that are not read: {', '.join(others)[:300]}",) if others else ()
     return Proposal("json", choice.columns, settings, choice.notes + notes)
+
+
+def _describes_columns(path: str) -> bool:
+    """Whether an array seems to describe the columns of another one."""
+    return path.rpartition(".")[2] in ("columns", "fields", "headers", "cols")
+
+
+def _find_columnar(document: object) -> Iterator[tuple[str, list[object]]]:
+    """The records of rows and columns whose titles are known, and the keys that lead to them."""
+    for path, inside in _find_values(document):
+        around = reversed(list(_list_around(document, path)))
+        if records := read_columnar(inside, around, lambda titles: is_header(list(titles))):
+            yield path, records
+
+
+def _find_values(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, object]]:
+    """The arrays and objects in a document, and the keys that lead to them."""
+    if isinstance(value, list | dict):
+        yield path, value
+    if isinstance(value, dict) and level < _MOST_LEVELS:
+        for key, inner in value.items():
+            yield from _find_values(inner, f"{path}.{key}" if path else str(key), level + 1)
 
 
 def _is_by_state(records: list[object]) -> bool:

@@ -73,6 +73,17 @@ def _score_header(row: list[str], below: list[list[str]]) -> float:
     return 2 * known + len(titles) / 10 - 3 * values
 
 
+def is_header(titles: Sequence[str]) -> bool:
+    """Whether texts are headers of columns, one of them the agency's name, and no row of a table."""
+    values = any(
+        (is_exact_state(title) and not KNOWN.search(split_words(title)))  # "id" is no Idaho
+        or read_date(title) is not None
+        or read_web_address(title) is not None
+        for title in titles
+    )
+    return not values and _score_header(list(titles), [list(titles)]) > 0
+
+
 def format_cell(cell: object) -> str:
     """Format a cell as the beginning of its text on one line, which is enough to judge it by."""
     return "" if cell is None else plain_number(clean(str(cell)[:TEXT_LENGTH]))

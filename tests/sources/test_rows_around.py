@@ -135,11 +135,7 @@ def test_what_a_portal_adds_to_a_table_is_no_fact_of_an_agency() -> None:
 
 
 def test_rows_of_json_without_keys_are_refused_with_what_to_do() -> None:
-    columns = [{"name": name, "position": at} for at, name in enumerate(["sid", "agency", "state"])]
-    body = {
-        "meta": {"view": {"columns": columns}},
-        "data": [["1", "Aiken PD", "SC"], ["2", "Sumter PD", "SC"]],
-    }
+    body = {"recordsTotal": 2, "data": [["1", "Aiken PD", "SC"], ["2", "Sumter PD", "SC"]]}
     with pytest.raises(ParseError, match=r"rows of the JSON \(data\) have no keys.*CSV"):
         propose(json.dumps(body).encode())
 

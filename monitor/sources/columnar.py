@@ -1,0 +1,98 @@
+"""JSON whose rows do not name their values: arrays below titles, {"name": [...], "state": [...]}, rows beside
+their titles, {"columns": [...], "data": [[...]]}, as pandas, CKAN and Socrata write them, and rows below a
+row of titles, [["name", "state"], ["Gary PD", "IN"]].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import zip_longest
+from typing import Any
+
+from monitor.errors import ParseError
+from monitor.sources.cells import clean
+
+_TITLES = ("columns", "fields", "headers", "header", "cols", "columnnames", "fieldnames", "titles", "keys")
+"""Keys beside rows with the titles of their columns."""
+_ABOUT = ("meta", "view", "metadata", "schema", "result", "header")
+"""Objects beside rows with a key of titles."""
+_NAMES = ("name", "label", "title", "fieldName", "field", "id", "key", "alias")
+"""The keys of a column's title in its description."""
+_MOST_COLUMNS = 1000
+HasName = Callable[[Iterable[str]], bool]
+"""Whether one of the titles is that of the agency's name."""
+
+
+def read_columnar(
+    found: object, around: Iterable[Mapping[str, Any]], has_name: HasName
+) -> list[object] | None:
+    """The records of rows or columns, of which `around` are the objects in which they stand; None if their
+    titles are not known.
+
+    A row with more values than titles stays what it is. Raises ParseError if columns differ in length.
+    """
+    if isinstance(found, list) and is_rows(found):
+        for titles in _list_titles(around):
+            if has_name(titles) and any(isinstance(row, list) and len(row) == len(titles) for row in found):
+                return [_name_values(titles, row) for row in found]
+        first = found[0] if isinstance(found[0], list) else []
+        if all(isinstance(title, str) and clean(title) for title in first):
+            titles = tuple(map(clean, first))
+            if len(set(titles)) == len(titles) > 1 and has_name(titles):
+                return [_name_values(titles, row) for row in found[1:]]
+    elif isinstance(found, dict) and 1 < len(found) <= _MOST_COLUMNS and has_name(found):
+        return _read_columns(found)
+    return None
+
+
+def is_rows(found: list[object]) -> bool:
+    """Whether most values of an array are arrays."""
+    return 2 * sum(isinstance(row, list) for row in found) > len(found)
+
+
+def _name_values(titles: tuple[str, ...], row: object) -> object:
+    if not isinstance(row, list) or len(row) > len(titles):
+        return row
+    return dict(zip_longest(titles, row))
+
+
+def _list_titles(around: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """The titles of columns that stand in objects, or in those that tell about them."""
+    for place in around:
+        for key, value in place.items():
+            folded = key.lower().replace("_", "")
+            if folded in _TITLES and isinstance(value, list) and (titles := _read_titles(value)):
+                yield titles
+            if folded in _ABOUT and isinstance(value, dict):
+                yield from _list_titles([value])
+
+
+def _read_titles(value: list[object]) -> tuple[str, ...]:
+    """The titles of columns from texts or descriptions; () if one has none."""
+    titles: list[str] = []
+    for each in value:
+        given = (each.get(name) for name in _NAMES) if isinstance(each, dict) else (each,)
+        title = next((clean(text) for text in given if isinstance(text, str) and clean(text)), "")
+        if not title:
+            return ()
+        titles.append(title)
+    return tuple(titles)
+
+
+def _read_columns(found: Mapping[str, Any]) -> list[object] | None:
+    """The records of arrays below titles, or of objects with the rows' numbers as keys."""
+    columns = list(found.values())
+    if all(isinstance(column, dict) for column in columns):
+        numbers = list(columns[0])
+        if len(numbers) > 0 and all(number.isdecimal() for number in numbers):
+            if any(list(column) != numbers for column in columns):
+                raise ParseError("The columns of the JSON have different rows.")
+            return [{title: column[number] for title, column in found.items()} for number in numbers]
+    elif all(isinstance(column, list) for column in columns):
+        if any(isinstance(each, dict) for column in columns for each in column):
+            return None
+        if len({len(column) for column in columns}) > 1:
+            lengths = ", ".join(f"{title[:40]} {len(column):,}" for title, column in list(found.items())[:5])
+            raise ParseError(f"The columns of the JSON have different numbers of values: {lengths}.")
+        return [dict(zip(found, row, strict=True)) for row in zip(*columns, strict=True)]
+    return None
