@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from monitor.config.layers import (
     DEFAULT_PREFIX,
+    explain_unreadable,
     find_readable_secrets,
     find_written_secrets,
     merge_layers,
@@ -57,6 +58,9 @@ __all__ = [
 PATH_VARIABLE = "MONITOR_CONFIG"
 """The environment variable that names the configuration file if no option does."""
 
+_EVERY_ADDRESS = re.compile(r"(0\.0\.0\.0|\[::\]):")
+_OWN_ADDRESS = re.compile(r"(127\.[\d.]+|localhost|\[::1\]):")
+
 
 def default_path(environment: Mapping[str, str] | None = None) -> Path:
     """The configuration file that is read if no option names one; it need not exist."""
@@ -65,7 +69,7 @@ def default_path(environment: Mapping[str, str] | None = None) -> Path:
 
 def find_warnings(path: Path | None = None, environment: Mapping[str, str] | None = None) -> list[str]:
     """Warnings about a configuration that `load` accepts, one sentence each: MONITOR_CONFIG names a missing
-    file, or other users of this machine can read a secret.
+    file, other users of this machine can read a secret, or a container's site listens to itself only.
     """
     environment = os.environ if environment is None else environment
     chosen = path or default_path(environment)
@@ -82,6 +86,13 @@ def find_warnings(path: Path | None = None, environment: Mapping[str, str] | Non
                 f" move secrets into files of their own ({keys[0].rpartition('.')[2]}_file), or run chmod 600"
             )
     merged = _merge_all(given, environment, [])
+    image = environment.get(f"{DEFAULT_PREFIX}SITE__LISTEN", "")
+    listen = str(merged.get("site", {}).get("listen", image))
+    if _EVERY_ADDRESS.match(image) and _OWN_ADDRESS.match(listen):
+        warnings.append(
+            f"[site] listen is {listen}, which cannot be reached from outside this container: remove it, and "
+            f"{image} counts"
+        )
     warnings += [
         f"every user of this machine can read {file} ({key}): chmod 400, and give it to the service's user"
         for key, file in find_readable_secrets(merged, chosen.parent)
@@ -128,7 +139,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError([f"{chosen}: {_describe_syntax(str(error))}"]) from None
         except OSError as error:
-            raise ConfigError([f"{chosen}: cannot be read: {error.strerror}"]) from None
+            raise ConfigError([f"{chosen}: cannot be read: {explain_unreadable(error, chosen)}"]) from None
     elif chosen.exists():
         raise ConfigError(
             [

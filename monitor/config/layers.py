@@ -122,7 +122,7 @@ def read_secret_files(merged: Mapping[str, Any], problems: list[str], base: Path
         try:
             table[key] = file.read_text("utf-8").splitlines()[0].strip()
         except (OSError, UnicodeDecodeError, IndexError) as error:
-            problems.append(f"{'.'.join(names)}.{key}_file: {file} cannot be used: {_explain(error)}")
+            problems.append(f"{'.'.join(names)}.{key}_file: {file} cannot be used: {_explain(error, file)}")
             # so that keys that depend on it are not reported too
             if len(names) > 1:
                 _, entries = next(_find_tables(result, names[:-1]))
@@ -183,14 +183,20 @@ def tables(value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield str(name), table
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception, file: Path) -> str:
     """Describe why a secret's file cannot be used, and what to do."""
-    if isinstance(error, PermissionError):
-        return (
-            f"this program runs as user {os.geteuid()}, who may not read it: chown it to that user, chmod 400"
-        )
     if isinstance(error, FileNotFoundError):
         return "there is no such file: write it, with the secret on its first line"
     if isinstance(error, OSError):
-        return describe_os_error(error)
+        return explain_unreadable(error, file)
     return "it holds no line of text"
+
+
+def explain_unreadable(error: OSError, file: Path) -> str:
+    """Describe why a file cannot be read: if it is not permitted, to whom, and what to do."""
+    if not isinstance(error, PermissionError):
+        return describe_os_error(error)
+    who = f"this program runs as user {os.geteuid()}, who may not"
+    if not os.access(file.parent, os.X_OK, effective_ids=True):
+        return f"{who} enter the folder {file.parent}: chmod 755 it, or chown it to that user"
+    return f"{who} read it: chown it to that user, chmod 400"

@@ -21,6 +21,7 @@ from monitor.config import (
     load,
     settings_model,
 )
+from monitor.config.layers import read_secret_files
 from monitor.config.sections import LinkSection
 from monitor.domain import Policy
 from monitor.errors import ConfigError, UsageError
@@ -531,16 +532,60 @@ def test_a_secret_file_that_cannot_be_used_says_what_to_do(
     (tmp_path / "secret").write_text("")
     assert any("holds no line of text" in problem for problem in problems(tmp_path, text))
     read_text = Path.read_text
+    refused = set[str]()
 
     def refuse(path: Path, *given: str) -> str:
-        if path.name == "secret":
+        if path.name in refused:
             raise PermissionError(
                 13, "Permission denied", str(path)
             )  # also for root, who may read everything
         return read_text(path, *given)
 
     monkeypatch.setattr(Path, "read_text", refuse)
-    said = problems(tmp_path, text)
-    assert any(
-        f"runs as user {os.geteuid()}, who may not read it: chown it" in problem for problem in said
-    ), said
+    for name in ("secret", "config.toml"):
+        refused.add(name)
+        said = problems(tmp_path, text)
+        assert any(
+            f"runs as user {os.geteuid()}, who may not read it: chown it" in problem for problem in said
+        ), said
+    assert f"{tmp_path / 'config.toml'}: cannot be read" in said[0]
+
+
+def test_a_secret_in_a_folder_that_may_not_be_entered_names_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "smtp_password").write_text("x\n")
+    (folder / "smtp_password").chmod(0o444)
+    folder.chmod(0)
+    found: list[str] = []
+    user = os.geteuid()
+    if user == 0:  # who may enter every folder
+        os.seteuid(65534)
+    try:
+        read_secret_files({"email": {"password_file": "secrets/smtp_password"}}, found, tmp_path)
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o700)
+    (said,) = found
+    assert f"who may not enter the folder {folder}: chmod 755 it" in said
+
+
+@pytest.mark.parametrize(
+    ("image", "listen", "warned"),
+    [
+        ("0.0.0.0:8000", "127.0.0.1:8000", True),
+        ("0.0.0.0:8000", "localhost:80", True),
+        ("[::]:8000", "[::1]:8000", True),
+        ("0.0.0.0:8000", "0.0.0.0:80", False),
+        ("0.0.0.0:8000", None, False),
+        (None, "127.0.0.1:8000", False),
+    ],
+)
+def test_a_site_that_only_its_own_container_reaches_is_warned_of(
+    tmp_path: Path, image: str | None, listen: str | None, warned: bool
+) -> None:
+    (tmp_path / "config.toml").write_text(f'[site]\nlisten = "{listen}"\n' if listen else "")
+    environment = {"MONITOR_DEFAULT__SITE__LISTEN": image} if image else {}
+    said = find_warnings(tmp_path / "config.toml", environment)
+    assert any("cannot be reached from outside this container" in warning for warning in said) is warned
+    assert len(said) == warned
