@@ -62,6 +62,10 @@ class Problem:
     row: int | None = None
 
 
+ROWS_MISSING = "rows missing"
+"""The kind of the problem that a publication states more rows than it has."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
     """The parsed content of one body, without a time: a snapshot is a publication with a time.
@@ -81,6 +85,11 @@ class Publication:
     damaged: tuple[Listing, ...] = ()
     unterminated: bool = False
     unread: tuple[str, ...] = ()
+
+    @property
+    def in_part(self) -> bool:
+        """Whether listings may be missing only because a part was not read, or not served."""
+        return bool(self.unread) or any(problem.kind == ROWS_MISSING for problem in self.problems)
 
 
 class Kind(StrEnum):

@@ -174,6 +174,7 @@ def compare(before: Publication, after: Publication, policy: Policy, now: dateti
         policy=policy,
         damaged=after.damaged,
         blank_states=continued.blank_states,
+        in_part=after.in_part,
     )
     held = {
         judgement.change.identity: judgement.reason

@@ -237,6 +237,7 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
         policy=watch.policy,
         damaged=publication.damaged,
         blank_states=continued.blank_states,
+        in_part=publication.in_part,
     )
     return write_accepted(engine, seen, view, publication, body, judgements)
 

@@ -141,13 +141,27 @@ def _read_count(body: bytes, limits: ParseLimits) -> int:
 
 
 def _read_ids(body: bytes, limits: ParseLimits) -> list[int]:
-    ids = _load(body, limits).get("objectIds")
-    if not isinstance(ids, list) or not all(isinstance(x, int) and not isinstance(x, bool) for x in ids):
+    given = _load(body, limits).get("objectIds")
+    ids = (
+        [number for each in given if (number := _read_id(each)) is not None]
+        if isinstance(given, list)
+        else []
+    )
+    if not isinstance(given, list) or len(ids) < len(given):
         raise ParseError("answered no object ids")
     ids.sort()
     if any(one == other for one, other in pairwise(ids)):
         raise ParseError("named an object id twice")
     return ids
+
+
+def _read_id(value: object) -> int | None:
+    """An object id; None if it is none. Some servers write it as a text, or with a point."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _read_page(body: bytes, key: str, ids: list[int], limits: ParseLimits) -> list[Record]:
@@ -157,8 +171,8 @@ def _read_page(body: bytes, key: str, ids: list[int], limits: ParseLimits) -> li
     records: dict[int, Record] = {}
     for feature in features if isinstance(features, list) else ():
         attributes = feature.get("attributes") if isinstance(feature, dict) else None
-        number = attributes.get(key) if isinstance(attributes, dict) else None
-        if isinstance(number, int):
+        number = _read_id(attributes.get(key)) if isinstance(attributes, dict) else None
+        if number is not None:
             records[number] = {"attributes": attributes, "geometry": feature.get("geometry")}
     rows = len(features) if isinstance(features, list) else 0
     if rows != len(ids):

@@ -16,6 +16,9 @@ HEADING_TITLE = "(heading)"
 headings between the agencies.
 """
 
+NO_STATE = "(no state)"
+"""A heading of our own, where that of a state ends and another one begins."""
+
 _STATES = {name.casefold(): name for name in STATES.values()}
 _COUNT = re.compile(
     r"\s*(?:[-\u2013\u2014:,]?\s*[(\[]?\s*(?:\d+(?: (?:agencies|agency|total|departments?|records?|rows?))?"

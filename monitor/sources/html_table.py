@@ -18,7 +18,7 @@ from urllib.parse import urldefrag
 
 from pydantic import field_validator
 
-from monitor.domain import Publication
+from monitor.domain import ROWS_MISSING, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import FOOTNOTE, NAME_LENGTH, clean
 from monitor.sources.column_choice import ColumnSample, choose_columns
@@ -31,7 +31,7 @@ from monitor.sources.column_map import (
     list_headers,
 )
 from monitor.sources.format import FillOptions, Format, Pages, Proposal
-from monitor.sources.headings import HEADING_TITLE, find_heading_above, read_heading
+from monitor.sources.headings import HEADING_TITLE, NO_STATE, find_heading_above, read_heading
 from monitor.sources.html_links import (
     UNKNOWN,
     find_base,
@@ -238,9 +238,11 @@ def _read_fitting_tables(
         if set(places) != set(titles):
             raise ParseError("has two tables that fit, and they have other columns")
         left.append(describe_left(_without_spread(top[at]), header))
-        headings.append(above_tables[table] or _find_above(top[:at]))
-        if under_headings and (above := headings[-1]) and read_heading(above):
-            rows.append([(above * (title in names), None) for title in titles])
+        above = above_tables[table]
+        state = above.state or _find_above(top[:at])
+        headings.append(state if above.nearest in ("", above.state) else above.nearest)
+        if under_headings and (state or rows):  # a table without a heading is not of the state above
+            rows.append([((state or NO_STATE) * (title in names), None) for title in titles])
         for row in chain(top[at + 1 :], grid):
             if _is_spread(row):
                 text = next(text for text, _ in row if text)
@@ -275,26 +277,40 @@ def _read_fitting_tables(
     return titles, rows, notes
 
 
-def _find_headings(document: HtmlElement) -> dict[HtmlElement, str]:
-    """What stands above each table: its caption or the heading before it, a state if one of them names one;
-    "" if there is nothing. What opens a table, as a button does, is a heading only if it names a state.
+class _Heading(NamedTuple):
+    """What stands above a table: the text that names a state, or "", and the nearest text."""
+
+    state: str = ""
+    nearest: str = ""
+
+
+def _find_headings(document: HtmlElement) -> dict[HtmlElement, _Heading]:
+    """What stands above each table: its caption, what opens it, such as a button, and the headings above,
+    those of higher levels too. What opens a table is a heading only if it names a state.
     """
-    above: dict[HtmlElement, str] = {}
-    recent: list[HtmlElement] = []
+    above: dict[HtmlElement, _Heading] = {}
+    headings: list[HtmlElement] = []
+    openers: list[HtmlElement] = []
     for element in document.iter(*_HEADINGS, *_OPENERS, "table"):
         if element.tag == "table":
-            above[element] = _choose_heading([*element.iterchildren("caption"), *reversed(recent)])
+            nearer = [*element.iterchildren("caption"), *reversed(openers)]
+            above[element] = _choose_heading([*nearer, *reversed(headings)])
+        elif element.tag in _HEADINGS:
+            # the numbers in their names are their levels
+            headings = [each for each in headings if each.tag < element.tag]
+            headings.append(element)
+            openers = []
         else:
-            recent = [] if element.tag in _HEADINGS else recent[-_MOST_OPENERS:]
-            recent.append(element)
+            openers = [*openers[1 - _MOST_OPENERS :], element]
     return above
 
 
-def _choose_heading(elements: list[HtmlElement]) -> str:
+def _choose_heading(elements: list[HtmlElement]) -> _Heading:
     """The heading among a caption and the elements before a table, the nearest first."""
     texts = [(each.tag, clean(" ".join(take_texts(each, NAME_LENGTH)))) for each in elements]
     state = next((text for _, text in texts if read_heading(text)), "")
-    return state or next((text for tag, text in texts if text and tag not in _OPENERS), "")
+    nearest = next((text for tag, text in texts if text and tag not in _OPENERS), "")
+    return _Heading(state, nearest or state)
 
 
 def _is_unseen(element: HtmlElement) -> bool:
@@ -372,10 +388,10 @@ def _find_tables(document: HtmlElement) -> Iterator[HtmlElement]:
 
 
 def read_tables(document: HtmlElement) -> Iterator[tuple[str, list[list[Cell]]]]:
-    """Yield what stands above every table on a page, and its rows as texts and links."""
+    """Yield the state above every table on a page, or "", and its rows as texts and links."""
     above_tables = _find_headings(document)
     for table in _find_tables(document):
-        yield above_tables[table], list(_read_grid(table, UNKNOWN))
+        yield above_tables[table].state, list(_read_grid(table, UNKNOWN))
 
 
 def _drop(element: HtmlElement) -> None:
@@ -474,7 +490,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         reader.report("odd table", note)
     if page.stated is not None and page.stated > len(page.rows):
         said = f"the page says that the list has {page.stated:,} rows, and {len(page.rows):,} are read"
-        reader.report("rows missing", said)
+        reader.report(ROWS_MISSING, said)
     if page.left:
         reader.report("pages missing", f"no link leads to {page.left}; options.next says which one does")
     chosen = HtmlOptions.model_validate(options.settings)

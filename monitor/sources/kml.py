@@ -396,8 +396,8 @@ def mend_bytes(body: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Remove what XML 1.0 forbids but programs write anyway; returns the body and a description of the
     changes.
 
-    White space before the declaration, control characters, and bytes that are not UTF-8 in a document that
-    is. Numbers of bytes in later errors count in the mended body.
+    White space before the declaration, control characters, bytes that are not UTF-8 in a document that is,
+    references of HTML, and a bare "&". Numbers of bytes in later errors count in the mended body.
     """
     if _is_wide(body):
         return body, ()
@@ -416,18 +416,24 @@ def mend_bytes(body: bytes) -> tuple[bytes, tuple[str, ...]]:
         if strays:
             body = text.encode()
             mended.append(f"{strays:,} bytes are not UTF-8; they are read as Windows-1252")
-    if b"&" in body and _NAMED.search(body):
-        parts = _CDATA.split(body)
-        parts[::2] = [_NAMED.sub(_resolve, part) for part in parts[::2]]
-        if (resolved := b"".join(parts)) != body:
-            body = resolved
-            mended.append("references that only HTML knows are read as in HTML")
+    if b"&" in body and (_NAMED.search(body) or _BARE.search(body)):
+        for pattern, read, what in (
+            (_NAMED, _resolve, "references that only HTML knows are read as in HTML"),
+            (_BARE, b"&amp;", 'an "&" that XML wants as "&amp;" is read'),
+        ):
+            parts = _CDATA.split(body)
+            parts[::2] = [pattern.sub(read, part) for part in parts[::2]]
+            if (resolved := b"".join(parts)) != body:
+                body = resolved
+                mended.append(what)
     return body, tuple(mended)
 
 
 _CDATA = re.compile(rb"(<!\[CDATA\[(?:[^\]]|\](?!\]>))*\]\]>)")
 _NAMED = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]{1,31};)")
 """A reference by a name, such as "&nbsp;", that XML does not know."""
+_BARE = re.compile(rb"&(?!#?[\w.-]+;)")
+"""An ampersand that begins no reference, as in "Fish & Game". It hides no cut: that leaves elements open."""
 
 
 def _resolve(match: re.Match[bytes]) -> bytes:

@@ -57,6 +57,7 @@ _LONG_NAME = 30  # characters, from which a name may be two
 _OFFICE = r"(?:police (?:department|dept)|sheriff['\u2019]?s? (?:office|department|dept)|(?<=\w )(?:pd|so)\b)"
 _SEVERAL = re.compile(rf"{_OFFICE}\W+\w[^;]{{2,60}}? {_OFFICE}|{_OFFICE}\.?;", re.IGNORECASE)
 """Two names in one, as where a cell has several lines."""
+_NUMBERED = re.compile(r"(\d{1,5})[.)] +(?=[^\W\d])")
 _UUID = re.compile(
     r"/([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})(?=[/?#]|$)"
 )
@@ -104,6 +105,7 @@ class ListingReader:
         self._attributes_read: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
         self._numbers: list[int] = []
         self._dated_in_part: set[str] = set()
+        self._last_item = 0  # of a numbered list
         self._site = _NO_SITE  # at which the last link begins
         self._has_address = self._has_point = self._has_id = False
         self.listings: list[Listing] = []
@@ -171,6 +173,8 @@ class ListingReader:
             self.report("several agencies", f'"{_brief(name)}" may be several agencies', number)
         if ("?" in name or not name.isascii()) and looks_damaged(name):
             self.report("damaged text", f'"{_brief(name)}" may have a broken encoding', number)
+        if "0" <= name[:1] <= "9":
+            name = self._without_number(name, number)
         problems = len(self.problems)
         listing = self._make_listing(number, texts, name, address, point, folder, links)
         if damage and not missing:
@@ -183,6 +187,20 @@ class ListingReader:
         elif address or listing.point or any(texts[at] for at in used):
             self.damaged.append(structs.replace(listing, key=""))
             self.report("empty name", f"the name is {name or 'empty'}", number)
+
+    def _without_number(self, name: str, number: int) -> str:
+        """The name without the number of its item in a numbered list: 1 or more than the last one."""
+        found = _NUMBERED.match(name)
+        item = int(found[1]) if found else 0
+        if found is None or not (item == 1 or 0 < self._last_item < item):
+            return name
+        name = name[found.end() :]
+        if not self._last_item:
+            self.report(
+                "numbered names", f'the number before "{_brief(name)}" and others is left out', number
+            )
+        self._last_item = item
+        return name
 
     def extend_name(self, number: int, rest: str) -> bool:
         """Append the rest of a wrapped name, found in row ``number``, to the listing of the row above.

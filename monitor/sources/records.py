@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.domain import Problem, Publication
+from monitor.domain import ROWS_MISSING, Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean
 from monitor.sources.column_choice import choose_columns, is_exact_state
@@ -220,7 +220,7 @@ def _refuse_part(document: object, path: str, count: int, reader: ListingReader)
     for title, number in counts:
         if number is not None and number > count:
             message = f"the JSON holds {count:,} records, and its {title[:40]} is {number:,}"
-            reader.report("rows missing", message)
+            reader.report(ROWS_MISSING, message)
 
 
 def _list_around(document: object, path: str) -> Iterator[dict[str, Any]]:

@@ -23,6 +23,7 @@ from monitor.sources.footers import find_note
 from monitor.sources.format import FillOptions, Format
 from monitor.sources.headings import (
     HEADING_TITLE,
+    NO_STATE,
     CellsAbove,
     find_heading_above,
     is_rest_of_name,
@@ -161,6 +162,9 @@ class TableReader:
 
     def _is_beside_rows(self, number: int, text: str) -> bool:
         """Whether a text alone in its row is a heading of the rows below, or the end of the name above."""
+        if text == NO_STATE:
+            self._heading = ""
+            return True
         if state := read_heading(text):
             self._heading = state
             self._reader.report("heading", f'"{text}" is a heading and no agency', number)

@@ -105,7 +105,12 @@ class Source:
         self.refused.clear()
         self.seen[mark] = self.now
         self.last, self.served = published, given
-        self._judge(changes, published.damaged, blank_states=continued.blank_states)
+        self._judge(
+            changes,
+            published.damaged,
+            blank_states=continued.blank_states,
+            in_part=published.in_part,
+        )
         return None
 
     def insist(self, published: Publication) -> None:
@@ -147,6 +152,7 @@ class Source:
         damaged: tuple[Listing, ...],
         *,
         blank_states: bool = False,
+        in_part: bool = False,
         reread: bool = True,
     ) -> None:
         recent = [
@@ -163,6 +169,7 @@ class Source:
             policy=self.policy,
             damaged=damaged,
             blank_states=blank_states,
+            in_part=in_part,
             reread=reread,
         )
         published = [one for one in judgements if one.state is State.PUBLISHED]

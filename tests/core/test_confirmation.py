@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 from monitor.core import guard
-from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, State
-from tests.core.simulation import DAY, HOUR, START, agency, publication
+from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Problem, State
+from tests.core.simulation import DAY, HOUR, START, Source, agency, publication
 
 POLICY = Policy()
 ROWS = publication(
@@ -175,3 +176,38 @@ def test_another_policy_waits_otherwise() -> None:
     stood = OpenChange(added(ALDER), State.PENDING, START)
     assert not guard.due([stood], START + 30 * MINUTE, Policy(removal_wait=HOUR))
     assert guard.due([stood], START + HOUR, Policy(removal_wait=HOUR))
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"unread": ("page 2",)},
+        {"problems": (Problem("rows missing", "the page says that the list has 20 rows, and 17 are read"),)},
+    ],
+)
+def test_what_is_missing_from_a_publication_read_in_part_is_not_told_as_gone(left: dict[str, Any]) -> None:
+    rows = [agency(f"{chr(65 + n) * 4} Jail") for n in range(20)]
+    source = Source(publication(rows))
+    part = publication([*rows[:17], agency("Zeeland Patrol")], **left)
+    assert source.poll(part) is None
+    source.wait(2 * DAY)
+    assert source.told() == ["Zeeland Patrol"]
+    assert {x.reason for x in source.standing} == {
+        "Missing in a publication of which only a part was read; announced if the whole lacks it too, "
+        "or after 5 days."
+    }
+    whole = publication([*rows[:19], agency("Zeeland Patrol")])
+    assert source.poll(whole) is None
+    assert source.told(Kind.REMOVED) == []  # the first poll that shows that it is missing
+    source.poll()
+    assert source.told(Kind.REMOVED) == ["TTTT Jail"]
+
+
+def test_what_is_missing_from_publications_that_are_always_read_in_part_is_told_after_five_days() -> None:
+    rows = [agency(f"{chr(65 + n) * 4} Jail") for n in range(20)]
+    source = Source(publication(rows, unread=("page 2",)))
+    source.poll(publication(rows[:19], unread=("page 2",)))
+    source.wait(4 * DAY)
+    assert source.told() == []
+    source.settle()
+    assert source.told() == ["TTTT Jail"]

@@ -137,6 +137,21 @@ def test_the_order_of_a_servers_answers_does_not_change_the_body(fetcher: Fetche
     assert get(fetcher, layer).sha256 == get(fetcher, Layer(sort_features)).sha256
 
 
+@pytest.mark.parametrize("write", [str, float])
+def test_object_ids_that_are_texts_or_have_a_point_are_read(
+    fetcher: Fetcher, write: Callable[[int], object]
+) -> None:
+    def rewrite(layer: Layer, request: dict[str, str], answer: dict[str, Any]) -> None:
+        if "objectIds" in answer:
+            answer["objectIds"] = list(map(write, answer["objectIds"]))
+        for feature in answer.get("features", ()):
+            feature["attributes"]["FID"] = write(feature["attributes"]["FID"])
+
+    got = get(fetcher, Layer(rewrite))
+    names = [listing.name for listing in parse(got.body, OPTIONS).listings]
+    assert names == [listing.name for listing in parse(get(fetcher, Layer()).body, OPTIONS).listings]
+
+
 def sort_features(layer: Layer, request: dict[str, str], answer: dict[str, Any]) -> None:
     answer.get("features", []).sort(key=lambda feature: feature["attributes"]["FID"])
 

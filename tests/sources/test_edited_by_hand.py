@@ -177,6 +177,53 @@ def test_states_above_and_within_the_tables_of_a_page_are_proposed_and_read(inne
     assert read_page(page(inner), columns)[0] == BOTH
 
 
+@pytest.mark.parametrize(
+    "inner",
+    [
+        f"<h2>Indiana</h2>{GARY}<h2>Tribal nations</h2>{LIMA}",
+        GARY.replace("<tr>", "<caption>Indiana<tr>", 1) + LIMA,
+        f"<h2>Indiana</h2>{GARY}<h2></h2><p>Others</p>{LIMA}",
+    ],
+)
+def test_a_table_under_no_state_does_not_get_the_state_of_the_table_before(inner: str) -> None:
+    listings, problems = read_page(page(inner), ColumnMap("Agency", "(heading)"))
+    assert listings == [("Gary PD", "IN"), ("Lima PD", None)]
+    assert "unknown state: the state is empty" in problems
+
+
+def test_the_state_of_a_section_is_that_of_all_its_tables() -> None:
+    inner = f"<h2>Indiana</h2><h3>Jail</h3>{GARY}{GARY.replace('Gary', 'Hobart')}<h3>Task</h3>"
+    inner += f"{GARY.replace('Gary', 'Dyer')}<h2>Ohio</h2>{LIMA}"
+    assert propose(page(inner)).columns.state == "(heading)"
+    listings, _ = read_page(page(inner), ColumnMap("Agency", "(heading)"))
+    assert listings == [("Gary PD", "IN"), ("Hobart PD", "IN"), ("Dyer PD", "IN"), ("Lima PD", "OH")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Agency,State\n1. Gary PD,IN\n2. Hobart PD,IN\n",
+        b"Agency,State\n1) Gary PD,IN\n1) Hobart PD,IN\n",
+        b"Agency,State\n1. Gary PD,IN\n12. Hobart PD,IN\n",
+    ],
+)
+def test_numbers_of_items_are_no_part_of_names(body: bytes) -> None:
+    publication = parse(body, ParseOptions("list", "table", ColumnMap("Agency", "State")))
+    assert [listing.name for listing in publication.listings] == ["Gary PD", "Hobart PD"]
+    assert [(x.kind, x.message) for x in publication.problems] == [
+        ("numbered names", 'the number before "Gary PD" and others is left out')
+    ]
+
+
+def test_a_number_that_belongs_to_the_name_stays() -> None:
+    body = b"Agency,State\n2. District Police,IN\n1st Precinct,IN\n911 Center,IN\n1.5 Mile PD,IN\n"
+    publication = parse(body, ParseOptions("list", "table", ColumnMap("Agency", "State")))
+    assert [x.name for x in publication.listings] == [
+        "2. District Police", "1st Precinct", "911 Center", "1.5 Mile PD",
+    ]  # fmt: skip
+    assert publication.problems == ()
+
+
 def test_tables_under_headings_that_are_no_states_are_told() -> None:
     tables = [f"<table><tr><th>Agency<th>State<tr><td>{name}<td>{state}</table>" for name, state in BOTH]
     body = page(f"<h2>Current</h2>{tables[0]}<h2>Terminated agreements</h2>{tables[1]}")

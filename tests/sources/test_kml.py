@@ -219,10 +219,27 @@ def test_a_placemark_that_is_no_markup_is_none(around: str) -> None:
     assert [listing.name for listing in publication.listings] == ["Hammond Police", "Gary & Lake Police"]
 
 
-@pytest.mark.parametrize("text", ["a ]]> b", "a \ufffe b", "a & b", "a &no; b", "a < b"])
+@pytest.mark.parametrize("text", ["a ]]> b", "a \ufffe b", "a &#xz; b", "a &no; b", "a < b"])
 def test_a_text_that_is_not_well_formed_breaks_the_map(text: str) -> None:
     with pytest.raises(ParseError, match="broken"):
         published(kml(PLAIN, PLAIN.replace("Hammond", text), PLAIN))
+
+
+@pytest.mark.parametrize("text", ["Fish & Game", "R&D Unit", "A&;", "Q&A"])
+def test_a_bare_ampersand_is_read_and_told_and_hides_no_cut(text: str) -> None:
+    body = kml(PLAIN, PLAIN.replace("Hammond", text), OTHER)
+    publication = published(body)
+    assert [listing.name for listing in publication.listings] == [
+        "Hammond Police",
+        f"{text} Police",
+        "Gary & Lake Police",
+    ]
+    assert [problem.message for problem in publication.problems] == [
+        'an "&" that XML wants as "&amp;" is read'
+    ]
+    for end in range(body.index(b"</Placemark>"), len(body) - 1, 7):
+        with pytest.raises(ParseError):
+            published(body[:end])
 
 
 def test_a_placemark_outside_the_document_breaks_the_map() -> None:

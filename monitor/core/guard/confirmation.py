@@ -15,6 +15,7 @@ from monitor.core.guard.unreadable import placeless_of, unreadable_rows_of
 from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Released, State
 
 _NO_STATES = "The list has lost its states"
+_IN_PART = "Missing in a publication of which only a part was read"
 _ANSWERED = "It was rejected by a person"
 
 
@@ -28,6 +29,7 @@ def judge(
     policy: Policy,
     damaged: Iterable[Listing] = (),
     blank_states: bool = False,
+    in_part: bool = False,
     reread: bool = True,
 ) -> tuple[Judgement, ...]:
     """Decide about each change, in the given order; a quiet change is published without a message.
@@ -36,8 +38,9 @@ def judge(
     content they are those of ``standing``, and the decisions are the same. ``standing`` are the changes that
     were pending, held or rejected before this poll, ``released`` those published within
     ``policy.rename_memory``, and all earlier removals; ``damaged`` are rows whose name cannot be read.
-    ``blank_states``: the publication has lost known states. ``reread``: it was parsed for this poll, so that
-    ``damaged`` and ``blank_states`` are known; a doubt that it no longer raises is over.
+    ``blank_states``: the publication has lost known states. ``in_part``: a part of it is unread, so what is
+    missing may be there. ``reread``: it was parsed for this poll, so that ``damaged``, ``blank_states`` and
+    ``in_part`` are known; a doubt that it no longer raises is over.
 
     A change keeps its clock and its hold while its identity is the same, whatever is published around it and
     even if its values differ now. An addition that is renamed before it was announced is still the same
@@ -50,6 +53,7 @@ def judge(
     memory = Memory.of(released, now, policy)
     changes = tuple(map(memory.without_late_dates, memory.with_previous(changes, known)))
     stateless = _find_lost_states(changes, known, reread) if blank_states or not reread else frozenset()
+    hidden = _find_hidden(changes, known, reread) if in_part or not reread else frozenset()
     placeless = placeless_of([change for change in changes if change.identity not in stateless], accepted)
     doubts = placeless | unreadable_rows_of(changes, accepted, damaged)
     holds = group_holds(changes, accepted, known, memory, doubts, now, policy)
@@ -58,7 +62,8 @@ def judge(
         if change.quiet:
             return Judgement(change, State.PUBLISHED, now)
         stood = known.get(change.identity)
-        since = stood.since if stood else now
+        seen_again = stood and stood.reason.startswith(_IN_PART) and change.identity not in hidden
+        since = stood.since if stood and not seen_again else now
         if stood and stood.state is State.REJECTED:
             return Judgement(change, State.REJECTED, since, stood.reason)
         if stood and stood.approved:
@@ -79,7 +84,7 @@ def judge(
                 "back and forth may be a correction and is told once it lasts."
             )
             return Judgement(change, State.PENDING, since, words, max(flapping, since + policy.removal_wait))
-        if unread := _unread(change, stateless, policy):
+        if unread := _unread(change, stateless, hidden, policy):
             words, wait = unread
             if now < since + wait:
                 return Judgement(change, State.PENDING, since, words, since + wait)
@@ -101,8 +106,13 @@ def _is_doubt(stood: OpenChange) -> bool:
     return stood.release_at is None and not stood.reason.startswith(_ANSWERED)
 
 
-def _unread(change: Change, stateless: frozenset[Identity], policy: Policy) -> tuple[str, timedelta] | None:
-    """Why a new listing or name waits until it can be read, and the longest wait."""
+def _unread(
+    change: Change, stateless: frozenset[Identity], hidden: frozenset[Identity], policy: Policy
+) -> tuple[str, timedelta] | None:
+    """Why a change waits until what it is about can be read, and the longest wait."""
+    if change.identity in hidden:
+        wait = policy.hold_others
+        return f"{_IN_PART}; announced if the whole lacks it too, or after {span(wait)}.", wait
     if change.identity in stateless:
         wait = policy.hold_others
         return f"{_NO_STATES}; this is told once they are back, or after {span(wait)}.", wait
@@ -113,6 +123,16 @@ def _unread(change: Change, stateless: frozenset[Identity], policy: Policy) -> t
         wait = policy.hold_additions
         return f"Its name has damaged letters; it is told once it can be read, or after {span(wait)}.", wait
     return None
+
+
+def _find_hidden(
+    changes: Iterable[Change], known: dict[Identity, OpenChange], reread: bool
+) -> frozenset[Identity]:
+    """Find missing listings that may be in the unread part of a publication."""
+    if not reread:
+        stood = (known.get(change.identity) for change in changes)
+        return frozenset(one.change.identity for one in stood if one and one.reason.startswith(_IN_PART))
+    return frozenset(change.identity for change in changes if change.kind is Kind.REMOVED)
 
 
 def _find_lost_states(
