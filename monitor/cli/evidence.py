@@ -13,8 +13,6 @@ from monitor.cli import Session, command, emit
 from monitor.cli.change_numbers import load_named_change
 from monitor.counting import format_count
 
-_LARGEST_BUNDLE = 2**29  # the most bytes that are unpacked
-
 
 @command(short_help="Write a file that proves a change, a day or an agreement to anybody, offline.")
 @click.argument("change", required=False)
@@ -42,9 +40,8 @@ def evidence(
     replaced, and every check between.
     """
     from monitor.errors import RecordError, UsageError
-    from monitor.record import verify as verifier
     from monitor.record.agreement_proof import collect_agreement
-    from monitor.record.bundle import build_bundle, pack_bundle
+    from monitor.record.bundle import build_checked_bundle, pack_bundle
     from monitor.record.collect import collect_change, collect_day
     from monitor.storage.engine import reading
     from monitor.storage.lists.agreements import load_copy
@@ -79,12 +76,10 @@ def evidence(
             source = settings.source(name).info(name)
             found = collect_day(conn, source, day.date(), settings.site.name, without)
             title = f"evidence-{name}-{day:%Y-%m-%d}"
-    files = build_bundle(found, key.signer)
-    for check, passed, reason in verifier.verify(files, str(key.verifier)):
-        if not passed:
-            raise RecordError(
-                f"the evidence does not pass its own check ({check}: {reason}); nothing was written"
-            )
+    try:
+        files = build_checked_bundle(found, key.signer)
+    except RecordError as error:
+        raise RecordError(f"{error}; nothing was written") from None
     path = output or Path(f"{title}.zip")
     path.write_bytes(pack_bundle(files, title))
     click.echo(f"{found.sentence}\nwritten to {path}: {format_count(len(found.polls), 'poll')}, checked")
@@ -104,6 +99,7 @@ def verify(
     change, version and import in the tables is compared with its entry. Exit 1 when a check fails.
     """
     from monitor.record import verify as verifier
+    from monitor.record.bundle_reader import read_bundle
     from monitor.record.log_check import check_log
     from monitor.storage.engine import reading
 
@@ -113,7 +109,10 @@ def verify(
         with reading(session.database()) as conn:
             results = list(check_log(conn, head))
     else:
-        results = verifier.verify(_read_bundle(bundle), key, head, proof.read() if proof else "")
+        try:
+            results = verifier.verify(read_bundle(bundle), key, head, proof.read() if proof else "")
+        except verifier.VerificationFailed as error:
+            results = [("Files", False, str(error))]
     for name, passed, text in results:
         if as_json:
             emit({"check": name, "passed": passed, "text": text})
@@ -170,20 +169,3 @@ def redact(session: Session, sha256: str, reason: str, yes: bool) -> None:
         redact_body(conn, sha256.lower())
     remove_kept_copies(session.settings.data.folder / "public")
     click.echo("removed; the record says so. Backups, and evidence and dumps that others took, still have it")
-
-
-def _read_bundle(path: Path) -> dict[str, bytes]:
-    """Read the files of a bundle, by their paths in it. Raises UsageError."""
-    from zipfile import BadZipFile, ZipFile
-
-    if path.is_dir():
-        files = [file for file in path.rglob("*") if file.is_file()]
-        return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
-    try:
-        with ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if sum(entry.file_size for entry in entries) > _LARGEST_BUNDLE:
-                raise click.UsageError(f"{path} is too large for an evidence bundle")
-            return {entry.filename.partition("/")[2]: archive.read(entry) for entry in entries}
-    except BadZipFile:
-        raise click.UsageError(f"{path} is not a ZIP file, or is damaged") from None

@@ -13,13 +13,14 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from monitor.core.canonical import dump_canonical
-from monitor.record import statement
+from monitor.errors import RecordError
+from monitor.record import statement, verify
 from monitor.record.checkpoint import Signer, open_checkpoint, sign_note
 from monitor.record.leaf import LeafValue
 from monitor.record.warc import ArchivedFetch, WarcEncoder, encode_all
@@ -80,8 +81,9 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleContents:
-    """The contents of a bundle. ``before`` and ``after`` are the bodies that the first and the last poll saw.
-    ``retractions`` are the entries by which the operator retracted the change.
+    """The contents of a bundle: of a ``change``, or of a ``day`` (UTC). ``before`` and ``after`` are the
+    bodies that the first and the last poll saw. ``retractions`` are the entries by which the operator
+    retracted the change.
     """
 
     title: str
@@ -97,9 +99,21 @@ class BundleContents:
     before: str | None = None
     after: str | None = None
     change: Mapping[str, LeafValue] | None = None
+    day: date | None = None
     present: Sequence[Quote] = ()
     absent: Sequence[Quote] = ()
     checkpoint: str
+
+
+def build_checked_bundle(evidence: BundleContents, signer: Signer) -> dict[str, bytes]:
+    """Build the files of a bundle and run its own checks. Raises RecordError if one fails: the database is
+    not as the record says.
+    """
+    files = build_bundle(evidence, signer)
+    for check, passed, reason in verify.verify(files, str(signer.verifier)):
+        if not passed:
+            raise RecordError(f"the evidence does not pass its own check ({check}: {reason})")
+    return files
 
 
 def build_bundle(evidence: BundleContents, signer: Signer) -> dict[str, bytes]:
@@ -195,7 +209,12 @@ def _describe_claim(evidence: BundleContents, origin: str) -> dict[str, object]:
         "absent": [_describe_quote(quote) for quote in evidence.absent],
     }
     claim["retracted"] = [retraction.entry["at"] for retraction in evidence.retractions]
-    optional = {"before": evidence.before, "after": evidence.after, "change": evidence.change}
+    optional = {
+        "before": evidence.before,
+        "after": evidence.after,
+        "change": evidence.change,
+        "day": None if evidence.day is None else evidence.day.isoformat(),
+    }
     return claim | {name: value for name, value in optional.items() if value is not None}
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 from monitor.domain import SourceInfo
 from monitor.errors import BundleBusyError, UsageError
 from monitor.record.agreement_proof import collect_agreement
-from monitor.record.bundle import BundleContents, build_bundle, pack_bundle
+from monitor.record.bundle import BundleContents, build_checked_bundle, pack_bundle
 from monitor.record.collect import collect_change, collect_day
 from monitor.record.log_key import LogKey
 from monitor.storage.engine import reading
@@ -88,7 +88,7 @@ class BundleFiles:
         try:
             with reading(self.engine) as conn:
                 found = collect(conn)
-            packed = pack_bundle(build_bundle(found, self.open_key().signer), name)
+            packed = pack_bundle(build_checked_bundle(found, self.open_key().signer), name)
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor, written = tempfile.mkstemp(prefix=".", dir=self.folder)
             with os.fdopen(descriptor, "wb") as file:

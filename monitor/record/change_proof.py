@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from monitor.domain import Listing
 from monitor.record.bundle import BundleBody
 from monitor.record.checkpoint import read_checkpoint
-from monitor.record.collect import detect_suffix, find_quote, read_part
+from monitor.record.quotes import detect_suffix, find_quote, read_part
 from monitor.storage.lists import bodies, changes, imports, log_rows, poll_rows
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.imports import Capture

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from html import escape
-from zipfile import BadZipFile, ZipFile
 
 from sqlalchemy.engine import Connection
 
+from monitor.core.wording import normalise
 from monitor.domain import Kind, SourceInfo
 from monitor.errors import RecordError, UsageError
 from monitor.minutes import format_minute
@@ -17,8 +15,9 @@ from monitor.record import log
 from monitor.record.bundle import BundleBody, BundleContents, BundleEntry, Quote
 from monitor.record.checkpoint import read_checkpoint
 from monitor.record.leaf import LeafValue, decode_leaf
+from monitor.record.quotes import detect_suffix, find_quote, prove_absence
 from monitor.record.tree import Nodes, prove_inclusion
-from monitor.storage.lists import bodies, changes, history, log_rows
+from monitor.storage.lists import bodies, changes, history, log_rows, record_rows
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.history import PollEntry
 
@@ -143,6 +142,9 @@ def collect_day(
     entries = _load_entries(conn, polls, size, log.read_nodes(conn))
     seen = dict.fromkeys(str(poll.entry["body"]) for poll in entries if "body" in poll.entry)
     kept = [load_bundle_body(conn, sha256) for sha256 in seen]
+    absent = [prove_absence(body, without) for body in kept] if without else []
+    if without:
+        _check_readings(conn, source.name, without, first, last)
     assert note is not None
     sentences = _DAY if without is None else _DAY_WITHOUT
     values = {
@@ -161,35 +163,26 @@ def collect_day(
         operator=operator,
         polls=entries,
         bodies=kept,
-        absent=[quote for body in kept for quote in _prove_absence(body, without)] if without else [],
+        day=day,
+        absent=absent,
         checkpoint=note,
     )
 
 
-def _prove_absence(body: BundleBody, text: str) -> tuple[Quote, ...]:
-    """Prove that the text is absent from every part of the publication. Raises UsageError if one contains it,
-    escaped or not.
+def _check_readings(conn: Connection, source: str, text: str, first: datetime, last: datetime) -> None:
+    """Check that no agency that the publications between two polls list has the text in its name: they may
+    write it in another way. Raises UsageError.
     """
-    if body.content is None:
-        raise UsageError(f"the publication {body.sha256[:12]} was not kept: nobody can tell what it lacked")
-    for spelling in {text, escape(text), escape(text, quote=False)}:
-        if find_quote(body, spelling) is not None:
-            raise UsageError(f"the publication {body.sha256[:12]} has the text {text!r}")
-    parts = _parts(body.content) if body.suffix == "xlsx" else ("",)
-    return tuple(Quote(body.sha256, text, part=part) for part in parts)
-
-
-def find_quote(body: BundleBody, text: str) -> Quote | None:
-    """Find a text in a publication: in the file itself, or in a part of a workbook; None if it does not
-    occur.
-    """
-    if body.content is None or not text:
-        return None
-    for part in _parts(body.content) if body.suffix == "xlsx" else ("",):
-        offset = read_part(body.content, part).find(text.encode())
-        if offset >= 0:
-            return Quote(body.sha256, text, offset, part)
-    return None
+    wanted = normalise(text)
+    names = [
+        each.listing.name
+        for each in record_rows.load_versions_between(conn, source, first, last)
+        if each.seen_to is None or each.seen_to > first
+    ]
+    unbelieved = changes.load_unbelieved_additions(conn, source, first, last)
+    for name in [*names, *(row.change.subject.name for row in unbelieved)]:
+        if wanted in normalise(name):
+            raise UsageError(f"the list had {name!r} then, in which the text {text!r} occurs")
 
 
 def _load_published(conn: Connection, change_id: int) -> tuple[StoredChange, changes.ChangesetInfo]:
@@ -276,15 +269,6 @@ def load_bundle_body(conn: Connection, sha256: str) -> BundleBody:
     return BundleBody(sha256, detect_suffix(content or b""), content)
 
 
-def detect_suffix(content: bytes) -> str:
-    """The suffix of a publication's format, by its first bytes."""
-    if content.startswith(b"PK"):
-        return "xlsx"
-    if content.startswith(b"%PDF-"):
-        return "pdf"
-    return "xml" if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else "txt"
-
-
 def _quote(row: StoredChange, body: BundleBody, before: str, after: str, *, present: bool) -> Quote | None:
     """Quote the agency's name in the publication that contains it, or as absent from the other one."""
     listing = row.change.after or row.change.before
@@ -295,25 +279,12 @@ def _quote(row: StoredChange, body: BundleBody, before: str, after: str, *, pres
         return None
     if present:
         return find_quote(body, listing.name)
-    if body.content is None or body.suffix == "xlsx" or find_quote(body, listing.name) is not None:
+    if body.content is None or body.content.startswith(b"PK"):
         return None  # a workbook's strings are shared by all its cells
-    return Quote(body.sha256, listing.name)
-
-
-def _parts(content: bytes) -> tuple[str, ...]:
     try:
-        with ZipFile(io.BytesIO(content)) as archive:
-            return tuple(sorted(name for name in archive.namelist() if name.endswith(".xml")))
-    except BadZipFile:
-        return ()
-
-
-def read_part(content: bytes, part: str) -> bytes:
-    """Read a part of a workbook, or the whole publication for the part ""."""
-    if not part:
-        return content
-    with ZipFile(io.BytesIO(content)) as archive:
-        return archive.read(part)
+        return prove_absence(body, listing.name)
+    except UsageError:
+        return None
 
 
 def _name(row: StoredChange) -> str:

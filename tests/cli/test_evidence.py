@@ -370,6 +370,8 @@ def test_a_day_is_proved_and_what_was_not_listed(run: Run, publication: Publicat
     made = run("evidence", *day, "--without", agency(29)["Agency"])
     assert made.exit_code == 0, made.output
     assert "is in none of the 1 publications of 'The list' seen on 2026-03-02" in made.output
+    spelled = run("evidence", *day, "--without", agency(77)["Agency"].upper())
+    assert (spelled.exit_code, "the list had" in spelled.output) == (2, True)
     folder = unpack(bundle, tmp_path / "empty")
     code, said = check_alone(folder)
     assert code == 0, said

@@ -32,8 +32,12 @@ BEFORE = b"Agency,State\nGary Police Department,IN\n"
 AFTER = b"Agency,State\nGary Police Department,IN\nHammond Police Department,IN\n"
 HEADERS = [["content-type", "text/csv"], ["etag", '"2"']]
 REQUEST = {"method": "GET", "headers": [["Host", "map.example"]], "remote": "192.0.2.7"}
-CHANGE = {"kind": "added", "agency": "hammond", "name": "Hammond Police Department", "state": "IN"}
 OUTCOMES = ["unchanged", "unchanged", "failed", "unchanged", "good", "unchanged"]
+TIMES = [f"2026-03-{day:02}T12:00:00.000000Z" for day in range(1, len(OUTCOMES) + 1)]
+CHANGE = {
+    "kind": "added", "agency": "hammond", "name": "Hammond Police Department", "state": "IN",
+    "not_before": TIMES[0], "first_seen": TIMES[4],
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -52,7 +56,7 @@ def entries() -> list[dict[str, Any]]:
     """A log with two lists in turn, and the changes of the first one."""
     log: list[dict[str, Any]] = [{"type": "start", "version": "0.2.0"}]
     for number, outcome in enumerate(OUTCOMES, 1):
-        at = f"2026-03-01T{number:02}:00:00.000000Z"
+        at = TIMES[number - 1]
         poll = {"type": "poll", "source": "ring", "poll": number, "at": at, "outcome": outcome}
         if outcome != "failed":
             poll["body"] = sha(AFTER if number >= 5 else BEFORE)
@@ -273,6 +277,8 @@ def test_a_poll_at_another_place_of_the_record_fails() -> None:
         ("Claim", {"absent": [Quote(sha(AFTER), "Hammond")]}, "says it lacks"),
         ("Claim", {"change": CHANGE | {"state": "TX"}}, "not among the recorded"),
         ("Claim", {"before": sha(AFTER)}, "did not see"),
+        ("Claim", {"before": None}, "did not see"),
+        ("Claim", {"after": None}, "did not see"),
         ("Claim", {"bodies": [BundleBody(sha(AFTER), "csv", AFTER)]}, "before the change is missing"),
         ("Publications", {"bodies": [BundleBody(sha(b"x"), "csv", b"x")]}, "seen in none"),
         ("Publications", {"bodies": [BundleBody(sha(BEFORE), "csv", b"x")]}, "its hash is another"),
@@ -333,9 +339,15 @@ def test_a_quote_may_lie_in_a_part_of_a_workbook() -> None:
     with ZipFile(book, "w") as archive:
         archive.writestr("xl/sharedStrings.xml", "<t>Hammond</t>")
     content = book.getvalue()
-    files = bundle(bodies=[BundleBody(sha(content), "xlsx", content)], before=None, after=None, absent=[],
-                   present=[Quote(sha(content), "Hammond", 3, "xl/sharedStrings.xml")])  # fmt: skip
+    bodies = [BundleBody(sha(BEFORE), "csv", BEFORE), BundleBody(sha(AFTER), "csv", AFTER),
+              BundleBody(sha(content), "xlsx", content)]  # fmt: skip
+    part = "xl/sharedStrings.xml"
+    files = bundle(bodies=bodies, present=[Quote(sha(content), "Hammond", 3, part)], absent=[])
     assert "Claim" not in failures(files)
+    files = bundle(bodies=bodies, present=[Quote(sha(content), "Hammond", 4, part)], absent=[])
+    assert "quoted text" in failures(files)["Claim"]
+    files = bundle(bodies=bodies, present=[], absent=[Quote(sha(content), "Hammond")])
+    assert "says it lacks" in failures(files)["Claim"], "it is searched in every part"
 
 
 def test_another_key_is_said_to_be_another() -> None:

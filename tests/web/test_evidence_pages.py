@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,15 +13,17 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from monitor.errors import BundleBusyError
+from monitor.errors import BundleBusyError, RecordError
 from monitor.record import bundle_files, signing, verify
 from monitor.record.bundle_files import BundleFiles, remove_kept_copies
 from monitor.record.change_proof import read_original
 from monitor.storage import engine as db
-from monitor.storage.engine import reading
+from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import changes
+from monitor.storage.lists.tables import FetchRow
 from monitor.web import create_app
 from tests.history.test_import import own_poll
 from tests.peers.browser import served
@@ -94,8 +97,28 @@ def test_the_bundle_of_a_change_passes_its_own_check_and_is_made_once(
     def fail(*_: object) -> None:
         raise AssertionError("it is made once")
 
-    monkeypatch.setattr(bundle_files, "build_bundle", fail)
+    monkeypatch.setattr(bundle_files, "build_checked_bundle", fail)
     assert proved.get("/evidence/change/1.zip").content == answer.content
+
+
+def test_no_visitor_gets_a_bundle_that_fails_its_own_check(
+    signed: tuple[Engine, BundleFiles], tmp_path: Path
+) -> None:
+    """Somebody edits the database: the address from which a publication came."""
+    engine, bundles = signed
+    with sqlite3.connect(str(engine.url.database)) as source:
+        source.execute("VACUUM INTO ?", (str(tmp_path / "monitor.db"),))
+    source.close()
+    copy = db.connect(f"sqlite:///{tmp_path / 'monitor.db'}")
+    bundles = replace(bundles, engine=copy, folder=tmp_path / "evidence")
+    assert bundles.prepare_change(1).exists()
+    shutil.rmtree(tmp_path / "evidence")
+    with transaction(copy) as conn:
+        conn.execute(sa.update(FetchRow).values(headers=[["etag", "x"]]))
+    with pytest.raises(RecordError, match=r"own check \(Polls: what stands here as headers of poll"):
+        bundles.prepare_change(1)
+    assert not (tmp_path / "evidence").exists()
+    copy.dispose()
 
 
 def test_the_bundle_of_a_day_and_what_has_no_proof(proved: Running) -> None:
