@@ -193,6 +193,12 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
     count = subscribers.rotate(engine, settings.data.folder, session.components.clock(), leaked=leaked)
     addresses = format_count(count, "address is", "addresses are")
     click.echo(f"the key is replaced; {addresses} encrypted with the new one")
+    click.echo("keep a copy of the new monitor.key in another place, and make a new `monitor backup`")
+    if leaked:
+        click.echo(
+            "whoever has the old key can still read earlier backups, and copies that upgrades left in "
+            f"{settings.data.folder}: delete them"
+        )
 
 
 @subcommand(key, name="rotate-record", short_help="Replace the key that signs the record.")

@@ -118,6 +118,26 @@ def test_status_works_on_defaults_and_says_what_needs_attention_only_by_exit_cod
     assert run("status", "--check").exit_code == 1
 
 
+def test_a_replaced_key_says_what_the_old_one_still_reads(here: Path) -> None:
+    run("init")
+    replaced = run("key", "rotate", "--yes")
+    assert replaced.exit_code == 0, replaced.output
+    assert replaced.stdout == (
+        "the key is replaced; 0 addresses are encrypted with the new one\n"
+        "keep a copy of the new monitor.key in another place, and make a new `monitor backup`\n"
+    )
+    assert run("key", "rotate", "--leaked", "--yes").stdout.splitlines()[-1] == (
+        "whoever has the old key can still read earlier backups, and copies that upgrades left in "
+        "data: delete them"
+    )
+
+
+def test_a_state_that_cannot_be_read_needs_attention(here: Path) -> None:
+    assert run("status", "--check").exit_code == 1  # there is no database yet
+    (here / "config.toml").write_text("[site]\nnmae = 'x'\n")
+    assert run("status", "--check").exit_code == 2
+
+
 def test_check_tries_sources_and_relay_and_sends_a_marked_sample(here: Path) -> None:
     with Server() as server, SmtpPeer() as smtp:
         server.put("/map.kml", KML)
