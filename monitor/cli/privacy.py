@@ -196,7 +196,7 @@ def rotate(session: Session, leaked: bool, yes: bool) -> None:
     click.echo("keep a copy of the new monitor.key in another place, and make a new `monitor backup`")
     if leaked:
         click.echo(
-            "whoever has the old key can still read earlier backups, and copies that upgrades left in "
+            "anybody who has the old key can still read earlier backups, and copies that upgrades left in "
             f"{settings.data.folder}: delete them"
         )
 

@@ -127,7 +127,7 @@ def test_a_replaced_key_says_what_the_old_one_still_reads(here: Path) -> None:
         "keep a copy of the new monitor.key in another place, and make a new `monitor backup`\n"
     )
     assert run("key", "rotate", "--leaked", "--yes").stdout.splitlines()[-1] == (
-        "whoever has the old key can still read earlier backups, and copies that upgrades left in "
+        "anybody who has the old key can still read earlier backups, and copies that upgrades left in "
         "data: delete them"
     )
 
