@@ -98,7 +98,7 @@ COUNTY_OFFICES = word_set("sheriff constable constables sheriffs prosecutor pros
 """Offices of a county even if the word "county" is not in the name."""
 
 KIND_WORDS = word_set(
-    "police policia policing sheriff marshal marshals constable constables dept fire jail detention "
+    "police policia guardia policing sheriff marshal marshals constable constables dept fire jail detention "
     "prison penitentiary law ranger rangers "
     "patrol security court courts prosecutor prosecutors attorney attorneys correctional corrections "
     "correction bureau division "
@@ -128,6 +128,9 @@ _REGIONS = word_set(
 )
 _BEFORE_ATTORNEY = word_set("state prosecuting circuit county")
 _SPLIT = re.compile(r"\s+[-\u2010-\u2015]+\s*|\s*[-\u2010-\u2015]+\s+|\s*[/,;:|@()\[\]]\s*")
+_DIRECTION = re.compile(r"^(No|So)\. (?=[A-Z][a-z])")
+_LETTERS = re.compile(r"\b(?:[A-Z]\.){3,}")
+"""An abbreviation with points: N.Y.P.D."""
 _INVERTED = re.compile(
     r"^(?P<name>[^,/]+?),\s*(?:the\s+)?(?P<kind>city|town|village|township|twp\.?|borough|boro|county|parish)\s+of\b(?P<rest>.*)$",
     re.IGNORECASE,
@@ -162,6 +165,7 @@ def read_name(text: str, state: str = "") -> AgencyName:
 
 @lru_cache(maxsize=256)  # the finder asks for the same name in many states
 def _parse_name(text: str) -> AgencyName:
+    text = _LETTERS.sub(lambda found: found[0].replace(".", ""), _DIRECTION.sub(_spell_direction, text))
     inverted = _INVERTED.match(text)
     if inverted and core_of(words(inverted["name"]))[0]:  # not "Police Department, City of Tampa"
         text = f"{inverted['name']} {inverted['kind']} {inverted['rest']}"
@@ -169,6 +173,10 @@ def _parse_name(text: str) -> AgencyName:
     whole = tuple(w for p in parts for w in p)
     core, designator = next((c for c in map(core_of, parts) if c[0]), ((), ""))
     return AgencyName(text, whole, parts, core, designator)
+
+
+def _spell_direction(found: re.Match[str]) -> str:
+    return "North " if found[1] == "No" else "South "
 
 
 def core_of(part: Words) -> tuple[Words, str]:

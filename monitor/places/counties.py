@@ -17,6 +17,9 @@ _CONSTABLE_WORDS = word_set(
     "constable constables office of the precinct pct district ward deputy no number sheriff"
 )
 
+_OF_CITIES = word_set("attorney jail")
+"""Offices of counties that cities have too."""
+
 MAIN_PART = 4  # at least one in this many of a county agency's ZIPs must be in the county
 
 
@@ -37,7 +40,8 @@ def county_agency(query: Query) -> Placement | None:
                 return None
             return _covers(query, found)
     first = query.name.parts[0] if query.name.parts else ()
-    if any(w in agency_kinds.COUNTY_OFFICES for w in first) or "jail" in first:
+    jail = "jail" in first and "regional" not in first  # Rappahannock Regional Jail serves other counties
+    if any(w in agency_kinds.COUNTY_OFFICES for w in first) or jail:
         return _office_without_the_word(query)
     return None
 
@@ -135,8 +139,12 @@ def _office_without_the_word(query: Query) -> Placement | None:
     for core in agency_kinds.variants(name.core):
         hit = counties_by_key(table, squeeze(core))
         if hit:
-            if city and "attorney" in name.words and not any(table.counties[c].independent for c in hit):
-                return None  # "Los Angeles City Attorney"
+            if (
+                city
+                and not _OF_CITIES.isdisjoint(name.words)
+                and not any(table.counties[c].independent for c in hit)
+            ):
+                return None  # "Los Angeles City Attorney", "Jackson City Jail"
             given = [c for c in hit if c in query.counties] or [c for c in hit if c == _seat(query)]
             if query.counties and not given and name.designator:
                 return None  # "Greene Township Constable" in Erie County is not of Greene County

@@ -24,6 +24,7 @@ from monitor.places.counties import (
     within_county_given,
 )
 from monitor.places.institutions import institution, near_point
+from monitor.places.known import mailing
 from monitor.places.municipalities import (
     address_city,
     branch,
@@ -71,23 +72,38 @@ def locate_in(listing: Listing, table: StateTable) -> Placement:
     for step in STEPS:
         placement = step(query)
         if placement is not None:
-            return _less_sure_of_prisons(query, within_county_given(query, placement))
+            return _less_sure(query, within_county_given(query, placement))
     return _state_only(query)
 
 
-def _less_sure_of_prisons(query: Query, placement: Placement) -> Placement:
-    """A prison or a drug squad that is called after a town is not the town's own: Jessup Correctional
-    Institution.
+def _less_sure(query: Query, placement: Placement) -> Placement:
+    """Less sure of what is only called after a town: a prison or a drug squad (Jessup Correctional
+    Institution), a regional jail, and a town of New York or Wisconsin around the village of its name.
     """
+    if placement.how not in ("name", "name_is_city") or placement.confidence is not Confidence.EXACT:
+        return placement
     said = query.name.words
-    named_so = placement.how in ("name", "name_is_city") and placement.confidence is Confidence.EXACT
-    if named_so and not _OTHERS.isdisjoint(said) and _OWN.isdisjoint(said):
+    called_after = not _OTHERS.isdisjoint(said) and _OWN.isdisjoint(said)
+    regional = "regional" in said and not _SHARED.isdisjoint(said)
+    if called_after or regional or _is_around_village(query):
         return replace(placement, confidence=Confidence.APPROXIMATE)
     return placement
 
 
 _OTHERS = word_set("correctional penitentiary prison reformatory detention narcotics drug")
 _OWN = word_set("city town twp village boro police sheriff municipal")
+_SHARED = word_set("jail authority detention correctional")
+_TOWNS_AROUND_VILLAGES = frozenset(("NY", "WI"))
+
+
+def _is_around_village(query: Query) -> bool:
+    """Whether the agency is a town's that reaches beyond the post town of its name: the Town of Brookhaven
+    has half a million people, and Brookhaven 3,000. The hand-kept list has the ZIPs of some of them.
+    """
+    if query.state not in _TOWNS_AROUND_VILLAGES or query.name.designator != "town":
+        return False
+    cores = variants(query.name.core)
+    return not any(len(mail) > 1 for core in cores for _, mail in mailing(query.state, squeeze(core)))
 
 
 def _keep_town(name: AgencyName, table: StateTable) -> AgencyName:

@@ -247,8 +247,8 @@ def named_site(query: Query) -> NamedPlace | None:
         return min(found, key=lambda s: _away_from(query, s, address))
     if query.counties:
         return found[0]
-    twp = query.name.designator == "twp"
-    return min(found, key=lambda s: not s.known if twp else not s.located)
+    by_hand = query.name.designator in ("twp", "town")
+    return min(found, key=lambda s: not s.known if by_hand else not s.located)
 
 
 def _away_from(query: Query, site: NamedPlace, address: NamedPlace) -> float:

@@ -273,6 +273,59 @@ def test_a_point_far_from_the_town_named_is_a_conflict() -> None:
     assert english(placement) == "covers Gary, though its point is far from there"
 
 
+@pytest.mark.parametrize(
+    ("name", "state", "sure", "zip_code"),
+    [
+        ("Rappahannock Regional Jail", "VA", False, "22623"),
+        ("Blue Ridge Regional Jail Authority", "VA", False, "24064"),
+        ("Jackson City Jail", "MI", True, "49201"),
+        ("Norfolk City Jail", "VA", True, "23502"),
+        ("Town of Brookhaven Public Safety", "NY", False, "11719"),
+        ("Town of Hempstead Public Safety", "NY", False, "11550"),
+        ("Hempstead Police Department", "NY", True, "11550"),
+        ("Town of Greece Police", "NY", True, "14626"),
+        ("Town of Wallkill Police", "NY", False, "10941"),
+        ("Town of Madison Police", "WI", False, "53703"),
+        ("Town of Herndon Police", "VA", True, "20170"),
+        ("No. Little Rock PD", "AR", True, "72114"),
+        ("Guardia Municipal San Juan", "PR", True, "00901"),
+        ("City of Industry", "CA", True, "91746"),
+    ],
+)
+def test_what_is_called_after_a_town_without_being_the_towns_is_not_exact(
+    name: str, state: str, sure: bool, zip_code: str
+) -> None:
+    placement = load().locate(Listing(name=name, state=state))
+    assert (placement.confidence is Confidence.EXACT) is sure
+    assert zip_code in placement.places
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "zip_code"),
+    [
+        ("Andrews AFB Police", "MD", "20762"),
+        ("Lackland AFB Security Forces", "TX", "78236"),
+        ("Lackland ISD Police", "TX", "78236"),
+        ("Fort Sam Houston ISD Police", "TX", "78234"),
+        ("Joint Base San Antonio-Lackland", "TX", "78236"),
+        ("Nellis AFB Security Forces", "NV", "89191"),
+        ("Nellis", "NV", "89191"),
+        ("Fort Liberty Police", "NC", "28310"),
+        ("West Point Military Police", "NY", "10996"),
+        ("Naval Station Norfolk Police", "VA", "23511"),
+        ("Yosemite", "CA", "95389"),
+        ("Lone Star College Police", "TX", "77381"),
+        ("Delaware River Port Authority Police", "NJ", "08102"),
+        ("Indiana University Police Department - Northwest", "IN", "46408"),
+    ],
+)
+def test_bases_parks_and_branches_are_near_their_gate(name: str, state: str, zip_code: str) -> None:
+    placement = load().locate(Listing(name=name, state=state))
+    assert placement.confidence is Confidence.APPROXIMATE
+    assert zip_code in placement.places
+    assert len(placement.places) <= 3
+
+
 def test_an_endless_name_is_read_in_no_time() -> None:
     assert locate("police and " * 30_000, "IL").places == ("IL",)
 
