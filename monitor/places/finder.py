@@ -10,13 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from monitor.places.around_names import drop_question, drop_topic, put_state_last
 from monitor.places.codes import names_radius, state_of_zip
 from monitor.places.finder_names import NEAR
 from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import CHOICES
-from monitor.places.one_place import LONGEST, find_place, put_names_in_english
+from monitor.places.one_place import LONGEST, find_place, put_names_in_english, remove_accents
 from monitor.places.typed_list import split_places
 from monitor.states import STATES
 
@@ -33,6 +34,8 @@ _SEVERAL = re.compile(
 _LISTED = re.compile(r"[;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s", re.IGNORECASE)
 _PARTS = re.compile(r"[,;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s", re.IGNORECASE)
 _BETWEEN = re.compile(r"^\s*(?:between|entre) (?=.+ (?:and|y) )", re.IGNORECASE)
+_HOUSE = re.compile(r"\d{1,4} [^\d,;/&]+,[^,]+(?:,[^,]+)?$", re.ASCII)
+"""An address: "401 Broadway, Gary"; what stands before the comma is no other place."""
 _PART_OF_CITY = re.compile(r"[^\W\d_]+(?:(?:,| |, |['.-])[^\W\d_]+){1,4}\.?")
 """Two to five words with at most commas between them."""
 _NO_PART = re.compile(r"\bcounty\b.*\bcounty\b", re.IGNORECASE)  # a list, which no city has parts of
@@ -45,6 +48,7 @@ _COUNTIES = re.compile(r"^[^\d\n]+(?: and | y ).+ (?:counties|parishes)\b", re.I
 _CITY_AND_COUNTY = re.compile(r"\bcity and (?:county|borough)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'\u2019-])*")
 """Words of a name, without numbers and other signs."""
+_MAY_BE_A_QUESTION = ("nothing", "no_town", "which_agency")
 _SURELY_WRONG = ("digits", "unknown_zip", "radius")
 
 
@@ -53,7 +57,22 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
 
     Several places ("Hammond and Gary, IN") result in a question that offers each of them; several ZIPs are
     all meant. A part that means nothing is named beside the others, unless the text is one name or address.
+    Where no name is found, what people write around one is left out: "police in Hammond".
     """
+    text = put_state_last(drop_topic(text))
+    result = _find(text, gazetteer)
+    if not result.typo and result.problem not in _MAY_BE_A_QUESTION:
+        return result
+    plain = remove_accents(" ".join(text[:LONGEST].split()))
+    name = drop_question(plain)
+    if name == plain:
+        return result
+    within = _find(name, gazetteer)
+    better = not (within.problem or within.typo) if result.typo else within.problem != "empty"
+    return within if better else result
+
+
+def _find(text: str, gazetteer: Gazetteer) -> FinderResult:
     text = put_names_in_english(_BETWEEN.sub("", text).replace(" & ", " and "))
     text = _COUNTIES.sub(lambda match: match[0].replace(",", " and"), text)
     typed = " ".join(text[:LONGEST].split())
@@ -68,6 +87,7 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
         around
         or len(whole.zips) > 1
         or _is_one_agency(typed)
+        or _HOUSE.match(typed)
         or (whole.sure and _CITY_AND_COUNTY.search(typed))
     )
     if one or not _SEVERAL.search(typed):

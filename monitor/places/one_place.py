@@ -158,15 +158,16 @@ def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
         return _zips(re.findall(r"\d{5}(?=-|\D|$)", typed, re.ASCII), gazetteer)
     if between := _RANGE.fullmatch(typed):
         return _zips_between(between[1], between[2], gazetteer)
-    if re.fullmatch(r"(?:zip(?: ?code)?\W*)?[\d\s-]+", typed, re.IGNORECASE):
+    numbers = re.fullmatch(r"(?:zip(?: ?code)?\W*)?[\d\s-]+", typed, re.IGNORECASE)
+    if numbers and not _ZIP_SO_CALLED.match(typed):
         return FinderResult(problem="digits")
     typed = _ABBREVIATED.sub(lambda match: "South " if match[1].lower() == "so" else "North ", typed)
     typed = _COUNTRY.sub("", typed)
-    if not typed or _EVERYWHERE.fullmatch(_without_accents(typed)):
+    if not typed or _EVERYWHERE.fullmatch(remove_accents(typed)):
         return FinderResult(country=True)
     if names_radius(typed):
         return _within_radius(typed, gazetteer)
-    typed = put_names_in_english(_without_accents(typed))
+    typed = put_names_in_english(remove_accents(typed))
     typed = _AIR_FORCE_BASE.sub("AFB", put_in_english(typed))
     typed = _ALL_OF.sub("", typed)
     at_the_end = _ZIP_AT_THE_END.search(typed) or _ZIP_SO_CALLED.search(typed)
@@ -181,7 +182,7 @@ def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
 
 def put_names_in_english(text: str) -> str:
     """States and cities in Spanish by their English names; any other text as it is."""
-    plain = _without_accents(text)
+    plain = remove_accents(text)
     if not _SPANISH_NAME.search(plain):
         return text
     return _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], plain)
@@ -262,7 +263,7 @@ def _middle_zip(town: TownZips, gazetteer: Gazetteer) -> str | None:
     return table.zips[min(areal, key=lambda row: distance(points[row], middle))]
 
 
-def _without_accents(text: str) -> str:
+def remove_accents(text: str) -> str:
     """Remove accents; no two names of places differ only by an accent."""
     if text.isascii():
         return text

@@ -325,3 +325,64 @@ def test_a_county_that_is_none_is_named_beside_the_one_that_is() -> None:
     found = look_up("Cook County and Mordor County")
     assert (found.kind, found.unknown) == ("question", ("Mordor County",))
     assert found.suggestions[:2] == ("Cook County, IL", "Morrow County, OH")
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("gary indiana pd ring", "Gary, IN"),
+        ("ring camera gary indiana", "Gary, IN"),
+        ("does gary indiana police use ring", "Gary, IN"),
+        ("Gary, Indiana police department ring cameras", "Gary police department, IN"),
+        ("chicago police on ring", "chicago police, IL"),
+        ("police in Hammond IN", "Hammond, IN"),
+        ("cops in chicago", "Chicago, IL"),
+        ("sheriff in cook county il", "Cook County, IL"),
+        ("policía en Gary", "Gary, IN"),
+        ("la policía de Gary usa ring", "Gary, IN"),
+        ("¿Está Gary en la lista?", "Gary, IN"),
+        ("la migra en El Paso", "El Paso, TX"),
+        ("ICE en Houston", "Houston, TX"),
+        ("quiero recibir alertas de Gary, Indiana por favor", "Gary, IN"),
+        ("la ciudad de Chicago", "Chicago, IL"),
+        ("287(g) Georgia", "Georgia"),
+        ("287g in Texas", "Texas"),
+        ("springfield, il police", "springfield police, IL"),
+        ("Gary (IN)", "Gary, IN"),
+        ("gary.in", "Gary, IN"),
+        ("401 Broadway, Gary", "Gary, IN"),
+        ("zip 46402", "46402"),
+        ("zipcode: 46402-1234", "46402"),
+        ("me@example.org 46402", "46402"),
+        ("46402 jane.doe@example.org", "46402"),
+        ("(219) 881-1214 Gary, IN", "Gary, IN"),
+        ("Cali", "California"),
+        ("Pequeña Habana", "Little Havana (Miami), FL"),
+        ("Ole Miss", "University of Mississippi, MS"),
+        ("Andrews AFB", "Andrews Air Force Base, MD"),
+        ("What Cheer IA", "What Cheer, IA"),
+        ("Hooker OK", "Hooker, OK"),
+        ("Agency, Iowa", "Agency, IA"),
+    ],
+)
+def test_what_stands_around_a_name_hides_it_from_nobody(text: str, label: str) -> None:
+    assert look_up(text).label == label
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("me@example.org", "empty"),
+        ("(219) 881-1214", "empty"),
+        ("https://www.example.org/gary", "empty"),
+        ("@garypd", "empty"),
+        ("2198811214", "digits"),
+        ("zip 4640", "digits"),
+        ("police near me", "nothing"),
+        ("ICE near me", "nothing"),
+        ("Ice House", "nothing"),
+        ("Ring", "nothing"),
+    ],
+)
+def test_what_is_pasted_by_mistake_is_no_place(text: str, problem: str) -> None:
+    assert look_up(text).problem == problem

@@ -1,0 +1,103 @@
+"""Removes what people write around the name of a place: the topic, a question, addresses that they paste."""
+
+from __future__ import annotations
+
+import re
+
+from monitor.states import read_state
+
+_PASTED = re.compile(
+    r"\b(?:https?://|www\.)\S+|\S+@\S+\.\w+|(?<![\w.])@\w+"
+    r"|(?<![\w-])(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!\w)",
+    re.IGNORECASE | re.ASCII,
+)
+"""Web and mail addresses, names of accounts, telephone numbers."""
+_TOPIC = re.compile(
+    r"(?<!\w)287 ?\(?g\)?(?!\w)(?: agreements?| program)?|\bneighbors app\b"
+    r"|\b(?:ring|flock|doorbell|body|surveillance|license plate) (?:cam(?:era)?s?|doorbells?)\b"
+    r"|\bon (?:ring|neighbors|the ring app)\b|\bcamaras? (?:de )?(?:ring|vigilancia)\b"
+    r"|\bring (?:neighbors|partnerships?|partners|map|list)\b",
+    re.IGNORECASE,
+)
+_AFTER_TOPIC = re.compile(r"^(?:in|at|for|near|en|de) (?=\S)")  # "IN" is Indiana
+_LEADS = re.compile(
+    r"^(?:(?:is|are|does|do|did|has|have|can|will|what about|how about|what|which|who|where|list of|show me"
+    r"|search|find|looking for|hay|que|cual|cuales|donde|tiene|usa|busco|estan?|esta"
+    r"|i want(?: to)?|i would like(?: to)?|please|send me|get|receive|alerts?|updates?|quiero|quisiera"
+    r"|necesito|recibir|alertas?|avisos?|notificaciones)\b(?: (?:for|in|about|from|de|para|en|sobre))*[ :]*)+"
+    r"(?:the )?",
+    re.IGNORECASE,
+)
+_TAIL = re.compile(
+    r"\s+(?:(?:uses?|using|works?|working|has|have|joined|join|partners?|shares?|sharing|part of|on|with"
+    r"|usan?|tienen?|trabajan?|colaboran?|en|con)\b.*|(?:on )?(?:ring|ice|flock|neighbors|la migra)"
+    r"|immigration|inmigracion|please|por favor|thanks|gracias)$",
+    re.IGNORECASE,
+)
+_OFFICES = (
+    r"(?:(?:(?:local|city|town|county|state|campus) )?(?:police|pds?|cops?|sheriffs?(?:'s)?|law enforcement"
+    r"|agenc(?:y|ies)|officers?|deputies)(?: (?:departments?|depts?|offices?|agencies|officers))?"
+    r"|policias?|alguacil(?:es)?|agencias|departamentos? de policia|ice|ring|flock|immigration|inmigracion"
+    r"|la migra|cameras?|camaras?)"
+)
+_IN = re.compile(
+    rf"^(?:all )?(?:the |la |el |las |los )?{_OFFICES}(?: (?:in|near|around|en|cerca de))+ (?:the )?"
+    r"(?=\S)",
+    re.IGNORECASE,
+)
+"""What is asked about, before the name of a place: "police in Hammond"."""
+_BEFORE = re.compile(r"^(?:ring|ice|flock|immigration|inmigracion) (?=\S+ \S)", re.IGNORECASE)
+_HERE = re.compile(
+    r"\b(?:(?:near(?:est)?|around|close|next) (?:to )?(?:me|us|here|my (?:house|home|area))"
+    r"|(?:in )?my (?:area|city|town|neighborhood|county)|where i live|cerca de (?:mi|aqui)"
+    r"|(?:en )?mi (?:area|ciudad|pueblo|barrio|condado)|donde vivo)(?!\w)",
+    re.IGNORECASE,
+)
+_ARTICLE = re.compile(r"^(?:la|el) (?=(?:ciudad|condado|estado|pueblo|municipio) )", re.IGNORECASE)
+_STATE_BETWEEN = re.compile(
+    r"(?P<town>[^,]+), ?(?P<state>[a-z.]{2,5}|[a-z ]{4,20}?) "
+    r"(?P<office>police(?: dept\.?| department)?|pd|sheriff(?:'?s?)?(?: office| dept\.?| department)?)",
+    re.IGNORECASE,
+)
+_STATE_BEHIND = re.compile(
+    r"(?P<town>[^()]+?) ?\((?P<state>[a-z .]{2,20})\)|(?P<before>[a-z ]{3,30})\.(?P<end>[a-z]{2})",
+    re.IGNORECASE,
+)
+_EDGE = " ,.;:?!\u00bf\u00a1-\u2013\"'"
+
+
+def drop_topic(text: str) -> str:
+    """A text without what is no part of a place's name: addresses, "287(g)", "Ring cameras", "police in"."""
+    kept = _TOPIC.sub(" ", _PASTED.sub(" ", text))
+    kept = text if kept == text else _AFTER_TOPIC.sub("", " ".join(kept.split()).strip(_EDGE))
+    # before "in" can be Indiana, but not so that "me" is Maine
+    return kept if _HERE.search(kept) else _IN.sub("", kept)
+
+
+def put_state_last(text: str) -> str:
+    """A text with the state between town and office at its end: "Gary, IN police" is "Gary police, IN".
+
+    A state in brackets or behind a point stands behind a comma.
+    """
+    if between := _STATE_BETWEEN.fullmatch(text):
+        reading = read_state(between["state"])
+        if reading and reading.exact:
+            return f"{between['town']} {between['office']}, {reading.code}"
+    if behind := _STATE_BEHIND.fullmatch(text):
+        reading = read_state(behind["state"] or behind["end"])
+        if reading and reading.exact:
+            return f"{behind['town'] or behind['before']}, {reading.code}"
+    return text
+
+
+def drop_question(text: str) -> str:
+    """A text, without accents, of which no place is found, without what may stand around the name of one.
+
+    "Is the Gary PD on Neighbors?" is "Gary PD", "police in Hammond" is "Hammond", "ICE near me" is "".
+    """
+    kept = text.strip(_EDGE)
+    kept = _HERE.sub("", kept).strip(_EDGE)
+    for pattern in (_LEADS, _IN, _TAIL, _IN, _BEFORE, _ARTICLE):
+        kept = pattern.sub("", kept).strip(_EDGE)
+    bare = re.fullmatch(_OFFICES, kept, re.IGNORECASE)
+    return "" if bare and _HERE.search(text) else kept
