@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.domain import Publication
     from monitor.fetch import Fetched, Fetcher
-    from monitor.fetch.links import PageLink
     from monitor.parser import ParserProcess
     from monitor.sources.format import Proposal
+    from monitor.sources.page_links import PageLink
 
 _FILES = (".xlsx", ".xls", ".xlsb", ".ods", ".csv", ".kml", ".kmz", ".geojson", ".json", ".gz", ".zip")
 _WORDS = re.compile(r"agenc|participat|download|spreadsheet|excel|\bcsv\b|\blist\b|\bdata\b", re.IGNORECASE)
@@ -175,7 +175,7 @@ def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, addr
     """Find the list at an address. Raises MonitorError with the reason."""
     from monitor.errors import MonitorError, ParseError
     from monitor.fetch import Fetched, Target
-    from monitor.fetch.links import read_links
+    from monitor.sources.page_links import read_links
     from monitor.sources.sniff import is_html
 
     address = _direct_address(address)

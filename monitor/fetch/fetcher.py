@@ -17,14 +17,7 @@ import tenacity
 
 from monitor.errors import ParseError
 from monitor.fetch.attempt import FetchAttempt
-from monitor.fetch.links import (
-    PageLink,
-    describe_link,
-    describe_links,
-    find_candidates,
-    read_file_name,
-    read_links,
-)
+from monitor.fetch.links import describe_link, describe_links, find_candidates, read_file_name
 from monitor.fetch.printed_count import read_printed_count
 from monitor.fetch.values import Fetched, FetchFailed, LinkRule, NotModified, Target, Validators
 from monitor.net import (
@@ -39,6 +32,7 @@ from monitor.net import (
     Url,
 )
 from monitor.sources.format import Links, Pages
+from monitor.sources.page_links import PageLink, read_links
 
 PAGE_LIMITS = SizeLimits(wire=4 * MIB, decoded=4 * MIB)
 MOST_REDIRECTS = 5

@@ -9,7 +9,8 @@ from importlib.resources import files
 import pytest
 
 from monitor.fetch import Fetched, Fetcher, FetchFailed, LinkRule, Target, Validators
-from monitor.fetch.links import find_candidates, read_file_name, read_links
+from monitor.fetch.links import find_candidates, read_file_name
+from monitor.sources.page_links import read_links
 from tests.peers.http import Answer, Server
 
 URL = "https://list.example/enforce/page.html"

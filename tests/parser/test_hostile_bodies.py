@@ -16,9 +16,9 @@ import pytest
 from monitor.core import renames
 from monitor.domain import Listing
 from monitor.errors import ParseError
-from monitor.fetch.links import read_links
 from monitor.parser import ParserLimits, ParserProcess
 from monitor.sources import ColumnMap, ParseOptions, parse
+from monitor.sources.page_links import read_links
 
 SIZE = 2 * 1024 * 1024
 COLUMNS = ColumnMap(name="Agency", state="State", id="Id", attributes=("Type",))
@@ -140,17 +140,17 @@ def test_a_far_row_makes_no_empty_ones() -> None:
 
 
 def test_a_page_of_links_in_one_block_reads_the_block_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from monitor.fetch import links
+    from monitor.sources import page_links
 
     read = 0
-    text = links._text
+    text = page_links._text
 
     def count(element: object) -> str:
         nonlocal read
         read += 1
         return text(element)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(links, "_text", count)
+    monkeypatch.setattr(page_links, "_text", count)
     page = b"<div>" + b"".join(b"<a href=%d></a>" % n for n in range(1000))
     assert len(read_links(page, "https://page.example/")) == 1000
     assert read == 1001
