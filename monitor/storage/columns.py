@@ -30,6 +30,8 @@ class _Columns:
 class TableRow(SQLModel):
     """The base of every table. ``c`` holds the table's columns, for queries: ``DeliveryRow.c.state``."""
 
+    model_config = {"defer_build": True}  # rows are never validated
+
     c: ClassVar[_Columns] = _Columns()
 
 

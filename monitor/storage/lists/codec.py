@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from sys import intern
 from typing import Any
 
 from msgspec import structs
@@ -130,6 +131,8 @@ _READ: dict[str, Any] = {
     "since": date.fromisoformat,
     "dates": lambda texts: tuple(map(date.fromisoformat, texts)),
     "documents": tuple,
-    "attributes": lambda pairs: tuple((column, text) for column, text in pairs),
+    "attributes": lambda pairs: tuple(
+        (intern(column), intern(text)) for column, text in pairs
+    ),  # they repeat
     "point": tuple,
 }
