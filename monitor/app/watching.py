@@ -92,13 +92,21 @@ def _has_room(folder: Path, rest: int, size: int) -> bool:
 
 
 def open_fetcher(
-    settings: Settings, *, attempts: int | None = None, on_wait: Callable[[str], object] = lambda text: None
+    settings: Settings,
+    parser: ParserProcess | None,
+    *,
+    attempts: int | None = None,
+    on_wait: Callable[[str], object] = lambda text: None,
 ) -> Fetcher:
-    """Create the fetcher for the configured limits, proxy and contact; a context manager. ``attempts``, if
-    given, counts instead of the configured number; ``on_wait`` gets a line before each further attempt.
+    """Create the fetcher for the configured limits, proxy and contact; a context manager.
+
+    ``parser`` reads the links of publishers' pages; None if there are no pages, or only the program's own.
+    ``attempts``, if given, counts instead of the configured number; ``on_wait`` gets a line before each
+    further attempt.
     """
     from monitor.fetch import Fetcher
     from monitor.net import SizeLimits
+    from monitor.sources.page_links import read_links
 
     fetch = settings.fetch
     return Fetcher(
@@ -106,6 +114,7 @@ def open_fetcher(
         timeout=fetch.timeout,
         attempts=attempts or fetch.attempts,
         on_wait=on_wait,
+        read_links=parser.read_links if parser else read_links,
         proxy=fetch.proxy.get_secret_value() if fetch.proxy else None,
         limits=SizeLimits(wire=fetch.wire_bytes, decoded=fetch.decoded_bytes, ratio=fetch.ratio),
         trust_env=True,

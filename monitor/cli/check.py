@@ -186,7 +186,7 @@ def _check_tables(settings: Settings) -> Iterator[Diagnosis]:
 
 def _check_sources(settings: Settings, on_answer: Callable[[Fetched], object]) -> Iterator[Diagnosis]:
     # a person waits for the answer, and can ask again
-    with app.open_fetcher(settings, attempts=1) as fetcher, app.open_parser(settings) as parser:
+    with app.open_parser(settings) as parser, app.open_fetcher(settings, parser, attempts=1) as fetcher:
         for name in settings.watched:
             source = app.polled_source(settings, name)
             try:

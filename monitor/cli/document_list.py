@@ -30,7 +30,7 @@ def read_documents(components: Components) -> DocumentsState:
                 return section.file.read_bytes()
             except OSError as error:
                 raise DocumentsError(f"{section.file}: {error.strerror}") from None
-        with app.open_fetcher(components.settings, on_wait=show_progress) as fetcher:
+        with app.open_fetcher(components.settings, None, on_wait=show_progress) as fetcher:
             found = fetcher.get(Target(url=section.url))
         assert not isinstance(found, NotModified)  # the request was not conditional
         return found.body

@@ -83,7 +83,10 @@ def propose(
     path = session.config or _default_path()
     if write and not path.is_file():
         raise UsageError(f"there is no configuration file {path} to write to; make one with `monitor init`")
-    with app.open_parser(settings) as parser, app.open_fetcher(settings, on_wait=show_progress) as fetcher:
+    with (
+        app.open_parser(settings) as parser,
+        app.open_fetcher(settings, parser, on_wait=show_progress) as fetcher,
+    ):
         file = Path(target)
         if file.is_file():
             body = file.read_bytes()
@@ -175,7 +178,6 @@ def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, addr
     """Find the list at an address. Raises MonitorError with the reason."""
     from monitor.errors import MonitorError, ParseError
     from monitor.fetch import Fetched, Target
-    from monitor.sources.page_links import read_links
     from monitor.sources.sniff import is_html
 
     address = _direct_address(address)
@@ -188,7 +190,7 @@ def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, addr
     found: list[_Found] = []
     reasons: list[str] = []
     content_type = next((value for key, value in got.headers if key.lower() == "content-type"), "")
-    links = read_links(got.body, got.final_url, content_type)
+    links = parser.read_links(got.body, got.final_url, content_type)
     attempts = [partial(_read_page, settings, fetcher, parser, address, got)]
     attempts += [partial(_read_link, fetcher, parser, address, link) for link in _rank_links(links)]
     for attempt in attempts:

@@ -65,8 +65,8 @@ def serve(settings: Settings, *, with_site: bool) -> bool:
         watch = closing.enter_context(SignupWatch(components.engine))
         outgoing = OutgoingLoops(components, watch)
         recorder = create_recorder(components)
-        fetcher = closing.enter_context(app.open_fetcher(settings))
         parser = closing.enter_context(app.open_parser(settings))
+        fetcher = closing.enter_context(app.open_fetcher(settings, parser))
         timer = create_timer(components, fetcher, parser, outgoing.fan_out.wake, recorder.wake)
         talking = create_bot(components)
         if with_site:

@@ -65,11 +65,12 @@ def simulate(
     with ExitStack() as closing:
         copy = closing.enter_context(open_scratch_copy(components.engine, settings.data.folder))
         scratch = app.Components(settings, copy, components.clock, components.keys)
+        parser = closing.enter_context(app.open_parser(settings))
         bodies: BodySource | None = None
         if file is not None:
             bodies = GivenBody(file.read_bytes())
         elif hold is None:
-            bodies = closing.enter_context(app.open_fetcher(settings, on_wait=show_progress))
+            bodies = closing.enter_context(app.open_fetcher(settings, parser, on_wait=show_progress))
         simulation = simulate_poll(
             copy,
             watch,
@@ -77,7 +78,7 @@ def simulate(
             hold=hold,
             anyway=anyway,
             locate=scratch.locate,
-            parser=closing.enter_context(app.open_parser(settings)),
+            parser=parser,
             open_preparer=scratch.open_preparer,
             now=components.clock(),
         )

@@ -45,7 +45,10 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
     ]
     outcomes = []
     engine = session.database()
-    with app.open_fetcher(settings, on_wait=show_progress) as fetcher, app.open_parser(settings) as parser:
+    with (
+        app.open_parser(settings) as parser,
+        app.open_fetcher(settings, parser, on_wait=show_progress) as fetcher,
+    ):
         for polled in sources:
             try:
                 outcome = poll_once(engine, polled, fetcher, now=app.now(), parser=parser)

@@ -143,7 +143,7 @@ def play(
         settings = load(config, {})
         began = time.monotonic()
         clock = _StoryClock(STEPS[0].at - timedelta(days=1))
-        with Components.open(settings, clock) as components, app.open_fetcher(settings) as fetcher:
+        with Components.open(settings, clock) as components, app.open_fetcher(settings, None) as fetcher:
             stage = _Stage(components, fetcher, publisher, clock, unpack_files(folder / "files"))
             _print_start(stage, say)
             steps = [*STEPS, LAST] if once else STEPS

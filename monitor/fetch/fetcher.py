@@ -42,6 +42,8 @@ MOST_CANDIDATES = 5
 REDIRECTING = frozenset({301, 302, 303, 307, 308})
 
 Known = Callable[[str], Validators | None]
+ReadLinks = Callable[[bytes, str, str], tuple[PageLink, ...]]
+"""Reads the links of a page; see `page_links.read_links`. Raises ParseError."""
 Fits = Callable[[Fetched], str | None]
 """Returns why a file is not the source's, such as a missing column; None if it may be."""
 _Got = TypeVar("_Got")
@@ -67,8 +69,9 @@ class Fetcher:
     in seconds. ``proxy`` is an http(s) URL; without one, the environment's proxies and certificate bundle
     count only if ``trust_env``. A get is tried ``attempts`` times at most; a server that asks for a wait
     longer than ``patience`` gets no further request in this get: `FetchFailed.retry_after` says when to try
-    again. ``on_wait`` gets a line for a person before each further attempt. ``sleep`` and the monotonic
-    ``clock`` are in seconds. Raises ConfigError for an unusable proxy.
+    again. ``on_wait`` gets a line for a person before each further attempt. ``read_links`` reads the links
+    of a page, for the service in the parser's process. ``sleep`` and the monotonic ``clock`` are in seconds.
+    Raises ConfigError for an unusable proxy.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Fetcher:
         attempts: int = 3,
         patience: timedelta = timedelta(seconds=30),
         on_wait: Callable[[str], object] = lambda text: None,
+        read_links: ReadLinks = read_links,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -92,6 +96,7 @@ class Fetcher:
         self._attempts = attempts
         self._patience = patience
         self._on_wait = on_wait
+        self._read_links = read_links
         self._sleep = sleep
         self._clock = clock
         # Full jitter: many installations must not retry a recovering server at the same time.
@@ -251,7 +256,10 @@ class Fetcher:
         attempt.subject = "the page "
         page = self._follow(policy.home, attempt, policy, _nothing_known, PAGE_LIMITS)
         assert isinstance(page, Fetched)  # the request was not conditional
-        links = read_links(page.body, page.final_url, attempt.header("content-type"))
+        try:
+            links = self._read_links(page.body, page.final_url, attempt.header("content-type"))
+        except ParseError as error:
+            raise attempt.failure(f"cannot be read: {error}") from error
         candidates = find_candidates(links, rule)[:MOST_CANDIDATES]
         if not candidates:
             raise attempt.failure(f"has no link that matches {rule}; {describe_links(links)}", absent=True)

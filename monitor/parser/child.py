@@ -28,6 +28,7 @@ from monitor.domain import Listing, Publication
 from monitor.errors import ParseError, location_of
 from monitor.parser.frames import BATCH, OUT_OF_MEMORY, frame, read_frame
 from monitor.sources import ParseOptions
+from monitor.sources.page_links import read_links
 from monitor.sources.proposals import propose
 
 _FILES = 32  # file descriptors: three streams, and those that a library opens briefly
@@ -71,6 +72,9 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
         if request["do"] == "links":
             links = sources.find_links(content, msgspec.convert(request["options"], ParseOptions))
             return b'{"links":' + msgspec.json.encode(links) + b"}"
+        if request["do"] == "page":
+            page = read_links(content, request["url"], request["content_type"])
+            return b'{"page":' + msgspec.json.encode(page) + b"}"
         if request["do"] == "propose":
             return b'{"proposal":' + msgspec.json.encode(propose(content)) + b"}"
         removed, added = msgspec.json.decode(content, type=tuple[list[Listing], list[Listing]])

@@ -28,6 +28,7 @@ from monitor.parser.frames import LENGTH, OUT_OF_MEMORY, frame
 from monitor.parser.limits import MIB, ParserLimits
 from monitor.sources import Links, ParseOptions
 from monitor.sources.format import Proposal
+from monitor.sources.page_links import PageLink
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,11 @@ class ParserProcess:
         """Find the linked documents that belong to the publication of a body. Raises ParseError."""
         request = {"do": "links", "options": options}
         return _validated(Links, _content(self._ask(request, body), b'{"links":'))
+
+    def read_links(self, page: bytes, url: str, content_type: str) -> tuple[PageLink, ...]:
+        """Read the links of a publisher's page; see `page_links.read_links`. Raises ParseError."""
+        request = {"do": "page", "url": url, "content_type": content_type}
+        return _validated(tuple[PageLink, ...], _content(self._ask(request, page), b'{"page":'))
 
     def propose(self, body: bytes) -> Proposal:
         """Propose how a body is read; see `sources.proposals`. Raises ParseError."""

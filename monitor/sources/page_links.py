@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from itertools import islice
+from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urljoin
 
-from lxml import etree, html
+if TYPE_CHECKING:
+    from lxml import html
 
 _MOST_LINKS = 20_000
 """The most links of a page that are examined."""
@@ -61,6 +63,8 @@ def read_links(page: bytes, url: str, content_type: str = "") -> tuple[PageLink,
 
 
 def _links(page: bytes, url: str, content_type: str) -> Iterator[PageLink]:
+    from lxml import etree, html  # only the parser's process has it in memory
+
     try:
         document = html.document_fromstring(page, parser=_parser(content_type))
     except (etree.ParserError, etree.XMLSyntaxError):
@@ -152,6 +156,8 @@ def _find_block(element: html.HtmlElement) -> html.HtmlElement | None:
 
 def _text(element: html.HtmlElement) -> str:
     """The first words within an element; a hostile page may hold megabytes in each of its links."""
+    from lxml import etree
+
     words, length = [], 0
     events = ("start", "end", "comment", "pi")
     for event, each in islice(etree.iterwalk(element, events=events), _MOST_STEPS):
@@ -165,6 +171,8 @@ def _text(element: html.HtmlElement) -> str:
 
 
 def _parser(content_type: str) -> html.HTMLParser:
+    from lxml import html
+
     header = Message()
     header["content-type"] = content_type
     try:

@@ -107,7 +107,7 @@ def test_a_change_passes_from_the_poll_to_the_mail(small_town: Town) -> None:
         town.settings = load(path, {})
         components, before = town.components, len(town.postbox.mails)
         with (
-            app.open_fetcher(town.settings) as fetcher,
+            app.open_fetcher(town.settings, None) as fetcher,
             app.open_parser(town.settings) as parser,
         ):
             poll(town.engine, components.polled_sources["ring"], fetcher, now=town.now, parser=parser)

@@ -204,7 +204,7 @@ def test_a_removal_is_told_after_a_second_look_and_an_unchanged_poll_parses_noth
     engine = app.open_database(settings)
     from monitor.polling import poll
 
-    with app.open_fetcher(settings) as fetcher:
+    with app.open_fetcher(settings, None) as fetcher:
         later = datetime.now(UTC) + timedelta(minutes=31)
         assert poll(engine, app.polled_source(settings, "ring"), fetcher, now=later).removed == 1
     engine.dispose()

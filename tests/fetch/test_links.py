@@ -5,9 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from importlib.resources import files
+from typing import NoReturn
 
 import pytest
 
+from monitor.errors import ParseError
 from monitor.fetch import Fetched, Fetcher, FetchFailed, LinkRule, Target, Validators
 from monitor.fetch.links import find_candidates, read_file_name
 from monitor.sources.page_links import read_links
@@ -119,6 +121,18 @@ def test_a_page_without_the_link_is_a_failed_fetch_that_names_the_pattern(
     assert failed.evidence.status == 200
     assert failed.evidence.url == server.url("/page")
     assert not failed.transient
+
+
+def test_a_page_whose_links_cannot_be_read_is_a_failed_fetch(
+    server: Server, make: Callable[..., Fetcher], failure: Callable[..., FetchFailed]
+) -> None:
+    def refuse(page: bytes, url: str, content_type: str) -> NoReturn:
+        raise ParseError("Reading it took too much memory.")
+
+    server.page("/page", '<a href="a.xlsx">')
+    failed = failure(Target(page=server.url("/page"), link="xlsx"), make(read_links=refuse))
+    assert str(failed) == "the page cannot be read: Reading it took too much memory."
+    assert failed.evidence.status == 200
 
 
 @pytest.mark.parametrize(

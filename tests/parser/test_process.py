@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,6 +18,7 @@ from monitor.errors import ParseError
 from monitor.parser import IN_PROCESS, ParserLimits, ParserProcess
 from monitor.parser.limits import MIB, default_memory
 from monitor.sources import ColumnMap, ParseOptions
+from monitor.sources.page_links import read_links
 from tests.conftest import ROOT
 
 MAP = ParseOptions("ring", "mymaps")
@@ -73,6 +76,30 @@ def test_every_field_of_a_listing_comes_back_as_it_was(parser: ParserProcess) ->
     read = parser.parse(body, spec)
     assert read == IN_PROCESS.parse(body, spec)
     assert len(read.listings) == 2
+
+
+def test_a_child_reads_the_links_of_a_page(parser: ParserProcess) -> None:
+    page = "<p>Números: <a href='/a.xlsx'>añadidos</a>, <a href='b.csv' title='más'></a>".encode("latin-1")
+    url, charset = "https://list.example/page", "text/html; charset=latin-1"
+    links = parser.read_links(page, url, charset)
+    assert links == read_links(page, url, charset)
+    assert [(link.address, link.words) for link in links] == [
+        ("https://list.example/a.xlsx", "añadidos"),
+        ("https://list.example/b.csv", "más"),
+    ]
+
+
+def test_a_strangers_page_is_not_parsed_in_the_service() -> None:
+    """The worker and the site start without the library that reads HTML; the parser's process has it."""
+    loads = "import sys, monitor.cli.run, monitor.web.composition; print('lxml' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True)
+    assert shown.stdout == "False\n"
+
+
+def test_a_page_that_breaks_a_limit_is_refused(played: Callable[..., ParserProcess]) -> None:
+    parser = played("read(); read(); sys.exit(1)")
+    with pytest.raises(ParseError):
+        parser.read_links(b"<a href=x>", "https://list.example/", "")
 
 
 def test_a_refusal_has_the_same_words(parser: ParserProcess) -> None:

@@ -117,7 +117,7 @@ def play(folder: Path, clock: Path, start: datetime, days: int) -> dict[str, Any
         write_list(server, 0)
         with (
             Components.open(settings) as components,
-            app.open_fetcher(settings) as fetcher,
+            app.open_fetcher(settings, None) as fetcher,
             app.open_parser(settings) as parser,
         ):
             add_people(components, json.loads((folder / "people.json").read_text()))
