@@ -111,7 +111,7 @@ sbom: .venv/sbom ## what is in the program, as CycloneDX, from the locks: dist/m
 		-o dist/map-monitor-$(VERSION).cdx.json requirements/run.txt
 	@rm dist/sbom-pyproject.toml
 
-lock: ## resolve the requirements anew (needs uv)
+lock: ## resolve the requirements again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/run.txt pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/run.txt -o requirements/build.txt requirements/build.in
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements/run.txt -c requirements/build.txt --extra dev -o requirements/dev.txt pyproject.toml

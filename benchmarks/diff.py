@@ -127,7 +127,7 @@ def timed(work: Callable[..., object], *arguments: object) -> float:
 def main(count: int = 1_000_000) -> None:
     before = listings(count)
     print(
-        f"{count:,} listings against the same read anew (no object is shared); seconds, best of 3, "
+        f"{count:,} listings against the same read again (no object is shared); seconds, best of 3, "
         "csv-diff once"
     )
     print(

@@ -195,11 +195,11 @@ def main() -> None:
 
         for path, beside in (("/zip/75201", "/zip/00007"), ("/state/TX", "/zip/TX"), ("/", "/zip/00007")):
             began = clock.now
-            anew, least = compare_processor(ours, path, peer, beside, next_minute)
+            again, least = compare_processor(ours, path, peer, beside, next_minute)
             clock.now = began
             print(
-                f"made anew, of the peer's processor: {anew / least:.1f}  {path} "
-                f"({anew * 1000:.1f} and {least * 1000:.1f} ms)"
+                f"made again, of the peer's processor: {again / least:.1f}  {path} "
+                f"({again * 1000:.1f} and {least * 1000:.1f} ms)"
             )
         kept: list[float] = []
         sockets = [server.open_socket("127.0.0.1", 0) for _ in range(2)]

@@ -91,7 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Whoever named the folder stops the server in it, after the last worker."""
+    """The process that named the folder stops the server in it, after the last worker."""
     if not hasattr(config, "workerinput"):
         Postgres(Path(os.environ.pop(_POSTGRES_FOLDER))).stop()
 

@@ -151,8 +151,12 @@ def test_no_private_word_is_a_name() -> None:
 
 
 def test_the_language_is_of_today() -> None:
-    files = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    files += [path for path in PROGRAM.rglob("*") if path.suffix in {".py", ".html", ".txt", ".toml"}]
+    files = [*ROOT.glob("*.md"), *ROOT.glob("Makefile")]
+    for folder in (PROGRAM, *(ROOT / name for name in ("alembic", "benchmarks", "docs", "tests", "tools"))):
+        files += [
+            path for path in folder.rglob("*") if path.suffix in {".py", ".html", ".md", ".txt", ".toml"}
+        ]
+    files.remove(Path(__file__))
     found = []
     for path in sorted(files):
         for number, text in enumerate(path.read_text("utf-8").splitlines(), start=1):

@@ -86,7 +86,7 @@ def test_nobody_stops_getting_alerts_without_being_told(town: Town) -> None:
     town.deliver()
     town.later(days=1)
     town.deliver()
-    (notice,) = [mail for _, mail in town.postbox.mails[before:]]  # and whoever follows it, once
+    (notice,) = [mail for _, mail in town.postbox.mails[before:]]  # and each follower, once
     assert "cannot read this list" in notice["Subject"]
     assert "hearing nothing from us does not mean that nothing has changed" in " ".join(text(notice).split())
 

@@ -1,5 +1,5 @@
-"""What must always hold, sentences 4, 6 and 7: mail goes to whoever asked for it, from the one database that
-owes it.
+"""What must always hold, sentences 4, 6 and 7: mail goes to those who asked for it, from the one database
+that owes it.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def test_a_container_that_was_recreated_on_its_own_volume_mails(
     town.member()
     happens(town)
     town.engine.dispose()
-    # another host name, other credentials and tuning, and everything opened anew
+    # another host name, other credentials and tuning, and everything opened again
     monkeypatch.setattr("os.uname", lambda: type("Host", (), {"nodename": "another"})())
     settings = town.settings.model_copy(
         update={
@@ -251,7 +251,7 @@ def test_the_form_does_not_tell_whether_an_address_is_subscribed(small_town: Tow
         statements.append(0)
         form = {"address": f"{name}@example.org", "places": "60601", "lists": ["ring"], "stamp": stamp}
         answer = town.client.post("/subscribe", data=form)
-        own = ("date", "x-request-id")  # of each answer, whoever asks
+        own = ("date", "x-request-id")  # of each answer, for every visitor
         headers = {key: value for key, value in answer.headers.items() if key not in own}
         answers[json.dumps([answer.status_code, answer.text, headers])] += 1
     sa.event.remove(town.engine, "before_cursor_execute", count)

@@ -1,4 +1,4 @@
-"""What comes to the webhook, whoever sends it: thousands of odd bodies and bursts stop nothing."""
+"""What comes to the webhook from any sender: thousands of odd bodies and bursts stop nothing."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_an_update_that_was_stored_by_an_older_version_cannot_stop_the_bot(still
 
 
 class Frozen:
-    """A clock that stands: whoever sleeps does so until the test is over."""
+    """A clock that stands: a task that sleeps does so until the test is over."""
 
     def __init__(self) -> None:
         self.sleeping = 0

@@ -579,7 +579,7 @@ def test_nothing_that_was_said_nor_who_said_it_nor_the_token_is_logged(
 
     class Keep(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            # the database's library shows rows to whoever sets it to DEBUG; chats are sealed in them
+            # the database's library shows rows at the level DEBUG; chats are sealed in them
             if not record.name.startswith("sqlalchemy"):
                 lines.append(f"{self.format(record)} {record.args}")
 

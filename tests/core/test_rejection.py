@@ -216,8 +216,8 @@ def test_three_new_rows_dated_in_the_future_are_rejected(count: int, days: int, 
 def test_ids_that_were_handed_out_anew_are_no_chain_of_renames() -> None:
     names = [f"{x} Police" for x in ("Ash", "Birch", "Cedar", "Dell", "Elm", "Fern", "Glen")]
     source = Source(publication([agency(name, source_id=str(n)) for n, name in enumerate(names)]))
-    anew = publication([agency(name, source_id=str(n)) for n, name in enumerate(names[1:])])
-    assert source.poll(anew) is None
+    again = publication([agency(name, source_id=str(n)) for n, name in enumerate(names[1:])])
+    assert source.poll(again) is None
     source.wait(3 * HOUR)
     assert [(x.change.kind, x.change.subject.name) for x in source.events] == [(Kind.REMOVED, "Ash Police")]
     later = publication(

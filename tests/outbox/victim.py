@@ -51,8 +51,8 @@ class FileRelay:
 
 
 def send_all(url: str, folder: str, log: str, hours: int, most: int | None) -> None:
-    """Drain the database. ``hours`` moves the clock, past the leases of whoever was killed before; after
-    ``most`` messages the relay answers no more, so that whoever kills is never too late.
+    """Drain the database. ``hours`` moves the clock, past the leases of killed processes; after
+    ``most`` messages the relay answers no more, so that no kill comes too late.
     """
     now = NOW + timedelta(hours=hours)
     engine = db.connect(url)

@@ -44,8 +44,8 @@ END $$
 
 
 class Postgres:
-    """A server in ``folder``. Workers that name the same folder get the same server; `stop` is for whoever
-    owns the folder.
+    """A server in ``folder``. Workers that name the same folder get the same server; `stop` is for the
+    owner of the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -112,7 +112,7 @@ class Postgres:
         )
 
     def drop(self, database: str) -> None:
-        """Drop a database, together with whoever is connected to it."""
+        """Drop a database and end all connections to it."""
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
     def emptied(self, database: str, like: str) -> bool:

@@ -103,7 +103,7 @@ def test_writers_of_one_process_take_turns_without_sqlites_own_waiting(
     @sa.event.listens_for(engine, "before_cursor_execute")
     def impatient(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
         if statement == "BEGIN IMMEDIATE":
-            cursor.execute("PRAGMA busy_timeout = 0")  # whoever met another writer would be refused at once
+            cursor.execute("PRAGMA busy_timeout = 0")  # a second writer would be refused at once
 
     def write(number: int) -> None:
         try:

@@ -105,7 +105,7 @@ class _Waits:
 
     def __call__(self) -> bool:
         if self._watcher is None:
-            # SQLite: one writer; whoever has sent BEGIN IMMEDIATE and got no answer waits for the other
+            # SQLite: one writer; a thread that has sent BEGIN IMMEDIATE and got no answer waits for the other
             return self._beginning
         return bool(self._watcher.scalar(_LOCKED))
 

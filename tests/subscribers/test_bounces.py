@@ -104,7 +104,7 @@ def test_a_delay_says_nothing_about_the_address(
 def test_a_refusal_for_our_own_faults_is_the_operators_and_nobody_elses(
     engine: Engine, keys: KeyFile, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not even a lane pauses: whoever knows the token in their own mail writes such reports by hand, once a
+    """Not even a lane pauses: a person who knows the token in their own mail writes such reports, once a
     minute.
     """
     one = member(engine, keys, now)

@@ -1,4 +1,4 @@
-"""Mail that comes back is read in bounded, linear time, whoever wrote it."""
+"""Mail that comes back is read in bounded, linear time, also if an attacker wrote it."""
 
 from __future__ import annotations
 

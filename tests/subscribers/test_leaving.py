@@ -60,8 +60,8 @@ def test_leaving_erases_and_drops_what_is_due_at_once(
 def test_leaving_and_settling_never_wait_for_each_other(
     postgres_engine: Engine, keys: KeyFile, now: datetime
 ) -> None:
-    """Whoever leaves holds their own row and wants what is due; the sender must not hold that and want the
-    row.
+    """A person who leaves holds their own row and wants what is due; the sender must not hold that and want
+    the row.
     """
     one = member(postgres_engine, keys, now)
     with db.transaction(postgres_engine) as conn:

@@ -1,4 +1,4 @@
-"""Whoever is eligible at a change is told it exactly once, whatever they and the service do meanwhile.
+"""Everybody eligible at a change is told it exactly once, whatever they and the service do meanwhile.
 
 Two processes, both databases, the site's real requests, the sender's loops, bounces, erasures and exchanges
 of the key. ``LIFE=seed`` plays one life again.

@@ -65,7 +65,7 @@ class Operator:
         return CliRunner().invoke(root, ["bounces", "--imap", "--json", "--config", str(self._path)])
 
     def strikes(self) -> dict[str, int]:
-        """How often whoever is still there has refused."""
+        """How often the people who are left have refused."""
         with db.reading(self._engine) as conn:
             rows = conn.execute(sa.select(SubscriberRow.strikes, SubscriberRow.address)).all()  # type: ignore[call-overload]
         return {self._keys.open("email", sealed): strikes for strikes, sealed in rows if sealed}

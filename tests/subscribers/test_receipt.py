@@ -1,4 +1,4 @@
-"""The quarterly receipt proves itself: whoever has the record counts the same, and a record that was changed
+"""The quarterly receipt proves itself: all who have the record count the same, and a record that was changed
 since does not lead to the head in the mail.
 """
 

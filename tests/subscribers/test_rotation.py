@@ -167,14 +167,14 @@ def test_processes_that_run_go_over_to_the_new_key(
             read_before = people.load_sealed_addresses(conn)[one.id]
         subscribers.rotate(engine, tmp_path, now)
         new = unlocked(engine, tmp_path)
-        # whoever only reads
+        # a process that only reads
         manage = token(new, Purpose.MANAGE, one)
         assert (
             subscribers.load_link(their_engine, theirs, Purpose.MANAGE, manage, now).found is LinkState.OPEN
         )
         subscribers.rotate(engine, tmp_path, now)
         new = unlocked(engine, tmp_path)
-        # whoever writes
+        # a process that writes
         ask(their_engine, theirs, now, "bob@example.org")
         assert who(engine, new, "bob@example.org") is not None
         assert theirs == new

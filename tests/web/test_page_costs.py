@@ -1,5 +1,5 @@
 """What pages cost the database: statements that do not grow with the lists, steps that do not grow with the
-years. Both are counted, never timed, on pages that are made anew.
+years. Both are counted, never timed, on pages that are made again.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ Measure = Callable[..., Iterator[dict[str, tuple[int, int]]]]
 
 @pytest.fixture(scope="module")
 def measure(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Measure:
-    """Statements and steps of every page, made anew, for lists with a past: once for each of ``statistics``,
+    """Statements and steps of every page, made again, for lists with a past: once for each of ``statistics``,
     whether the planner has them. The past, and the files that are made of it, are the same for both.
     """
 
