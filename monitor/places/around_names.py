@@ -15,7 +15,7 @@ _PASTED = re.compile(
 _TOPIC = re.compile(
     r"(?<!\w)287 ?\(?g\)?(?!\w)(?: agreements?| program)?|\bneighbors app\b"
     r"|\b(?:ring|flock|doorbell|body|surveillance|license plate) (?:cam(?:era)?s?|doorbells?)\b"
-    r"|\bon (?:ring|neighbors|the ring app)\b|\bcamaras? (?:de )?(?:ring|vigilancia)\b"
+    r"|\bon (?:ring|neighbors|the ring app)\b|\bc[a\u00e1]maras? (?:de )?(?:ring|vigilancia)\b"
     r"|\bring (?:neighbors|partnerships?|partners|map|list)\b",
     re.IGNORECASE,
 )
@@ -37,8 +37,8 @@ _TAIL = re.compile(
 _OFFICES = (
     r"(?:(?:(?:local|city|town|county|state|campus) )?(?:police|pds?|cops?|sheriffs?(?:'s)?|law enforcement"
     r"|agenc(?:y|ies)|officers?|deputies)(?: (?:departments?|depts?|offices?|agencies|officers))?"
-    r"|policias?|alguacil(?:es)?|agencias|departamentos? de policia|ice|ring|flock|immigration|inmigracion"
-    r"|la migra|cameras?|camaras?)"
+    r"|polic[i\u00ed]as?|alguacil(?:es)?|agencias|departamentos? de polic[i\u00ed]a|ice|ring|flock"
+    r"|immigration|inmigraci[o\u00f3]n|la migra|cameras?|c[a\u00e1]maras?)"
 )
 _IN = re.compile(
     rf"^(?:all )?(?:the |la |el |las |los )?{_OFFICES}(?: (?:in|near|around|en|cerca de))+ (?:the )?"
@@ -49,8 +49,8 @@ _IN = re.compile(
 _BEFORE = re.compile(r"^(?:ring|ice|flock|immigration|inmigracion) (?=\S+ \S)", re.IGNORECASE)
 _HERE = re.compile(
     r"\b(?:(?:near(?:est)?|around|close|next) (?:to )?(?:me|us|here|my (?:house|home|area))"
-    r"|(?:in )?my (?:area|city|town|neighborhood|county)|where i live|cerca de (?:mi|aqui)"
-    r"|(?:en )?mi (?:area|ciudad|pueblo|barrio|condado)|donde vivo)(?!\w)",
+    r"|(?:in )?my (?:area|city|town|neighborhood|county)|where i live|cerca de (?:m[i\u00ed]|aqu[i\u00ed])"
+    r"|(?:en )?mi (?:[a\u00e1]rea|ciudad|pueblo|barrio|condado)|donde vivo)(?!\w)",
     re.IGNORECASE,
 )
 _ARTICLE = re.compile(r"^(?:la|el) (?=(?:ciudad|condado|estado|pueblo|municipio) )", re.IGNORECASE)
