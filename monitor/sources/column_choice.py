@@ -21,6 +21,7 @@ from monitor.sources.column_map import ColumnMap, fold_header
 from monitor.sources.date_order import find_doubtful
 from monitor.sources.footers import find_note
 from monitor.sources.headings import HEADING_TITLE, read_heading
+from monitor.sources.name_ends import split_state
 from monitor.states import read_state
 
 _MOST_ATTRIBUTES = 6
@@ -187,7 +188,10 @@ def choose_columns(
         return title
 
     state = take(lambda t, s: s.states * s.filled + bool(_STATE.search(t)) / 2, 1.0)
-    in_towns = state is None and (state := take(lambda _, s: s.places * s.filled, 0.8)) is not None
+    alone = len(left) < 2  # "Gary PD, Indiana" is a name with its state, and no town
+    in_towns = (
+        not alone and state is None and (state := take(lambda _, s: s.places * s.filled, 0.8)) is not None
+    )
     settings: dict[str, Any] = {}
     if state is None and of_table and (state := _find_block_column(sample, left)) is not None:
         del left[state]
@@ -250,7 +254,10 @@ def choose_columns(
     unused += [
         title for title in sample.titles if title and (title in (*edited, *counting) or _PEOPLE.search(title))
     ]
-    notes = list(_explain_state(state, in_towns, bool(settings)))
+    names = [row[sample.titles.index(name)] for row in sample.rows]
+    in_names = state is None and 2 * sum(bool(split_state(each)[1]) for each in names) > len(names)
+    notes = ["states are read from the ends of the names"] if in_names else []
+    notes += () if in_names else _explain_state(state, in_towns, bool(settings))
     days = [row[sample.titles.index(since)] for row in sample.rows] if since else []
     if doubtful := find_doubtful(days):
         notes.append(

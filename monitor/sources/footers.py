@@ -29,6 +29,11 @@ _FOOTER = re.compile(
 _SENTENCE = re.compile(r"(?:\S+ ){7,}[a-z]{4,}\.")
 """The end of a sentence, for a name that is alone in its row."""
 _SUM = re.compile(r"(?:grand |sub)?totals?\s*:?|sum\s*:?|count\s*:?", re.IGNORECASE)
+_SUM_BESIDE = re.compile(
+    r"(?:grand |sub)?totals? (?:number of )?(?:\w+ ){0,2}\w+\s*:?|(?:number|count) of \w+(?: \w+){0,2}\s*:?",
+    re.IGNORECASE,
+)
+"""A sum with its words, beside its number: "Total agencies"."""
 LONGEST_SUM = 13
 """The most characters of a name that is a sum: "Grand total :"."""
 _SUM_OF = re.compile(r"\S.{0,60} (?:sub)?totals?\s*:?|(?:sub)?totals? for .{1,60}", re.IGNORECASE)
@@ -66,8 +71,10 @@ def is_footer(name: str, others: Iterable[str]) -> bool:
     if len(filled) == 1 and name.endswith(":") and _FOOTER.fullmatch(f"{name} {filled[0]}"):
         return True  # "Last updated:" and the day in the next cell
     if filled:
-        return bool(_SUM.fullmatch(name)) and all(map(_NUMBER.fullmatch, filled))
-    if _SUM.fullmatch(name) or _FOOTER.fullmatch(name):
+        if not all(map(_NUMBER.fullmatch, filled)):
+            return False
+        return bool(_SUM.fullmatch(name) or _SUM_BESIDE.fullmatch(name))
+    if _SUM.fullmatch(name) or _FOOTER.fullmatch(name) or (name[-1:] == ":" and _SUM_BESIDE.fullmatch(name)):
         return True
     if others and (_SENTENCE.fullmatch(name) or _MARKED.fullmatch(name)):
         return True

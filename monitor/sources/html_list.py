@@ -16,11 +16,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from monitor.errors import ParseError
-from monitor.sources.cells import NAME_LENGTH, TEXT_LENGTH, clean, read_address, read_date
-from monitor.sources.column_choice import AGENCY_WORDS, is_exact_state
+from monitor.sources.cells import NAME_LENGTH, TEXT_LENGTH, clean
+from monitor.sources.column_choice import AGENCY_WORDS
 from monitor.sources.headings import read_heading
 from monitor.sources.html_links import UNKNOWN, join_link, take_texts
 from monitor.sources.listing import MOST_ROWS
+from monitor.sources.name_ends import find_date, is_place, split_ends
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -58,11 +59,6 @@ _NAVIGATION = re.compile(
 )
 """Classes and ids of elements for navigation."""
 _TO_TOP = re.compile(r"\W*(?:(?:back|return|go) to (?:the )?)?top(?: of (?:the )?page)?\W*", re.IGNORECASE)
-_END = re.compile(r"(.*\S)(?:\s*[(\[]([^()\[\]]{2,60})[)\]]|\s+[-\u2013\u2014|]\s*(.{2,60}))", re.DOTALL)
-"""What stands behind a name in brackets or behind a dash: "(IN)", "- Gary, IN", "- 3/4/2025"."""
-_AFTER_COMMA = re.compile(r"(.*[^\s,])\s*,\s*([A-Z]{2}|[A-Z][a-z]+(?: [A-Z][a-z]+)?)")
-_IN_FRONT = re.compile(r"([A-Z]{2}|[A-Z][a-z]+(?: [A-Z][a-z]+)?)\s*(?:[-\u2013\u2014|]\s+|:\s*)(\S.*)")
-_DATED = re.compile(r"(?:signed|since|joined|effective|as of|on)\W+(?:on )?", re.IGNORECASE)
 _SITE = UNKNOWN.rstrip("/")
 
 
@@ -355,39 +351,12 @@ def _make_row(lines: Iterable[str], element: HtmlElement | None, base: str) -> l
     name, *further = list(islice(lines, _MOST_LINES)) or [""]
     if not name or _TO_TOP.fullmatch(name):
         return None
-    name, state, date = _split(name) if len(name) <= 2 * NAME_LENGTH else (name, "", "")
+    name, state, date = split_ends(name)
     for at, text in enumerate(further):
-        if not date and read_date(said := _DATED.sub("", text, count=1)):
+        if not date and (said := find_date(text)):
             date, further[at] = said, ""
-        elif not state and _is_place(text):
+        elif not state and is_place(text):
             state, further[at] = text, ""
     links = () if element is None else (join_link(base, each.get("href")) for each in element.iter("a"))
     link = next((each for each in links if each and not each.startswith(_SITE)), "")
     return [name, state, date, *further, *[""] * (_MOST_LINES - 1 - len(further)), link]
-
-
-def _split(text: str) -> tuple[str, str, str]:
-    """Split an item into the name, the state or the town with its state, and the date behind it."""
-    state = date = ""
-    for _ in range(2):
-        if found := _END.fullmatch(text):
-            end = found[2] or found[3]
-            if not date and read_date(said := _DATED.sub("", end, count=1)):
-                text, date = found[1], said
-                continue
-            if not state and _is_place(end):
-                text, state = found[1], end
-                continue
-        if not state and (found := _AFTER_COMMA.fullmatch(text)) and is_exact_state(found[2]):
-            text, state = found[1], found[2]
-    if not state and (found := _IN_FRONT.fullmatch(text)) and is_exact_state(found[1]):
-        state, text = found[1], found[2]
-    return text, state, date
-
-
-def _is_place(text: str) -> bool:
-    """Whether a text is a state, or a town with one."""
-    if is_exact_state(text):
-        return True
-    address = read_address(text) if "," in text else None
-    return address is not None and bool(address.city and address.state) and address.exact

@@ -35,10 +35,11 @@ from monitor.sources.cells import (
     split_plain_address,
 )
 from monitor.sources.column_layout import NO_COLUMNS, ColumnMeanings
-from monitor.sources.column_map import ColumnMap, DateOrder, ParseOptions
+from monitor.sources.column_map import ColumnMap, DateOrder, ParseOptions, list_headers
 from monitor.sources.date_order import check_order, read_in_order
 from monitor.sources.footers import LONGEST_SUM, find_note
 from monitor.sources.merge import merge_by_fields, merge_by_key
+from monitor.sources.name_ends import split_state
 from monitor.states import STATES, read_state
 
 _MOST_PROBLEMS = 1000
@@ -76,7 +77,8 @@ class ListingReader:
     source's own id. ``by_city``: the city is part of a listing's key. ``whole_state``: the state of agencies
     without one. ``date_order``: which number of a date is the month. ``meanings`` are those of the columns.
 
-    A column of states may hold towns with them ("Gary, Indiana"); those are the cities then.
+    A column of states may hold towns with them ("Gary, Indiana"); those are the cities then. Without such a
+    column the state is read from the end of the name ("Gary PD - IN").
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class ListingReader:
         self._attributes_read: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
         self._numbers: list[int] = []
         self._dated_in_part: set[str] = set()
+        self._states_in_names = False
         self._last_item = 0  # of a numbered list
         self._site = _NO_SITE  # at which the last link begins
         self._has_address = self._has_point = self._has_id = False
@@ -119,12 +122,14 @@ class ListingReader:
         one.
         """
         columns = options.columns or ColumnMap()
-        return cls(
+        reader = cls(
             columns,
             by_city=columns.city is not None,
             whole_state=options.whole_state,
             date_order=options.date_order,
         )
+        reader._states_in_names = not (list_headers(columns.state) or options.whole_state)
+        return reader
 
     def read(
         self,
@@ -175,6 +180,8 @@ class ListingReader:
             self.report("damaged text", f'"{_brief(name)}" may have a broken encoding', number)
         if "0" <= name[:1] <= "9":
             name = self._without_number(name, number)
+        if self._states_in_names and not address:
+            name, address = split_state(name)
         problems = len(self.problems)
         listing = self._make_listing(number, texts, name, address, point, folder, links)
         if damage and not missing:

@@ -195,3 +195,31 @@ def test_long_and_deep_pages_are_read_and_a_huge_list_is_refused() -> None:
             page("<ul>" + "<li>PD" * 200_001 + "</ul>"),
             ParseOptions("list", "html", ColumnMap("(item)"), ParseLimits()),
         )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Participating agencies\nGary PD - IN\nLima PD - OH\n",
+        b'Participating Police Departments\n"Gary PD, Indiana"\n"Lima PD, Ohio"\n',
+        b"Agency,Signed\nGary PD (IN),2025-01-02\nLima PD (OH),2025-01-03\n",
+        b'[{"agency":"Gary PD (Gary, IN)"},{"agency":"Lima PD (Lima, OH)"}]',
+    ],
+)
+def test_states_behind_names_are_read_in_every_format_without_a_column_of_states(body: bytes) -> None:
+    proposal = propose(body)
+    assert (proposal.columns.state, proposal.settings) == (None, {})
+    assert "states are read from the ends of the names" in proposal.notes
+    found = parse(body, ParseOptions("list", proposal.format, proposal.columns)).listings
+    assert [(listing.name, listing.state) for listing in found] == BOTH
+
+
+def test_a_column_of_states_leaves_names_as_they_are() -> None:
+    body = b'Agency,State\n"Gary PD, Indiana",IN\nLima PD - Ohio Division,OH\n'
+    found = parse(body, ParseOptions("list", "table", ColumnMap("Agency", "State"))).listings
+    assert [listing.name for listing in found] == ["Gary PD, Indiana", "Lima PD - Ohio Division"]
+    found = parse(
+        b"Agency\nGary PD - OH\n",
+        ParseOptions("list", "table", ColumnMap("Agency"), settings={"state": "IN"}),
+    ).listings
+    assert [(listing.name, listing.state) for listing in found] == [("Gary PD - OH", "IN")]

@@ -172,3 +172,13 @@ def test_a_whole_answer_is_the_list_whatever_links_it_has(more: dict[str, Any]) 
 def test_a_larger_total_of_a_search_engine_is_named() -> None:
     body = json.dumps({"hits": {"total": {"value": 9}, "hits": [RECORD]}}).encode()
     assert read(body, "json", records="hits.hits") == ([GARY], ["rows missing"])
+
+
+@pytest.mark.parametrize(
+    "row", ["Total agencies,2,", "Total number of agencies:,,2", "Number of agencies,2,"]
+)
+def test_a_sum_in_words_beside_its_number_is_no_agency(row: str) -> None:
+    body = f"Agency,State,Signed\nGary PD,IN,2025-01-02\nLima PD,OH,2025-01-03\n{row}\n".encode()
+    found = parse(body, ParseOptions("list", "table", ColumnMap("Agency", "State")))
+    assert [listing.name for listing in found.listings] == ["Gary PD", "Lima PD"]
+    assert [problem.kind for problem in found.problems] == ["footer"]
