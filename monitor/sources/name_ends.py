@@ -17,7 +17,7 @@ _AFTER_COMMA = re.compile(rf"(.*[^\s,])\s*,\s*({_STATE})")
 _IN_FRONT = re.compile(rf"({_STATE})\s*(?:[-\u2013\u2014|]\s+|:\s*)(\S.*)")
 _DATED = re.compile(r"(?:signed|since|joined|effective|as of|on)\W+(?:on )?", re.IGNORECASE)
 _LONGEST = 2 * NAME_LENGTH
-_MARKS = frozenset("-\u2013\u2014|,([:")
+_SEPARATORS = frozenset("-\u2013\u2014|,([:")
 
 
 def split_ends(text: str) -> tuple[str, str, str]:
@@ -25,7 +25,7 @@ def split_ends(text: str) -> tuple[str, str, str]:
     there.
     """
     name, date = text, ""
-    if _MARKS.isdisjoint(text) or len(text) > _LONGEST:
+    if _SEPARATORS.isdisjoint(text) or len(text) > _LONGEST:
         return text, "", ""
     if (found := _END.fullmatch(name)) and (date := find_date(found[2] or found[3])):
         name = found[1]
@@ -37,7 +37,7 @@ def split_ends(text: str) -> tuple[str, str, str]:
 
 def split_state(text: str) -> tuple[str, str]:
     """Split a text into the name, and the state or the town with its state; "" if none stands there."""
-    if _MARKS.isdisjoint(text) or len(text) > _LONGEST:
+    if _SEPARATORS.isdisjoint(text) or len(text) > _LONGEST:
         return text, ""
     if (found := _END.fullmatch(text)) and is_place(end := found[2] or found[3]):
         return found[1], end
