@@ -50,7 +50,11 @@ def export(
         else:
             click.echo(f"{size:>12,}  {path}")
 
+    read = files.list_read()
     for source in names or files.sources:
+        if source not in read:
+            click.echo(f"{source}: nothing was read of this list yet; it has no files", err=True)
+            continue
         (folder / source).mkdir(parents=True, exist_ok=True)
         described, built = files.build_package(source)
         for file in built.values():

@@ -191,7 +191,10 @@ def find_moment(conn: Connection, source: str, at: datetime | None) -> ListMomen
     """
     found = record_rows.find_move(conn, source) if at is None else record_rows.find_moment(conn, source, at)
     if found is None:
-        raise ProblemError(404, "Nothing recorded", "This list had not been read then; omit ?at=.")
+        way_out = (
+            "Nothing was read of this list yet." if at is None else "It was not read by then; omit ?at=."
+        )
+        raise ProblemError(404, "Nothing recorded", way_out)
     return found
 
 

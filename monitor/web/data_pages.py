@@ -95,7 +95,7 @@ def catalogue(request: Request) -> Response:
     site, files = site_of(request), _files(request)
     terms = files.terms
     body = data_package.describe_catalogue(
-        site.sources,
+        {name: site.sources[name] for name in files.list_read()},
         terms.name,
         terms.licence,
         site.public("/data"),
@@ -175,7 +175,7 @@ def data_file(request: Request, source: str, name: str) -> Response:
         return answer_bytes(request, files.build_package(source)[0], "application/json", head)
     if name == DATASET:
         with reading(site.engine) as conn:
-            since, move = page_queries.load_first_read(conn, source), record_rows.find_move(conn, source)
+            since, move = page_queries.load_first_read(conn, source), find_moment(conn, source, None)
         built = files.build_package(source)[1].values()
         described = {
             "@context": "https://schema.org",

@@ -543,16 +543,31 @@ def test_export_writes_web_archives_that_another_instance_imports(
 def test_export_writes_the_very_bytes_that_the_site_serves(
     run: Run, publication: Publication, tmp_path: Path
 ) -> None:
+    """Of three lists: one that is polled, one that others captured, and one that was never read."""
+    with (tmp_path / "config.toml").open("a") as config:
+        for name in ("captured", "unread"):
+            more = CONFIG[CONFIG.index("[sources.list]") :].replace("sources.list", f"sources.{name}")
+            config.write(more.format(url=f"http://127.0.0.1:9/{name}.csv"))
+    past = tmp_path / "past"
+    past.mkdir()
+    for day in range(1, 6):
+        (past / f"2025-03-0{day}.csv").write_bytes(csv(agencies(20 + day)))
+    imported = run("import", "captured", str(past), "--captured-by", "An Archive")
+    assert imported.exit_code == 0, imported.output
     folder = tmp_path / "out"
     done = run("export", str(folder), "--dump", "--json")
     assert done.exit_code == 0, done.output
+    assert "unread: nothing was read of this list yet; it has no files\n" in done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(told) == 8
+    assert len(told) == 15
     for file in told:
         assert hashlib.sha256(Path(file["path"]).read_bytes()).hexdigest() == file["sha256"]
     settings = load(tmp_path / "config.toml")
     with Components.open(settings) as components, served(web.create(components)) as address:
-        for name in ("list/agencies.csv", "list/changes.ndjson", "list/datapackage.json", "record.sqlite"):
+        names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+        names.remove("dump.tar.zst")
+        assert len(names) == 17  # the descriptions of the two lists too
+        for name in names:
             served_file = httpx.get(f"{address}/data/{name}", trust_env=False, timeout=PATIENCE)
             assert served_file.content == (folder / name).read_bytes(), name
     assert (folder / "dump.tar.zst").stat().st_size > 1000

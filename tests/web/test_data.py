@@ -7,18 +7,24 @@ import gzip
 import hashlib
 import io
 import json
+import tarfile
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import zstandard
 
 from monitor.record.data.data_files import FILES
+from monitor.record.data.dump import write_dump
 from monitor.record.data.models import TABLES
-from monitor.web import api_models, api_versions
+from monitor.web import api_models, api_versions, create_app
 from monitor.web.api_versions import ApiChangeEntry
+from tests.peers.browser import served
 from tests.web.conftest import Running
-from tests.web.story import SOURCE, START
+from tests.web.story import SOURCE, SOURCES, START, site
 
 FOLDER = f"/data/{SOURCE}"
 OPEN = [
@@ -164,6 +170,34 @@ def test_a_list_describes_itself_as_a_dataset(web: Running) -> None:
         assert each["contentSize"] == f"{len(content)} B"
     whole = get_json(web, "/data/dataset.jsonld")["@graph"]
     assert [{"@context": "https://schema.org", **each} for each in whole] == [described]
+
+
+def test_a_list_that_was_never_read_has_no_files(web: Running, tmp_path: Path) -> None:
+    """An empty file would say that its publisher lists nobody."""
+    unread = replace(SOURCES[SOURCE], name="unread")
+    made = site(web.engine, web.clock, folder=tmp_path)
+    assert made.data_files is not None
+    sources = {**SOURCES, "unread": unread}
+    files = replace(made.data_files, sources=sources)
+    assert files.list_read() == (SOURCE,)
+    with served(create_app(replace(made, sources=sources, data_files=files))) as address:
+        for name in ("agencies.csv", "polls.csv", "datapackage.json", "dataset.jsonld"):
+            answer = web.client.get(f"{address}/data/unread/{name}")
+            assert answer.status_code == 404
+            assert answer.json()["detail"] == "Nothing was read of this list yet."
+        for name in ("catalog.jsonld", "dataset.jsonld", "record.sqlite"):
+            answer = web.client.get(f"{address}/data/{name}")
+            assert answer.status_code == 200
+            assert "/data/unread" not in answer.text
+    packed = io.BytesIO()
+    write_dump(packed, files)
+    with tarfile.open(
+        fileobj=zstandard.ZstdDecompressor().stream_reader(io.BytesIO(packed.getvalue())), mode="r|"
+    ) as archive:
+        assert {name.split("/")[1] for name in archive.getnames() if "/" in name and "data" in name} == {
+            SOURCE,
+            "record.sqlite",
+        }
 
 
 def test_the_file_of_a_moment_is_the_list_of_then(web: Running) -> None:

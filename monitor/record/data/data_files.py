@@ -168,11 +168,19 @@ class DataFiles:
         )
         return described, files
 
+    def list_read(self) -> tuple[str, ...]:
+        """The lists that were read at least once. Another one has no files: an empty one would say that its
+        publisher lists nobody.
+        """
+        with reading(self.engine) as conn:
+            moves = record_rows.find_moves(conn)
+        return tuple(source for source in self.sources if source in moves)
+
     def build_all(self) -> dict[str, tuple[DataFile, ...]]:
-        """The files of every list as it is now, by list and in the order of `FILES`."""
+        """The files of every list that was read as it is now, by list and in the order of `FILES`."""
         with reading(self.engine) as conn:
             states = _load_states(conn)
-        return {source: tuple(self._find_or_build(source, states[source])) for source in self.sources}
+        return {source: tuple(self._find_or_build(source, states[source])) for source in self.list_read()}
 
     def _find_or_build(self, source: str, state: _ListState) -> Iterator[DataFile]:
         for name, (table, media_type) in FILES.items():

@@ -72,7 +72,7 @@ def write_dump(target: IO[bytes], files: DataFiles) -> None:
         packer.stream_writer(target, closefd=False) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive,
     ):
-        for source in files.sources:
+        for source in files.list_read():
             described, built = files.build_package(source)
             _add(archive, f"data/{source}/{PACKAGE}", described)
             for file in built.values():
