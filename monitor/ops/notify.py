@@ -223,10 +223,8 @@ class OperatorNotifier:
             delivery=0,
             address=way.address,
             message_id=f"<operator.{int(now.timestamp())}@{self._domain}>",
-            placeholders={
-                "stop": f"mailto:operator@{self._domain}",
-                "bounce": tokens.make(b"operator", Purpose.BOUNCE, 1, "operator"),
-            },
+            # no "stop": [operator] notify ends the notices, and no mailbox of the domain does
+            placeholders={"bounce": tokens.make(b"operator", Purpose.BOUNCE, 1, "operator")},
         )
 
     def _read_told(self) -> dict[str, str]:

@@ -28,6 +28,7 @@ from monitor.web.charts import GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import missing, nothing_before
 from monitor.web.list_differences import KINDS, FoundDifferences, compare_lists, cut_pages, fold_kinds
+from monitor.web.lists import load_statuses
 from monitor.web.pages import get, parse_number, redirect, render_page, site_of, translate
 
 router = APIRouter()
@@ -148,7 +149,11 @@ def list_page(request: Request, source: str) -> Response:
         earlier, later = record_rows.find_neighbors(conn, source, moment.at)
         note = log_rows.load_checkpoint(conn)
         capture = imports.find_capture(conn, source, asked.at, before_joining=True)
-        unseen = bool(query.at) and _is_unseen(request, conn, site.sources[source], asked.at)
+        past = bool(query.at) and asked.over
+        unseen = past and _is_unseen(request, conn, site.sources[source], asked.at)
+        list_status = (
+            None if past else next(each for each in load_statuses(conn, site, now) if each.name == source)
+        )
     departed = list(filter(query.fits, gone))
     fitting = [*filter(query.fits, whole), *(departed if query.left else ())]
     found = sorted(fitting, key=lambda version: _sort_key(version, query.sort))
@@ -169,6 +174,7 @@ def list_page(request: Request, source: str) -> Response:
         moment=moment.at,
         asked=asked,
         unseen=unseen,
+        list_status=list_status,
         problems=_explain_filters(request, query, dated=bool(dated)),
         departed=len(departed),
         present={version.agency for version in whole},

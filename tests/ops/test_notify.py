@@ -99,6 +99,7 @@ def test_a_condition_is_told_once_and_again_when_it_is_over(
     assert to == "first@ops.example"
     assert mail["Subject"] == "[Watch] ring was not read since Monday"
     assert "Run: monitor poll ring" in text(mail)
+    assert "List-Unsubscribe" not in mail, "nobody reads an address that ends notices"
     assert "the last poll failed" not in text(mail)
     conditions.found = []
     look(notifier, 5)

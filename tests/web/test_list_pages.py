@@ -46,6 +46,21 @@ def test_the_list_of_a_moment_is_the_list_of_then(web: Running) -> None:
     assert 'rel="prev"' not in page
 
 
+def test_a_list_that_cannot_be_read_is_not_called_as_it_is_now(web: Running) -> None:
+    today = f"{LIST}?at={web.clock.now:%Y-%m-%d}"
+    for page in (LIST, today):
+        seen = web.get(page).text
+        assert "as it is now" in seen.lower()
+        assert "Last good check: " in seen
+    web.clock.now += timedelta(hours=9)
+    for page in (LIST, today):
+        blind = web.get(page).text
+        assert "as it is now" not in blind.lower()
+        assert "As it was at our last good check; it had read like this since " in blind
+        assert "We cannot see this list right now." in blind
+    assert "We cannot see this list" not in web.get(f"{LIST}?at={AT}").text
+
+
 def test_a_moment_leads_to_the_poll_that_it_means(web: Running) -> None:
     later = f"{START + timedelta(hours=1, minutes=20):%Y-%m-%dT%H:%M:%SZ}"
     answer = web.get(f"{LIST}?at={later}&state=IN")
@@ -73,6 +88,8 @@ def test_a_chosen_day_stays_the_day_that_was_chosen(web: Running) -> None:
     assert "the end of Mar 2, 2026 (UTC)" in compared
     assert f'name="to" value="{chosen}"' in compared
     assert "It reads like this since" in compared
+    assert "Jan 1, 2099 (UTC) is not over yet. As it was at our last" in web.get(f"{LIST}?at=2099-01-01").text
+    web.clock.now -= timedelta(days=3)
     today = web.get(f"{LIST}?at=2099-01-01").text
     assert "Jan 1, 2099 (UTC) is not over yet: this is the list as it is now." in today
     assert "at the end of Jan 1, 2099 (UTC), as recorded" not in today
