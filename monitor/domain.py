@@ -75,7 +75,8 @@ class Publication:
     ``damaged`` are rows that are not listings because their name is unreadable (empty, "#VALUE!"): because of
     them, the listings that they used to be are not taken for removed. ``unterminated``: the last line of a
     text file has no line end, as if the file were cut off. ``unread`` describes the parts of the publication
-    that could not be read, such as a linked document.
+    that could not be read, such as a linked document. ``unreadable`` are the keys of listings, each with a
+    field or attribute whose cell holds a spreadsheet's error value or is cut off: the accepted value is kept.
     """
 
     listings: tuple[Listing, ...]
@@ -85,6 +86,7 @@ class Publication:
     damaged: tuple[Listing, ...] = ()
     unterminated: bool = False
     unread: tuple[str, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
 
     @property
     def in_part(self) -> bool:

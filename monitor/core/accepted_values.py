@@ -44,12 +44,16 @@ def continue_reading(
     returned as the same objects. Empty columns are left out of ``columns``: a column without values counts as
     one that disappeared.
     """
+    unreadable: dict[str, set[str]] = defaultdict(set)
+    for key, name in publication.unreadable:
+        unreadable[key].add(name)
     known = {listing.key: listing for listing in accepted}
     listings = list(_without_reassigned_ids(known, publication.listings))
     there = {listing.key for listing in listings}
     lost = [listing for key, listing in known.items() if key not in there]
     strangers = [at for at, listing in enumerate(listings) if listing.key not in known]
-    recognized = _recognize(lost, {at: listings[at] for at in strangers}) if strangers else {}
+    townless = {at for at in strangers if "city" in unreadable.get(listings[at].key, ())}
+    recognized = _recognize(lost, {at: listings[at] for at in strangers}, townless) if strangers else {}
     taken = {was.key for was in recognized.values()}
     dated = _pair_undated(
         [listing for listing in lost if listing.key not in taken],
@@ -65,7 +69,7 @@ def continue_reading(
         was = recognized.get(at) or known.get(listing.key)
         if was is None or was == listing:
             continue
-        now = _restore(was, listing)
+        now = _restore(was, listing, unreadable.get(listing.key, ()))
         if now is not listing:
             blank = blank or bool(was.state and not listing.state)
             restored.append(listing.name)
@@ -138,12 +142,20 @@ def _empty_columns(publication: Publication) -> frozenset[str]:
     return publication.columns - filled
 
 
-def _recognize(lost: Iterable[Listing], strangers: Mapping[int, Listing]) -> dict[int, Listing]:
-    """Match each new listing with an unreadable state or name to a lost one, by its position; one to one."""
+def _recognize(
+    lost: Iterable[Listing], strangers: Mapping[int, Listing], townless: Collection[int] = ()
+) -> dict[int, Listing]:
+    """Match each new listing with an unreadable state or name to a lost one, by its position; one to one.
+
+    ``townless`` are the positions of those whose town cannot be read, which is part of their keys.
+    """
     suspects = {
         at: listing
         for at, listing in strangers.items()
-        if not listing.state or looks_damaged(listing.name) or looks_damaged(listing.city or "")
+        if not listing.state
+        or at in townless
+        or looks_damaged(listing.name)
+        or looks_damaged(listing.city or "")
     }
     lost = list(lost)
     if any(not x.name.isascii() for x in lost):
@@ -225,9 +237,9 @@ def _shares_evidence(was: Listing, now: Listing) -> bool:
     )
 
 
-def _restore(was: Listing, now: Listing) -> Listing:
+def _restore(was: Listing, now: Listing, unreadable: Collection[str] = ()) -> Listing:
     """The new listing with accepted values in place of unreadable ones; the same object if all can be
-    read.
+    read. ``unreadable`` are its fields and attributes without a value that can be read.
     """
     values: dict[str, object] = {}
     if was.state and not now.state and not _says_no_more(was, now):
@@ -238,16 +250,19 @@ def _restore(was: Listing, now: Listing) -> Listing:
         values |= {"since": was.since, "dates": was.dates}
     for field in ("name", "city", "county"):
         before, after = getattr(was, field), getattr(now, field)
-        if before and after and before != after and is_worse(before, after):
+        if before and (field in unreadable or (after and before != after and is_worse(before, after))):
             values[field] = before
     if was.attributes != now.attributes:
         before_texts = dict(was.attributes)
+        lost = [pair for pair in was.attributes if pair[0] in unreadable]
         attributes = tuple(
             (column, before_texts[column])
             if column in before_texts and is_worse(before_texts[column], text)
             else (column, text)
             for column, text in now.attributes
         )
+        if lost:
+            attributes = tuple(sorted({**dict(attributes), **dict(lost)}.items()))
         if attributes != now.attributes:
             values["attributes"] = attributes
     return structs.replace(now, **values) if values else now

@@ -44,7 +44,8 @@ document of a KMZ is read. 4: all tables of a page that fit are read, and titles
 listings. 5: headings, notes, pagers and footnote marks are no agencies, and cells, dates and states of more
 programs are read. 6: dates of a list that has the day first are read so.
 7: notes under headings and on titled sheets are no listings, and headings of HTML tables are read.
-9: numbers of items are no part of names, and no HTML table gets the state of the one before it.
+9: numbers of items and states are no part of names, no HTML table gets the state of the one before it, and
+"N/A" is no agency.
 """
 
 

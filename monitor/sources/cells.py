@@ -31,9 +31,12 @@ ERROR_VALUES = frozenset(
         "#SPILL!",
         "#CALC!",
         "#GETTING_DATA",
+        "#CUT!",
     }
 )
-"""The error values that a spreadsheet shows instead of a value."""
+"""The error values that a spreadsheet shows instead of a value, and `CUT_OFF`."""
+CUT_OFF = "#CUT!"
+"""What stands for the cells that a row lacks at its end."""
 
 # Control characters (white space among them becomes a space first), invisible format characters and bidi
 # controls: they could disguise a name, or reverse the rest of a line. The joiners U+200C and U+200D are kept:
@@ -95,6 +98,16 @@ def unescape_text(text: str) -> str:
     A number with too many digits becomes U+FFFD; Python refuses to parse one with thousands of digits.
     """
     return unescape(_LONG_REFERENCE.sub("\ufffd", text) if "&#" in text else text)
+
+
+_NO_NAMES = frozenset(
+    ("n/a", "na", "n.a.", "none", "null", "nil", "tbd", "tba", "-", "--", "?", "unknown", "nan")
+)
+
+
+def is_no_name(text: str) -> bool:
+    """Whether a text in the column of names stands for no name: "N/A", "TBD", "-"."""
+    return len(text) < 8 and text.casefold() in _NO_NAMES
 
 
 def is_missing(text: str) -> bool:

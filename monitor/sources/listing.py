@@ -20,6 +20,7 @@ from monitor.core.damage import looks_damaged
 from monitor.domain import Listing, Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import (
+    CUT_OFF,
     FOOTNOTE_SIGNS,
     NAME_LENGTH,
     TEXT_LENGTH,
@@ -27,6 +28,7 @@ from monitor.sources.cells import (
     clean,
     find_web_address,
     is_missing,
+    is_no_name,
     is_part_of_date,
     plain_number,
     read_address,
@@ -108,6 +110,7 @@ class ListingReader:
         self._numbers: list[int] = []
         self._dated_in_part: set[str] = set()
         self._states_in_names = False
+        self._unreadable: list[tuple[int, str]] = []  # positions of listings, and fields or attributes
         self._last_item = 0  # of a numbered list
         self._site = _NO_SITE  # at which the last link begins
         self._has_address = self._has_point = self._has_id = False
@@ -148,7 +151,8 @@ class ListingReader:
 
         ``name`` and ``address`` are used if no column has them. ``point`` is (latitude, longitude), or KML's
         "longitude,latitude". ``damage`` says why the row cannot be trusted, such as an extra cell: it is then
-        not a listing, but keeps its former listing from being treated as removed.
+        not a listing, but keeps its former listing from being treated as removed; `CUT_OFF` only says that it
+        lacks its last cells.
         """
         if titles is not self._titles and titles != self._titles:
             self._lay_out(titles)
@@ -160,7 +164,7 @@ class ListingReader:
             name = plain_number(text) if text[-1] == "0" else text
         if "&" in name or "<" in name:
             name = read_markup(name)
-        missing = not name or (name[0] == "#" and is_missing(name))
+        missing = not name or (name[0] == "#" and is_missing(name)) or is_no_name(name)
         marked = not missing and name[-1] in FOOTNOTE_SIGNS
         if not address and (point is None or name):
             state = texts[state_at]
@@ -182,18 +186,31 @@ class ListingReader:
             name = self._without_number(name, number)
         if self._states_in_names and not address:
             name, address = split_state(name)
-        problems = len(self.problems)
+        if damage == CUT_OFF:
+            self.report(
+                "short row", "the row lacks its last cells; what was accepted of them is kept", number
+            )
+            texts, damage = self._cut_off(texts), ""
+        problems, unreadable = len(self.problems), len(self._unreadable)
         listing = self._make_listing(number, texts, name, address, point, folder, links)
         if damage and not missing:
             del self.problems[problems:]  # wrong values in columns follow from the damage
+            del self._unreadable[unreadable:]
             self.damaged.append(structs.replace(listing, key=""))
             self.report("damaged row", damage, number)
         elif not missing:
             self.listings.append(listing)
             self._numbers.append(number)
         elif address or listing.point or any(texts[at] for at in used):
+            del self._unreadable[unreadable:]
             self.damaged.append(structs.replace(listing, key=""))
             self.report("empty name", f"the name is {name or 'empty'}", number)
+
+    def _cut_off(self, texts: list[str]) -> list[str]:
+        """The texts of a row that lacks its last cells, with a mark in place of what is empty."""
+        kept = (self._layout.name, self._layout.state, self._layout.source_id)
+        cut = [at for at in self._layout.used if at not in kept and not texts[at]]
+        return [CUT_OFF if at in cut else text for at, text in enumerate(texts)]
 
     def _without_number(self, name: str, number: int) -> str:
         """The name without the number of its item in a numbered list: 1 or more than the last one."""
@@ -336,6 +353,7 @@ class ListingReader:
             columns=self._columns(),
             folders=folders,
             damaged=tuple(self.damaged),
+            unreadable=self._list_unreadable(),
         )
 
     def merge(self, group_by: tuple[str, ...] = ()) -> Publication:
@@ -359,7 +377,13 @@ class ListingReader:
             problems=self._list_problems(sorted(self.problems, key=lambda problem: problem.row or 0)),
             columns=self._columns(),
             damaged=tuple(self.damaged),
+            unreadable=() if group_by else self._list_unreadable(),
         )
+
+    def _list_unreadable(self) -> tuple[tuple[str, str], ...]:
+        """The keys of the rows with unreadable cells, each with the field or attribute."""
+        there = len(self.listings)
+        return tuple((self.listings[at].key, name) for at, name in self._unreadable if at < there)
 
     def _tell_apart(self, listings: list[Listing]) -> dict[str, int]:
         """Assign distinct keys to listings that share a natural key, in place; returns how many share
@@ -447,6 +471,8 @@ class ListingReader:
     def _read_field(self, text: str, field: str, number: int) -> str | None:
         plain = read_markup(text) if "&" in text or "<" in text else text
         if is_missing(plain):
+            if plain:
+                self._unreadable.append((len(self.listings), field))
             return None
         plain = self._cut(plain_number(plain), NAME_LENGTH, field, number)
         if len(plain) < NAME_LENGTH and len(self._fields_read) < _MOST_READ:
@@ -493,7 +519,9 @@ class ListingReader:
             if not text:
                 continue
             if is_missing(text):
-                self.report("unreadable cell", f"{title} is {text}", number)
+                self._unreadable.append((len(self.listings), title))
+                if text != CUT_OFF:
+                    self.report("unreadable cell", f"{title} is {text}", number)
                 continue
             if "&" in text or "<" in text:
                 text = read_markup(text)
@@ -505,7 +533,12 @@ class ListingReader:
                 (title, text if len(text) <= TEXT_LENGTH else self._cut(text, TEXT_LENGTH, title, number))
             )
         read = tuple(sorted(attributes))
-        if not links and len(self.problems) == problems and len(self._attributes_read) < _MOST_READ:
+        if (
+            CUT_OFF not in texts
+            and not links
+            and len(self.problems) == problems
+            and len(self._attributes_read) < _MOST_READ
+        ):
             self._attributes_read[self._pick_attributes(texts)] = read
         return read
 

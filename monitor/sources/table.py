@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
-from monitor.sources.cells import clean, plain_number
+from monitor.sources.cells import CUT_OFF, clean, plain_number
 from monitor.sources.column_map import MIB, ColumnMap, ParseLimits, ParseOptions, fold_header, list_headers
 from monitor.sources.csv_text import DELIMITERS, decode_text, is_terminated, mend_quotes
 from monitor.sources.footers import find_note
@@ -130,7 +130,8 @@ class TableReader:
         report, name_at = self._reader.report, self._name_at
         if self._table.left:
             report("odd table", self._table.left)
-        titled: tuple[int, Sequence[str]] | None = None  # a row with only a name, which may be a title
+        # a row with only a name, which may be a title
+        titled: tuple[int, Sequence[str], str] | None = None
         for at, (number, cells, links, damage) in enumerate(self._table.rows):
             texts = _read_texts(cells)
             if not at and is_row_of_units(texts):
@@ -144,9 +145,9 @@ class TableReader:
                 if titled:
                     self._read_alone(*titled)
                     titled = None
-                if self._is_alone(texts) and not (damage or links):
+                if self._is_alone(texts) and not links and damage in ("", CUT_OFF):
                     if not self._is_beside_rows(number, texts[name_at]):
-                        titled = (number, texts)
+                        titled = (number, texts, damage)
                 elif not (self._under_headings and self._is_sum_of_state(number, texts)):
                     self._read_row(number, texts, links, damage)
         if titled:
@@ -181,10 +182,10 @@ class TableReader:
         sums = read_heading(texts[name_at]) and all(text.isdigit() for text in others)
         return bool(sums) and self._is_beside_rows(number, texts[name_at])
 
-    def _read_alone(self, number: int, texts: Sequence[str]) -> None:
+    def _read_alone(self, number: int, texts: Sequence[str], damage: str) -> None:
         """Read a row with only a name, which is no title of a table below: an agency, or a status."""
         if read_heading(name := texts[self._name_at]) is None:
-            self._read_row(number, texts)
+            self._read_row(number, texts, damage=damage)
         else:
             self._reader.report("heading", f'"{name}" is a heading and no agency', number)
 
@@ -439,7 +440,7 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
             width = max(len(top[at]), *(position + 1 for position in header))
             rows = list(_csv_rows(text, delimiter))
             _refuse_cut(text, rows, width)
-            marked = _mark_long(rows[at + 1 :], header, width, at + 2)
+            marked = _mark_uneven(rows[at + 1 :], header, width, at + 2)
             heading = find_heading_above(top[:at])
             return MappedTable(
                 tuple(header.values()), marked, describe_left(top[at], header), heading=heading
@@ -448,17 +449,20 @@ def _read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: li
     raise _no_headers(columns, tops)
 
 
-def _mark_long(
+def _mark_uneven(
     rows: Sequence[list[str]], header: Mapping[int, str], width: int, number: int
 ) -> Iterator[Row]:
-    """The rows that are not empty, from row ``number`` on; one with more cells than the header is damaged.
+    """The rows that are not empty, from row ``number`` on; one with more cells than the header is damaged: it
+    has an unquoted comma at an unknown position. One with fewer is cut off.
 
-    It has an unquoted comma at an unknown position. If many rows are that long, the header is too short
-    instead.
+    If many rows are that long, the header is too short instead; if many are short, that is how the program
+    writes them.
     """
     long = [row for row in rows if len(row) > width and any(cell.strip() for cell in row[width:])]
     few = len(long) <= max(_FEW_LONG * len(rows), 1)
     marked = set(map(id, long)) if few else set()
+    short = sum(0 < len(row) < width for row in rows)
+    cut = CUT_OFF if 0 < short <= max(_FEW_LONG * len(rows), 1) < len(rows) else ""
     last = max(header)
     # the result for a single position is not a tuple
     pick = itemgetter(*header, *[last] * (len(header) == 1))
@@ -468,6 +472,8 @@ def _mark_long(
         damage = ""
         if marked and id(cells) in marked:
             damage = f"the row has {len(cells)} cells and the header {width}: a comma may lack its quotes"
+        elif cut and len(cells) < width:
+            damage = cut
         yield at, pick(cells) if len(cells) > last else _pick(cells, header), _NO_LINKS, damage
 
 
