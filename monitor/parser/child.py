@@ -26,7 +26,7 @@ from monitor import sources
 from monitor.core import renames
 from monitor.domain import Listing, Publication
 from monitor.errors import ParseError, location_of
-from monitor.parser.frames import BATCH, OUT_OF_MEMORY, frame, read_frame
+from monitor.parser.protocol import BATCH, OUT_OF_MEMORY, frame, read_frame
 from monitor.sources import ParseOptions
 from monitor.sources.page_links import read_links
 from monitor.sources.proposals import propose

@@ -24,8 +24,8 @@ import msgspec
 
 from monitor.domain import Listing, Publication
 from monitor.errors import ParseError
-from monitor.parser.frames import LENGTH, OUT_OF_MEMORY, frame
 from monitor.parser.limits import MIB, ParserLimits
+from monitor.parser.protocol import LENGTH, OUT_OF_MEMORY, frame
 from monitor.sources import Links, ParseOptions
 from monitor.sources.format import Proposal
 from monitor.sources.page_links import PageLink
