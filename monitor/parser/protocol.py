@@ -1,10 +1,16 @@
 """The protocol between parent and child: frames of an eight-byte length (big-endian) and the content.
 
-A request is two frames: JSON ``{"do": "link", "options": ...}`` or ``{"do": "parse", "options": ...}`` and
-the body, or JSON ``{"do": "pair", "widespread": [...]}`` and the two lists of listings as JSON. An answer is
-one frame of JSON: ``{"link": ...}``, ``{"publication": ...}`` without its listings and after it a line with
-an array of every `BATCH` of them, ``{"pairs": [[key, key], ...]}``, or
-``{"refused": reason}`` for a `ParseError`, ``{"memory": true}``, ``{"broken": where}``.
+A request is two frames of bytes, JSON and what it is about; the answer is one frame of JSON:
+
+- ``{"do": "parse", "options": ...}`` and a body: ``{"publication": ...}`` without its listings, and after it
+  a line with an array of every `BATCH` of them
+- ``{"do": "links", "options": ...}`` and a body: ``{"links": ...}``, the documents that belong to it
+- ``{"do": "page", "url": ..., "content_type": ...}`` and a publisher's page: ``{"page": [link, ...]}``
+- ``{"do": "propose"}`` and a body: ``{"proposal": ...}``
+- ``{"do": "pair", "widespread": [...]}`` and two lists of listings as JSON: ``{"pairs": [[key, key], ...]}``
+
+Any of them may be answered by ``{"refused": reason}`` for a `ParseError`, ``{"memory": true}`` or
+``{"broken": where}``.
 """
 
 from __future__ import annotations
