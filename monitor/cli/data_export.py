@@ -50,6 +50,7 @@ def export(
         else:
             click.echo(f"{size:>12,}  {path}")
 
+    folder.mkdir(parents=True, exist_ok=True)
     read = files.list_read()
     for source in names or files.sources:
         if source not in read:

@@ -540,6 +540,13 @@ def test_export_writes_web_archives_that_another_instance_imports(
     assert len(payloads) == len(stored)
 
 
+def test_before_the_first_poll_an_export_has_the_tables_alone(run: Run, tmp_path: Path) -> None:
+    done = run("export", str(tmp_path / "new" / "out"), "--dump")
+    assert done.exit_code == 0, done.output
+    written = sorted(path.name for path in (tmp_path / "new" / "out").rglob("*"))
+    assert written == ["dump.tar.zst", "record.sqlite"]
+
+
 def test_export_writes_the_very_bytes_that_the_site_serves(
     run: Run, publication: Publication, tmp_path: Path
 ) -> None:
