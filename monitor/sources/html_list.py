@@ -211,7 +211,7 @@ def _read_list(
             lists.append(HtmlList(state, nearest))
             continue
         done.update(inner)
-        if row := _make_row(_lines(item), item, base):
+        for row in _make_rows(_lines(item), item, base):
             if read_heading(row[0]) and not any(row[1:-1]):
                 lists.append(HtmlList(row[0], row[0]))
             else:
@@ -271,14 +271,15 @@ def _find_blocks(document: HtmlElement, base: str) -> Iterator[HtmlList]:
         if around is not None and around not in kinds:
             kinds[around] = _find_kind(around, base) if len(kinds) < _MOST_PARENTS else None
         rows = _read_lines(element, base)
-        row = None
         if not rows and around is not None and _kind(element) == kinds[around]:
-            row = _make_row(_lines(element), element, base)
-        if row and not read_heading(row[0]):
+            own = [row for row in _make_rows(_lines(element), element, base) if not read_heading(row[0])]
+        else:
+            own = []
+        if own:
             if (around, above.state, above.nearest) != run_of:
                 yield run
                 run, run_of = HtmlList(above.state, above.nearest), (around, above.state, above.nearest)
-            run.rows.append(row)
+            run.rows.extend(own)
             done.add(element)
         elif rows:
             done.add(element)
@@ -344,6 +345,17 @@ def _lines(element: HtmlElement, stop: tuple[str, ...] = ()) -> Iterator[str]:
     for piece in "".join(pieces).split("\n"):
         if text := clean(piece):
             yield text[:TEXT_LENGTH]
+
+
+def _make_rows(lines: Iterable[str], element: HtmlElement | None, base: str) -> list[list[str]]:
+    """The row of an item, or of each agency that is named in it: "Indiana: Gary PD; Hammond PD"."""
+    row = _make_row(lines, element, base)
+    if row is None or ";" not in row[0] or any(row[2:-1]):
+        return [row] if row else []
+    names = [name for piece in row[0].split(";") if (name := piece.strip())]
+    if len(names) < 2 or _share_of_agencies(names) < _LIKE_AGENCIES:
+        return [row]
+    return [[name, row[1], *row[2:-1], ""] for name in names]
 
 
 def _make_row(lines: Iterable[str], element: HtmlElement | None, base: str) -> list[str] | None:

@@ -85,6 +85,7 @@ def _propose_text(body: bytes) -> Proposal:
     return Proposal("table", choice.columns, choice.settings, choice.notes)
 
 
+_YAML = re.compile(r"(?:- )?[\w ]{1,30}:(?: .*)?|- .*")
 _GAP = re.compile(r"\S {3,}\S")
 
 
@@ -93,6 +94,8 @@ def _refuse_unseparated(text: str, sample: ColumnSample) -> None:
     written = [row for row in text.splitlines()[: SAMPLE + HEADER_ROWS] if row.strip()]
     if 2 * sum(_GAP.search(row) is not None for row in written) > len(written):
         raise ParseError("The columns of the text are separated by spaces; save it as a CSV.")
+    if len(written) > 2 and all(map(_YAML.fullmatch, map(str.strip, written))):
+        raise ParseError("The text seems to be YAML or an outline, which is not read: save it as JSON.")
     texts = [sample.titles[0], *(row[0] for row in sample.rows)]
     if any(all(mark in text for text in texts) for mark in DELIMITERS):
         raise ParseError("The text has no row of headers, or each of its lines is in quotes as a whole.")

@@ -223,3 +223,17 @@ def test_a_column_of_states_leaves_names_as_they_are() -> None:
         ParseOptions("list", "table", ColumnMap("Agency"), settings={"state": "IN"}),
     ).listings
     assert [(listing.name, listing.state) for listing in found] == [("Gary PD - OH", "IN")]
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<ul><li>Indiana: Gary PD; Lake SO</li><li>Ohio: Lima PD; Allen SO</li></ul>",
+        "<h3>Indiana</h3><ul><li>Gary PD; Lake SO</ul><h3>Ohio</h3><ul><li>Lima PD; Allen SO</ul>",
+        "<p><b>Indiana:</b> Gary PD; Lake SO</p><p><b>Ohio:</b> Lima PD; Allen SO</p>"
+        "<p><b>Texas:</b> Waco PD; Hill SO</p>",
+    ],
+)
+def test_several_agencies_in_one_item_are_read_one_by_one(inner: str) -> None:
+    _, found = propose_and_read(inner)
+    assert found[:4] == [("Gary PD", "IN"), ("Lake SO", "IN"), ("Lima PD", "OH"), ("Allen SO", "OH")]

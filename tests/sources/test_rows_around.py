@@ -182,3 +182,8 @@ def test_a_sum_in_words_beside_its_number_is_no_agency(row: str) -> None:
     found = parse(body, ParseOptions("list", "table", ColumnMap("Agency", "State")))
     assert [listing.name for listing in found.listings] == ["Gary PD", "Lima PD"]
     assert [problem.kind for problem in found.problems] == ["footer"]
+
+
+def test_an_outline_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ParseError, match="seems to be YAML or an outline"):
+        propose(b"agencies:\n  - name: Gary PD\n    state: IN\n  - name: Lima PD\n    state: OH\n")
