@@ -302,24 +302,32 @@ def bulk_insert() -> None:
     )
 
 
-def fifteen_months(files: int) -> None:
+def write_releases(folder: Path, files: int) -> list[Served]:
     """Real workbooks in the order of their dates, each served again under other bytes until the next: what
-    most releases are.
+    most releases are. Without the workbooks there are none.
     """
     books = [(day, path) for mark, day in RELEASES.items() for path in SHARED.glob(f"*{mark}*.xlsx")]
     if not books:
-        print("\nno workbooks here: the replay is not measured")
-        return
+        return []
     first, span = books[0][0], books[-1][0] - books[0][0] + timedelta(days=3)
+    served = []
+    for number in range(files):
+        at = datetime.combine(first, clock(14), UTC) + span * number / files
+        path = folder / f"{number:03}.xlsx"
+        shutil.copyfile(max(book for book in books if book[0] <= at.date())[1], path)
+        with ZipFile(path, "a") as archive:
+            archive.comment = b"release %d" % number
+        served.append(Served(at, path))
+    return served
+
+
+def fifteen_months(files: int) -> None:
+    """The time to replay releases over 15 months."""
     with tempfile.TemporaryDirectory() as folder:
-        served = []
-        for number in range(files):
-            at = datetime.combine(first, clock(14), UTC) + span * number / files
-            path = Path(folder) / f"{number:03}.xlsx"
-            shutil.copyfile(max(book for book in books if book[0] <= at.date())[1], path)
-            with ZipFile(path, "a") as archive:
-                archive.comment = b"release %d" % number
-            served.append(Served(at, path))
+        served = write_releases(Path(folder), files)
+        if not served:
+            print("\nno workbooks here: the replay is not measured")
+            return
         start, worked = time.perf_counter(), time.process_time()
         *events, summary = replay(served, ICE)
         seconds, worked = time.perf_counter() - start, time.process_time() - worked
