@@ -210,7 +210,8 @@ def compare_page(request: Request, source: str) -> Response:
         try:
             begin = given["from"] or format_time(_begin(conn, source).at) or ""
             end = given["to"] or format_time(find_moment(conn, source, None).at) or ""
-            sides = [find_asked(conn, source, text, now) for text in (begin, end)]
+            asked = [find_asked(conn, source, text, now) for text in (begin, end)]
+            sides = sorted(asked, key=lambda side: side.at)  # what joined is at the later one
         except ProblemError as problem:
             return _without_list(request, conn, source, problem)
         first, last = (side.moment for side in sides)

@@ -246,8 +246,19 @@ def test_an_agency_first_seen_after_a_day_that_nobody_checked_was_not_listed_for
         running = Running(address, clock, sqlite_engine, clock.now, web.client)
         between = running.get(f"/absence/{SOURCE}?day=2026-03-02&who=Gary").text
         stayed = running.get(f"/absence/{SOURCE}?day=2026-03-02&who=Hammond").text
+        never = [
+            running.get(f"/absence/{SOURCE}?day=2026-03-02&who={who}{language}").text
+            for who in ("Akron", "60601")
+            for language in ("", "&lang=es")
+        ]
         came = running.get(f"/absence/{SOURCE}?day={(START + timedelta(days=2)).date()}&who=Gary").text
     assert "<strong>Not known.</strong>" in between
+    assert (
+        "<strong>Not listed before and after it.</strong> Neither the last look before this day" in never[0]
+    )
+    assert "<strong>No figuraba antes ni después.</strong>" in never[1]
+    assert "saw an agency for ZIP code 60601, or for its whole state, on " in never[2]
+    assert all("<strong>Not listed.</strong>" not in page for page in never)
     assert "first seen on the list after this day" in between
     assert "<strong>Listed.</strong>" not in between
     assert "<strong>Listed.</strong>" in stayed

@@ -196,8 +196,12 @@ def test_a_day_before_the_first_own_poll_is_proved_by_nobody(asked: Asked) -> No
     absence = asked.text(f"/absence/list?day={day}&who=Police")
     assert "How to check it yourself" not in absence
     assert (
-        "Unchecked. On this day nobody checked the list. The nearest look is imported: An Archive" in absence
+        "Unchecked. On this day nobody checked the list. The nearest looks are imported: An Archive captured "
+        "the list on " in absence
     )
+    before_own = (OWN - timedelta(days=1)).date()
+    last = asked.text(f"/absence/list?day={before_own}&who=Police")
+    assert "Unchecked. On this day nobody checked the list. The nearest look is imported: An Archive" in last
     assert "Listed." in absence
     assert BY in absence
     first = asked.text(f"/absence/list?day={BEGAN.date()}&who=Police")

@@ -7,6 +7,7 @@ import re
 from datetime import date, timedelta
 from html import unescape
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Browser
@@ -269,6 +270,16 @@ def test_two_moments_are_compared(web: Running) -> None:
     assert "Springfield Police Department" in only
     assert web.ask("GET", f"/compare/{SOURCE}", follow_redirects=True).status_code == 200
     assert web.get("/compare/none").status_code == 404
+
+
+def test_two_moments_are_compared_from_the_earlier_to_the_later_one(web: Running) -> None:
+    """Only then is "only at the later moment" of the later one, in whichever order they were asked for."""
+    later = f"{web.told_at:%Y-%m-%d}"
+    asked = web.get(f"/compare/{SOURCE}?from={later}&to={AT}")
+    assert (asked.status_code, unquote(asked.headers["location"])) == (
+        307,
+        f"/compare/{SOURCE}?from={AT}&to={later}",
+    )
 
 
 def test_an_agency_has_its_whole_life_and_a_citation(web: Running) -> None:
