@@ -105,14 +105,18 @@ _NO_NAMES = frozenset(
 )
 
 
-def is_no_name(text: str) -> bool:
-    """Whether a text in the column of names stands for no name: "N/A", "TBD", "-"."""
-    return len(text) < 8 and text.casefold() in _NO_NAMES
-
-
 def is_missing(text: str) -> bool:
     """Whether a cleaned text has no value: empty, or a spreadsheet's error value."""
     return not text or (text[0] == "#" and text.upper() in ERROR_VALUES)
+
+
+SHORT_NAME = 8
+"""All texts that stand for no name are shorter, except error values."""
+
+
+def is_missing_name(text: str) -> bool:
+    """Whether a cleaned text in the column of names is missing, or stands for no name: "N/A", "TBD", "-"."""
+    return is_missing(text) or (len(text) < SHORT_NAME and text.casefold() in _NO_NAMES)
 
 
 _WHOLE = re.compile(r"(-?\d+)\.0+")
@@ -276,7 +280,8 @@ _TRAILING = {code.casefold(): code for code in STATES} | {
 def split_plain_address(text: str) -> tuple[str, str] | None:
     """Split "City, ST", the form of nearly every row; None for all others."""
     city, comma, tail = text.rpartition(", ")
-    if comma and (code := _WELL_KEPT.get(tail)) and not ("," in city or ";" in city or city[:1].isdigit()):
+    # no digit is above ":"
+    if comma and (code := _WELL_KEPT.get(tail)) and city > ":" and not ("," in city or ";" in city):
         return city.rstrip(), code
     return None
 

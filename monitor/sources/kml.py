@@ -54,6 +54,10 @@ class Placemark(NamedTuple):
     folder: str | None
 
 
+_Row = tuple[int, str, str, str, str | None, tuple[str, ...], list[str], str | None]
+"""The fields of a `Placemark`."""
+
+
 class _LocalNames(dict[str, str]):
     """Maps qualified element names, "kml:name" or "{namespace}name", to their local names, each computed
     once.
@@ -137,7 +141,7 @@ class Document:
 
     def _begin(self) -> None:
         self._folders: list[list[str]] = []
-        self._ready: list[Placemark] = []
+        self._ready: list[_Row] = []
         self._texts: list[str] = []  # those of the ready placemarks that are to be cleaned
         self._shown: dict[str, str] = {}  # the displayName of a column of a Schema by its name
         self.count = self._before
@@ -152,6 +156,10 @@ class Document:
         """Every placemark in and outside folders; ParseError where the document is not whole, well-formed
         KML.
         """
+        return map(Placemark._make, self.rows())
+
+    def rows(self) -> Iterator[_Row]:
+        """The fields of every placemark, for loops: plain tuples are made and unpacked in half the time."""
         given = 0
         # Before the first reading: what breaks at the end of a map would otherwise cost a second one.
         self._body, self.mended = mend_bytes(self._body)
@@ -171,7 +179,7 @@ class Document:
             # An encoding that Python does not know, or a text that is not in it.
             raise ParseError("The XML is in an encoding that cannot be read.") from None
 
-    def _read(self, make_parser: Callable[..., _Parser], longest: float) -> Iterator[list[Placemark]]:
+    def _read(self, make_parser: Callable[..., _Parser], longest: float) -> Iterator[list[_Row]]:
         """Yield the placemarks that each window of the body completes. Raises ElementTree.ParseError where
         only the patient parser can report the error, or for a window of more than ``longest`` bytes.
         """
@@ -193,11 +201,11 @@ class Document:
         parser.close()
         yield self._take_ready(top, ended=True)
 
-    def _take_ready(self, top: _Container, *, ended: bool) -> list[Placemark]:
+    def _take_ready(self, top: _Container, *, ended: bool) -> list[_Row]:
         """Remove the complete placemarks from the tree and return them."""
         self._ready, self._texts = [], []
         self._take(top, ended=ended, level=_TOP)
-        return self._ready if _are_clean(self._texts) else list(map(_clean_placemark, self._ready))
+        return self._ready if _are_clean(self._texts) else list(map(_clean_row, self._ready))
 
     def _take(self, container: _Container, *, ended: bool, level: int = 0) -> None:
         """Remove complete children of a container from the tree; only its last child may still be open."""
@@ -273,8 +281,7 @@ class Document:
         self.count = number = self.count + 1
         name, address, values = name or "", address or "", list(columns.values())
         self._texts += name, address, *values
-        row = number, name, address, description or "", point, tuple(columns), values, folder
-        self._ready.append(tuple.__new__(Placemark, row))
+        self._ready.append((number, name, address, description or "", point, tuple(columns), values, folder))
 
     def _read_schema_data(self, element: Element, columns: dict[str, str]) -> None:
         if self._local[element.tag] == "SchemaData":
@@ -349,9 +356,10 @@ def _are_clean(texts: list[str]) -> bool:
     )
 
 
-def _clean_placemark(placemark: Placemark) -> Placemark:
-    name, address, *values = clean_all([placemark.name, placemark.address, *placemark.values])
-    return placemark._replace(name=name, address=address, values=values)
+def _clean_row(row: _Row) -> _Row:
+    number, name, address, description, point, titles, values, folder = row
+    name, address, *values = clean_all([name, address, *values])
+    return number, name, address, description, point, titles, values, folder
 
 
 def _refuse_doctype(*_declaration: object) -> None:

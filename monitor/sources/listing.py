@@ -23,12 +23,13 @@ from monitor.sources.cells import (
     CUT_OFF,
     FOOTNOTE_SIGNS,
     NAME_LENGTH,
+    SHORT_NAME,
     TEXT_LENGTH,
     Address,
     clean,
     find_web_address,
     is_missing,
-    is_no_name,
+    is_missing_name,
     is_part_of_date,
     plain_number,
     read_address,
@@ -164,7 +165,8 @@ class ListingReader:
             name = plain_number(text) if text[-1] == "0" else text
         if "&" in name or "<" in name:
             name = read_markup(name)
-        missing = not name or (name[0] == "#" and is_missing(name)) or is_no_name(name)
+        is_plain = len(name) >= SHORT_NAME and name[0] > "9"  # without number or error value, as most are
+        missing = not is_plain and is_missing_name(name)
         marked = not missing and name[-1] in FOOTNOTE_SIGNS
         if not address and (point is None or name):
             state = texts[state_at]
@@ -182,7 +184,7 @@ class ListingReader:
             self.report("several agencies", f'"{_brief(name)}" may be several agencies', number)
         if ("?" in name or not name.isascii()) and looks_damaged(name):
             self.report("damaged text", f'"{_brief(name)}" may have a broken encoding', number)
-        if "0" <= name[:1] <= "9":
+        if not is_plain:
             name = self._without_number(name, number)
         if self._states_in_names and not address:
             name, address = split_state(name)
@@ -191,6 +193,10 @@ class ListingReader:
                 "short row", "the row lacks its last cells; what was accepted of them is kept", number
             )
             texts, damage = self._cut_off(texts), ""
+        if not (missing or damage):
+            self.listings.append(self._make_listing(number, texts, name, address, point, folder, links))
+            self._numbers.append(number)
+            return
         problems, unreadable = len(self.problems), len(self._unreadable)
         listing = self._make_listing(number, texts, name, address, point, folder, links)
         if damage and not missing:
@@ -198,9 +204,6 @@ class ListingReader:
             del self._unreadable[unreadable:]
             self.damaged.append(structs.replace(listing, key=""))
             self.report("damaged row", damage, number)
-        elif not missing:
-            self.listings.append(listing)
-            self._numbers.append(number)
         elif address or listing.point or any(texts[at] for at in used):
             del self._unreadable[unreadable:]
             self.damaged.append(structs.replace(listing, key=""))

@@ -75,7 +75,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     for title, content in documents.items():
         document = Document(content, before=count, names_column=reader.meanings.is_mapped)
         seen: list[tuple[object, ...]] = []
-        for number, name, address, description, point, titles, values, folder in document.placemarks():
+        for number, name, address, description, point, titles, values, folder in document.rows():
             tabled = NO_LINKS
             if description and has_table(description):
                 titles, values, tabled = _add_table(titles, values, description)
