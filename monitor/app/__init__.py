@@ -7,7 +7,7 @@ imports no face.
 
 from __future__ import annotations
 
-from monitor.app.components import Components
+from monitor.app.components import Components, look_at_disk
 from monitor.app.database import (
     describe_missing_database,
     now,
@@ -60,6 +60,7 @@ __all__ = [
     "forget_copies",
     "has_bot",
     "load_gazetteer",
+    "look_at_disk",
     "message_sender",
     "notice_ways",
     "now",

@@ -43,6 +43,17 @@ if TYPE_CHECKING:
     from monitor.subscribers import Tombstones
 
 
+def look_at_disk(settings: Settings) -> HostFacts:
+    """Look at the disk of the data folder, which needs no database."""
+    from monitor.ops.health import HostFacts
+
+    try:
+        free = shutil.disk_usage(settings.data.folder).free
+    except OSError:
+        free = None
+    return HostFacts(disk_free=free, disk_low=settings.operator.disk_low * 1_000_000)
+
+
 @dataclass(frozen=True)
 class Components:
     """The parts of the program for one configuration, on one open database.
@@ -250,22 +261,16 @@ class Components:
 
     def _look_at_host(self) -> HostFacts:
         from monitor.keys import NAME
-        from monitor.ops.health import HostFacts
         from monitor.record.signing import find_lost_head
         from monitor.storage.key_exchange import find_key_problem
 
-        operator, folder = self.settings.operator, self.settings.data.folder
+        folder = self.settings.data.folder
         key_problem = find_key_problem(self.engine, folder)
-        try:
-            free = shutil.disk_usage(folder).free
-        except OSError:
-            free = None
-        return HostFacts(
-            disk_free=free,
-            disk_low=operator.disk_low * 1_000_000,
+        return replace(
+            look_at_disk(self.settings),
             key_problem=key_problem,
             key_made=key_problem is not None or (folder / NAME).exists(),
-            backup_after=operator.backup_after,
+            backup_after=self.settings.operator.backup_after,
             lost_head=find_lost_head(self.engine, folder),
         )
 

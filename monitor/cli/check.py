@@ -28,6 +28,7 @@ from monitor.ops.doctor import (
     Diagnosis,
     DomainRecords,
     diagnose_clock,
+    diagnose_disk,
     diagnose_domain,
     diagnose_host,
     diagnose_log_key,
@@ -99,7 +100,8 @@ def run_doctor(
     except MigrationError:
         pass  # `run_checks` tells it
     except StoreError as error:
-        yield Diagnosis("host", None, f"key, disk, backup and record are not looked at: {error}")
+        yield Diagnosis("host", None, f"key, backup and record are not looked at: {error}")
+        yield diagnose_disk(app.look_at_disk(settings))
     answers: list[tuple[str, datetime]] = []
 
     def note_time(answer: Fetched) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Engine, make_url
 
 from monitor.errors import StoreError
 from monitor.minutes import format_minute
-from monitor.ops.health import HealthFacts, check_host
+from monitor.ops.health import HealthFacts, HostFacts, check_host, find_full_disk
 from monitor.ops.record_health import check_record
 from monitor.record.signing import find_log_key_problem
 from monitor.storage import grants, meta
@@ -117,14 +117,13 @@ def diagnose_host(facts: HealthFacts) -> Iterator[Diagnosis]:
     """Check the key, the disk and the backup."""
     found = {finding.part: finding for finding in check_host(facts)}
     host = facts.host
-    free = "not known" if host.disk_free is None else f"{host.disk_free / 1e6:,.0f} MB free"
     made = host.last_backup_at
     backup = f"the last one is of {format_minute(made)}" if made else "none; `monitor backup` makes one"
     good = {
         "key": "the key file is this database's, and nobody else can read it"
         if host.key_made
         else "none yet; `monitor init` and the first start make it",
-        "disk": free,
+        "disk": _describe_free(host.disk_free),
         "backup": backup,
     }
     for part, message in good.items():
@@ -133,6 +132,16 @@ def diagnose_host(facts: HealthFacts) -> Iterator[Diagnosis]:
             command = f"`{finding.remedy}`" if finding.remedy else ""
             message = finding.problem if command in finding.problem else f"{finding.problem}; run {command}"
         yield Diagnosis(part, finding is None, message)
+
+
+def diagnose_disk(host: HostFacts) -> Diagnosis:
+    """Check the disk alone, where the database cannot be read: a full disk may be the reason."""
+    finding = find_full_disk(host)
+    return Diagnosis("disk", finding is None, finding.problem if finding else _describe_free(host.disk_free))
+
+
+def _describe_free(free: int | None) -> str:
+    return "not known" if free is None else f"{free / 1e6:,.0f} MB free"
 
 
 def diagnose_log_key(engine: Engine, folder: Path) -> Diagnosis:

@@ -41,6 +41,7 @@ __all__ = [
     "Question",
     "SourceFacts",
     "check_host",
+    "find_full_disk",
     "find_problems",
     "load_facts",
 ]
@@ -309,20 +310,28 @@ def check_host(seen: HealthFacts) -> Iterator[HealthFinding]:
     host = seen.host
     if host.key_problem:
         yield HealthFinding("key", host.key_problem, "key", notify=True)
-    if host.disk_free is not None and host.disk_free < host.disk_low:
-        yield HealthFinding(
-            "disk",
-            f"{host.disk_free / 1e6:.0f} MB are free where the data is: make room, or delete old backups",
-            "disk",
-            notify=True,
-            remedy="monitor vacuum",
-        )
+    if (disk := find_full_disk(host)) is not None:
+        yield disk
     if host.backup_after is not None and (
         host.last_backup_at is None or seen.now - host.last_backup_at > host.backup_after
     ):
         made = host.last_backup_at
         problem = f"the last backup is of {format_minute(made)}" if made else "no backup was made yet"
         yield HealthFinding("backup", problem, "backup", notify=True, remedy="monitor backup")
+
+
+def find_full_disk(host: HostFacts) -> HealthFinding | None:
+    """Find a disk with less free space than the limit; None if there is enough, or if it is not known."""
+    if host.disk_free is None or host.disk_free >= host.disk_low:
+        return None
+    free = f"{host.disk_free / 1e6:.0f} MB are free where the data is"
+    return HealthFinding(
+        "disk",
+        f"{free}: make room, or delete old backups",
+        "disk",
+        notify=True,
+        remedy="monitor vacuum",
+    )
 
 
 CHECKS: tuple[Check, ...] = (

@@ -164,6 +164,13 @@ def test_a_damaged_database_stops_no_other_check(tmp_path: Path) -> None:
     assert (found["host"][0], found["database"][0]) == (None, False)
     assert "is not a SQLite database: check [database] url" in found["database"][1]
     assert {"email", "clock"} <= found.keys()
+    assert found["disk"][0] is True
+    with path.open("a") as file:
+        file.write(f"[operator]\ndisk_low = {10**12}\n")
+    shown = CliRunner().invoke(root, ["doctor", "--config", str(path), "--json"])
+    found = {one["what"]: (one["ok"], one["message"]) for one in json.loads(shown.stdout)["findings"]}
+    assert found["disk"][0] is False
+    assert "MB are free where the data is: make room" in found["disk"][1]
 
 
 def test_a_folder_that_cannot_be_looked_into_is_a_fault_with_advice(tmp_path: Path) -> None:
