@@ -19,13 +19,29 @@ headings between the agencies.
 NO_STATE = "(no state)"
 """A heading of our own, where that of a state ends and another one begins."""
 
-_STATES = {name.casefold(): name for name in STATES.values()}
+_LONGEST = 60  # the characters of a heading with a state and other words
+_STATES = {name.casefold(): name for name in STATES.values()} | {
+    "washington dc": STATES["DC"],
+    "washington, dc": STATES["DC"],
+    "washington, d.c.": STATES["DC"],
+    "us virgin islands": STATES["VI"],
+    "u.s. virgin islands": STATES["VI"],
+}
 _COUNT = re.compile(
     r"\s*(?:[-\u2013\u2014:,]?\s*[(\[]?\s*(?:\d+(?: (?:agencies|agency|total|departments?|records?|rows?))?"
     r"|cont(?:inued|'?d|\.)?)\s*[)\]]?)?\s*:?$",
     re.IGNORECASE,
 )
 """What stands behind a heading: "(3)", "- 3 agencies", "(continued)", ":"."""
+_OF_AGENCIES = r"(?:(?:participating|partner|law enforcement|police) ){0,2}(?:agencies|departments|partners)"
+_ABOUT = re.compile(
+    rf"{_OF_AGENCIES} (?:in|from) (?:the )?(?P<of>.+)|(?P<its>.+?) {_OF_AGENCIES}"
+    r"|(?P<name>.+?) ?(?:\((?P<code>[a-z]{2})\)|[-\u2013\u2014] (?P<behind>[a-z]{2}))"
+    r"|(?P<before>[a-z]{2}) ?[-\u2013\u2014:] (?P<named>.+)"
+)
+"""A state's name with other words: "agencies in Ohio", "Ohio law enforcement agencies", "Ohio (OH)"."""
+_EDIT = re.compile(r"\s*\[\s*edit(?:\s*\|[^\]]*)?\s*\]$", re.IGNORECASE)
+"""What a wiki adds to a heading."""
 _STATUS = re.compile(
     r"(?:currently )?(?:active|inactive|pending|approved|current|former|expired|terminated|withdrawn"
     r"|suspended|new|removed|cancel+ed|participating|non-?participating)"
@@ -41,9 +57,15 @@ _REST = re.compile(
 
 def read_heading(text: str) -> str | None:
     """The state that a heading names, "" for one that names a status ("PENDING"); None for other texts."""
+    text = _EDIT.sub("", text) if text[-1:] == "]" else text
     stem = text[: found.start()].casefold() if (found := _COUNT.search(text)) else text.casefold()
-    if state := _STATES.get(stem.removeprefix("state of ")):
+    if state := _STATES.get(stem.removeprefix("state of ").removeprefix("state: ")):
         return state
+    if len(stem) <= _LONGEST and (about := _ABOUT.fullmatch(stem)):
+        name = about["of"] or about["its"] or about["name"] or about["named"]
+        code = about["code"] or about["behind"] or about["before"]
+        if (state := _STATES.get(name)) and (code is None or STATES.get(code.upper()) == state):
+            return state
     return "" if _STATUS.fullmatch(stem) else None
 
 

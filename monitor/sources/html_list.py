@@ -36,6 +36,7 @@ BLOCK_TITLES = (BLOCK_TITLE, *_FURTHER)
 
 _MOST_LISTS, _MOST_PARENTS = 2000, 20_000
 _FEWEST_BLOCKS, _MOST_LINES_OF_BLOCK = 3, 8
+_LONGEST_SINGLE = 80  # characters of an agency that is a paragraph
 _LIKE_AGENCIES = 0.5  # of the items
 _HEADING = re.compile(r"h([1-6])")
 _BOLD = 7  # the level of a text that looks like a heading below all of them
@@ -47,6 +48,7 @@ _BREAKS = frozenset(
      "h1", "h2", "h3", "h4", "h5", "h6", "header", "footer")
 )  # fmt: skip
 """Elements that begin a line."""
+_LABELS = frozenset(("span", "small", "label", "time"))
 _LISTS = ("ul", "ol", "dl")
 _OF_LINES = ("p", "div", "td", "address", "span")
 _BLOCKS = frozenset(("div", "article", "section", "p", "a", "span", "address"))
@@ -58,6 +60,10 @@ _NAVIGATION = re.compile(
     re.IGNORECASE,
 )
 """Classes and ids of elements for navigation."""
+_OFFICE = re.compile(
+    r"police|sheriff|\bpd\b|\bso\b|marshal|constable|patrol|department|\bdept|public safety", re.IGNORECASE
+)
+_BULLETS = "\u00b7\u2022\u25aa\u25e6\u2023\u25cf\u25a0\u27a2\u2713\uf0b7 "
 _TO_TOP = re.compile(r"\W*(?:(?:back|return|go) to (?:the )?)?top(?: of (?:the )?page)?\W*", re.IGNORECASE)
 _SITE = UNKNOWN.rstrip("/")
 
@@ -95,7 +101,7 @@ def read_blocks(document: HtmlElement, base: str, *, under_states: bool) -> List
 
 
 def _choose(lists: Iterable[HtmlList], *, under_states: bool) -> ListsOfPage:
-    """Choose the lists of agencies: of each list at least half of the items are called like them. Under a
+    """Choose the lists of agencies: of each list more than half of the items are called like them. Under a
     state one is enough if they are in most lists of states, and none if they are in few.
     """
     found = [one for one in lists if one.rows]
@@ -119,7 +125,7 @@ def _choose(lists: Iterable[HtmlList], *, under_states: bool) -> ListsOfPage:
 
 def _look_like_agencies(rows: list[list[str]]) -> bool:
     stated = sum(bool(row[1]) for row in rows) / (len(rows) or 1)
-    return max(stated, _share_of_agencies([row[0] for row in rows])) >= _LIKE_AGENCIES
+    return max(stated, _share_of_agencies([row[0] for row in rows])) > _LIKE_AGENCIES
 
 
 def _share_of_agencies(names: list[str]) -> float:
@@ -281,7 +287,7 @@ def _find_blocks(document: HtmlElement, base: str) -> Iterator[HtmlList]:
                 run, run_of = HtmlList(above.state, above.nearest), (around, above.state, above.nearest)
             run.rows.extend(own)
             done.add(element)
-        elif rows:
+        elif rows or (above.state and (rows := _read_single(element, base))):
             done.add(element)
             yield HtmlList(above.state, above.nearest, rows)
     yield run
@@ -305,6 +311,15 @@ def _find_kind(element: HtmlElement, base: str) -> tuple[str, str] | None:
                 return None  # the parts of a page, or columns of agencies
             rows += filter(None, [_make_row(lines, child, base)])
     return kind if _look_like_agencies(rows) else None
+
+
+def _read_single(element: HtmlElement, base: str) -> list[list[str]]:
+    """The agency that is alone in a paragraph, as the only one of its state is; [] for other texts."""
+    if element.tag not in ("p", "div") or any(child.tag in _BREAKS for child in element):
+        return []
+    texts = list(islice(_lines(element), 2))
+    alone = len(texts) == 1 and len(texts[0]) <= _LONGEST_SINGLE and texts[0][-1] != "."
+    return _make_rows(texts, element, base) if alone and _OFFICE.search(texts[0]) else []
 
 
 def _read_lines(element: HtmlElement, base: str) -> list[list[str]]:
@@ -333,7 +348,12 @@ def _lines(element: HtmlElement, stop: tuple[str, ...] = ()) -> Iterator[str]:
                 parts.skip_subtree()
                 text = None
             else:
-                text = ("\n" if each.tag in _BREAKS else "") + (each.text or "").replace("\n", " ")
+                text = (each.text or "").replace("\n", " ")
+                before = pieces[-1][-1:] if pieces else ""
+                # a word that is marked as a label, as in "Gary PD<span>Indiana</span>"
+                label = each.tag in _LABELS and text[:1].isupper() and before.isalnum()
+                if each.tag in _BREAKS or (label and (before.islower() or text[1:2].islower())):
+                    text = f"\n{text}"
         else:
             text = "\n" if each.tag in _BREAKS else ""
             text += (each.tail or "").replace("\n", " ") if each is not element else ""
@@ -350,10 +370,10 @@ def _lines(element: HtmlElement, stop: tuple[str, ...] = ()) -> Iterator[str]:
 def _make_rows(lines: Iterable[str], element: HtmlElement | None, base: str) -> list[list[str]]:
     """The row of an item, or of each agency that is named in it: "Indiana: Gary PD; Hammond PD"."""
     row = _make_row(lines, element, base)
-    if row is None or ";" not in row[0] or any(row[2:-1]):
+    if row is None or not ("," in row[0] or ";" in row[0]) or any(row[2:-1]):
         return [row] if row else []
-    names = [name for piece in row[0].split(";") if (name := piece.strip())]
-    if len(names) < 2 or _share_of_agencies(names) < _LIKE_AGENCIES:
+    names = [name for piece in re.split(";" if ";" in row[0] else ",", row[0]) if (name := piece.strip())]
+    if len(names) < 2 or not all(map(_OFFICE.search, names)):
         return [row]
     return [[name, row[1], *row[2:-1], ""] for name in names]
 
@@ -361,6 +381,7 @@ def _make_rows(lines: Iterable[str], element: HtmlElement | None, base: str) -> 
 def _make_row(lines: Iterable[str], element: HtmlElement | None, base: str) -> list[str] | None:
     """The row of an item; None if it has no text, or only leads to the top of the page."""
     name, *further = list(islice(lines, _MOST_LINES)) or [""]
+    name = name.lstrip(_BULLETS)
     if not name or _TO_TOP.fullmatch(name):
         return None
     name, state, date = split_ends(name)

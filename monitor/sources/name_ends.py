@@ -12,7 +12,7 @@ from monitor.states import read_state
 
 _END = re.compile(r"(.*\S)(?:\s*[(\[]([^()\[\]]{2,60})[)\]]|\s+[-\u2013\u2014|]\s*(.{2,60}))", re.DOTALL)
 """What stands behind a name in brackets or behind a dash."""
-_STATE = r"[A-Z]{2}|[A-Z][a-z]+(?: [A-Z][a-z]+)?"
+_STATE = r"[A-Z]{2}|[A-Z][a-z]+(?: (?:of )?[A-Z][a-z]+){0,2}"
 _AFTER_COMMA = re.compile(rf"(.*[^\s,])\s*,\s*({_STATE})")
 _IN_FRONT = re.compile(rf"({_STATE})\s*(?:[-\u2013\u2014|]\s+|:\s*)(\S.*)")
 _DATED = re.compile(r"(?:signed|since|joined|effective|as of|on)\W+(?:on )?", re.IGNORECASE)

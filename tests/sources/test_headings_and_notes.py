@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from monitor.config.sections import SourceSection
 from monitor.domain import Publication
 from monitor.sources import ColumnMap, ParseOptions, parse
+from monitor.sources.headings import read_heading
 from monitor.sources.proposals import propose
 
 UNDER_HEADINGS = ColumnMap(name="Agency", state="(heading)")
@@ -152,3 +153,24 @@ def test_a_title_that_a_format_does_not_give_is_refused(format: str, state: str)
     section = {"title": "x", "format": format, "url": "https://x.example/list"}
     with pytest.raises(ValidationError, match=f"a list of the format {format} has no"):
         SourceSection.model_validate(section | {"columns": {"name": "Agency", "state": state}})
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("Alabama[edit]", "Alabama"),
+        ("Agencies in Alabama", "Alabama"),
+        ("Ohio Law Enforcement Agencies (7)", "Ohio"),
+        ("Ohio (OH)", "Ohio"),
+        ("OH - Ohio", "Ohio"),
+        ("Washington, D.C.", "District of Columbia"),
+        ("U.S. Virgin Islands", "Virgin Islands"),
+        ("AL: Ohio", None),
+        ("Alabama Law Enforcement Agency", None),
+        ("Ohio Department", None),
+        ("Police departments", None),
+        ("Indiana County", None),
+    ],
+)
+def test_a_state_with_other_words_is_a_heading(text: str, state: str | None) -> None:
+    assert read_heading(text) == state

@@ -237,3 +237,39 @@ def test_a_column_of_states_leaves_names_as_they_are() -> None:
 def test_several_agencies_in_one_item_are_read_one_by_one(inner: str) -> None:
     _, found = propose_and_read(inner)
     assert found[:4] == [("Gary PD", "IN"), ("Lake SO", "IN"), ("Lima PD", "OH"), ("Allen SO", "OH")]
+
+
+ATHENS, LIMA_AND_DC = "Athens Police Department", ("Lima PD", "Metropolitan Police Department")
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        # a wiki, a builder of pages with an accordion, Word, groups of links, states before names
+        "<h2><span>Alabama</span><span>[</span><a>edit</a><span>]</span></h2><ul><li>{0}</ul><h2>Ohio</h2><ul>"
+        "<li>{1}</ul><h2>Washington, D.C.</h2><ul><li>{2}</ul>",
+        "<h5 class=t>Alabama agencies</h5><p>{0}</p><h5 class=t>Agencies in Ohio</h5><p>{1}</p>"
+        "<h5 class=t>District of Columbia (DC)</h5><p>{2}</p>",
+        "<p class=M><b>Alabama</b></p><p class=L>\u00b7<span>&nbsp; </span>{0}</p><p class=M><b>Ohio</b></p>"
+        "<p class=L>\u00b7 {1}</p><p class=M><b>District of Columbia</b></p><p class=L>\u00b7 {2}</p>",
+        "<div><a class=i>{0}<span>Alabama</span></a><a class=i>{1}<span>Ohio</span></a>"
+        "<a class=i>{2}<span>District of Columbia</span></a></div>",
+        "<ul><li><b>Alabama:</b> {0}<li><b>Ohio:</b> {1}<li><b>District of Columbia:</b> {2}</ul>",
+        "<table><tr><td>Alabama<td><ul><li>{0}</ul><tr><td>Ohio<td><ul><li>{1}</ul>"
+        "<tr><td>District of Columbia<td><ul><li>{2}</ul></table>",
+    ],
+)
+def test_lists_as_programs_for_pages_write_them(inner: str) -> None:
+    _, found = propose_and_read(inner.format(ATHENS, *LIMA_AND_DC))
+    assert found == [(ATHENS, "AL"), ("Lima PD", "OH"), ("Metropolitan Police Department", "DC")]
+
+
+def test_a_list_of_one_state_beside_other_lists() -> None:
+    inner = (
+        "<p>These take part:</p><ul><li>Gary PD<li>Lake County Sheriff<li>Dyer PD</ul>"
+        "<h2>How to join</h2><ul><li>Ask the sheriff<li>Sign the form</ul>"
+    )
+    proposal, found = propose_and_read(inner)
+    assert proposal.columns == ColumnMap("(item)")
+    assert [name for name, _ in found] == ["Gary PD", "Lake County Sheriff", "Dyer PD"]
+    assert read(page(inner), proposal.columns)[1][0].startswith("lists that are not read")
