@@ -17,6 +17,8 @@ from monitor.ops.health_facts import load_facts
 from monitor.ops.health_report import report_status
 from monitor.storage import people, schema
 from monitor.storage.deliveries import configured_addresses, dead_letters, endings
+from monitor.storage.deliveries.backlog import read_backlog
+from monitor.storage.deliveries.operator_rows import load_failures
 from monitor.storage.engine import reading, transaction
 from tests.conftest import own
 from tests.outbox.world import GARY, HAMMOND, STATE_POLICE, Recorder, World, one_due
@@ -44,8 +46,21 @@ def test_nothing_is_queued_again_for_somebody_who_has_left(world: World) -> None
     channel.will("@indiana", Permanent("554 no"))
     assert world.send(channel).failed == 1
     with transaction(world.engine) as conn:
+        assert read_backlog(conn).failed == len(load_failures(conn)) == 1
         endings.end(conn, person, world.now)
         assert dead_letters.requeue(conn, world.now) == ()
+        assert read_backlog(conn).failed == len(load_failures(conn)) == 0, "there is nothing to decide"
+        ((letter, state, _),) = dead_letters.load_letters(conn)
+    assert (letter.error, state) == ("554 no", "failed"), "it is still listed"
+
+
+def test_who_has_ended_at_their_server_is_no_trouble_of_the_operators(world: World) -> None:
+    one_due(world, "@indiana", channel="telegram")
+    channel = Recorder(name="telegram")
+    channel.will("@indiana", Permanent("403 the bot was blocked", address_gone=True))
+    assert world.send(channel).failed == 1
+    with reading(world.engine) as conn:
+        assert read_backlog(conn).failed == 0
 
 
 def test_an_ambiguous_failure_is_marked_before_it_is_tried_again(world: World) -> None:

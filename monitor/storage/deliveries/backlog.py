@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from monitor.storage.deliveries.dead_letters import HAS_RECIPIENT
 from monitor.storage.deliveries.queue import IS_DUE, IS_FAILED
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists.tables import ChangesetRow
@@ -20,7 +21,8 @@ OFTEN = 3
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """The due deliveries by channel, and the age of the oldest; ``failed`` are dead letters that have
-    certainly not arrived, ``unknown`` those that were handed over without an answer.
+    certainly not arrived, ``unknown`` those that were handed over without an answer. Those of subscribers who
+    have ended count as neither: nobody can send them again.
 
     ``refused``: how many due rows were tried `OFTEN` times or more, and one of the answers, by channel.
     """
@@ -54,7 +56,7 @@ def read_backlog(conn: Connection) -> Backlog:
     given_up: dict[bool, int] = dict(
         conn.execute(
             sa.select(DeliveryRow.c.ambiguous, sa.func.count())
-            .where(IS_FAILED)
+            .where(IS_FAILED, HAS_RECIPIENT)
             .group_by(DeliveryRow.c.ambiguous)
         ).all()
     )

@@ -53,6 +53,13 @@ def _select_letters(*more: Any) -> sa.Select[Any]:
     )
 
 
+HAS_RECIPIENT = sa.exists(SubscriberRow.c.id).where(
+    SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address_hash.is_not(None)
+)
+"""A delivery whose subscriber has not ended: the address of one who has is erased, and nothing can be sent
+again.
+"""
+
 TROUBLED = sa.or_(IS_FAILED, sa.and_(IS_DUE, DeliveryRow.c.attempts > 0))
 """Deliveries that were tried without success: given up, or due again."""
 
@@ -77,10 +84,7 @@ def requeue(conn: Connection, now: datetime, ids: Collection[int] | None = None)
 
     Nothing is queued for a subscriber who has left, because the address is erased.
     """
-    living = sa.exists(SubscriberRow.c.id).where(
-        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address_hash.is_not(None)
-    )
-    statement = sa.update(DeliveryRow).where(IS_FAILED, living)
+    statement = sa.update(DeliveryRow).where(IS_FAILED, HAS_RECIPIENT)
     if ids is not None:
         statement = statement.where(DeliveryRow.c.id.in_(ids))
     queued: Any = conn.scalars(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.columns import UtcDateTime
-from monitor.storage.deliveries.dead_letters import requeue
+from monitor.storage.deliveries.dead_letters import HAS_RECIPIENT, requeue
 from monitor.storage.deliveries.queue import DROPPED, IS_DUE, IS_FAILED
 from monitor.storage.deliveries.tables import DeliveryRow, DigestChangesetRow
 from monitor.storage.lists.tables import ChangeRow, ChangesetRow
@@ -104,13 +104,13 @@ def load_changes(conn: Connection, details: DeliveryDetails) -> tuple[int, ...]:
 
 
 def load_failures(conn: Connection) -> tuple[tuple[int, str, str], ...]:
-    """Read the dead letters that have certainly not arrived, as id, channel and last answer, without data
-    about their recipients.
+    """Read the dead letters that have certainly not arrived and can be sent again, as id, channel and last
+    answer, without data about their recipients.
     """
     rows: Any = conn.execute(
         sa.select(DeliveryRow.c.id, SubscriberRow.c.channel, sa.func.coalesce(DeliveryRow.c.last_error, ""))
         .join(SubscriberRow, SubscriberRow.c.id == DeliveryRow.c.subscriber_id)
-        .where(IS_FAILED, DeliveryRow.c.ambiguous.is_(sa.false()))
+        .where(IS_FAILED, SubscriberRow.c.address_hash.is_not(None), DeliveryRow.c.ambiguous.is_(sa.false()))
         .order_by(DeliveryRow.c.settled_at, DeliveryRow.c.id)
     )
     return tuple((id, channel, error) for id, channel, error in rows)
@@ -122,15 +122,12 @@ def retry(conn: Connection, now: datetime, ids: Collection[int] | None = None) -
 
     Nothing becomes due for a subscriber who has left, and a message that is being sent is not changed.
     """
-    living = sa.exists(SubscriberRow.c.id).where(
-        SubscriberRow.c.id == DeliveryRow.c.subscriber_id, SubscriberRow.c.address_hash.is_not(None)
-    )
     free = sa.or_(DeliveryRow.c.lease_until.is_(None), DeliveryRow.c.lease_until <= now)
     moment = sa.literal(now, UtcDateTime())
     chosen = DeliveryRow.c.attempts > 0 if ids is None else DeliveryRow.c.id.in_(ids)
     waiting: Any = conn.scalars(
         sa.update(DeliveryRow)
-        .where(IS_DUE, free, living, chosen)
+        .where(IS_DUE, free, HAS_RECIPIENT, chosen)
         .values(due_at=sa.case((DeliveryRow.c.due_at < moment, DeliveryRow.c.due_at), else_=moment))
         .returning(DeliveryRow.c.id)
     )
