@@ -70,8 +70,8 @@ def drop_topic(text: str) -> str:
     """A text without what is no part of a place's name: addresses, "287(g)", "Ring cameras", "police in"."""
     kept = _TOPIC.sub(" ", _PASTED.sub(" ", text))
     kept = text if kept == text else _AFTER_TOPIC.sub("", " ".join(kept.split()).strip(_EDGE))
-    # before "in" can be Indiana, but not so that "me" is Maine
-    return kept if _HERE.search(kept) else _IN.sub("", kept)
+    # before "in" can be Indiana and "la" Louisiana, but not so that "me" is Maine
+    return kept if _HERE.search(kept) else _ARTICLE.sub("", _IN.sub("", kept))
 
 
 def put_state_last(text: str) -> str:

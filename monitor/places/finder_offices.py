@@ -110,6 +110,8 @@ def county_areas(
     titles = _titles_meant(words(name), state)
     if bool(titles) != explicit or any(c.isdigit() for c in name):
         return ()
+    if words(name)[:2] == ("city", "of") and state not in _STATES_OF_CITIES:
+        return ()  # "ciudad de Houston" is no Houston County
     areas, keys, city = [], county_keys(name), "city" in words(name)
     for code in (state,) if state else STATES:
         table = gazetteer.table.state(code)

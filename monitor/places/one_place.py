@@ -92,7 +92,11 @@ _IN_SPANISH = {
     "virginia occidental": "West Virginia", "luisiana": "Louisiana", "misisipi": "Mississippi",
     "misuri": "Missouri", "pensilvania": "Pennsylvania", "tejas": "Texas",
     "distrito de columbia": "District of Columbia", "islas virgenes": "Virgin Islands",
-    "nueva orleans": "New Orleans", "filadelfia": "Philadelphia",
+    "nueva orleans": "New Orleans", "filadelfia": "Philadelphia", "ciudad de kansas": "Kansas City",
+    "ciudad de oklahoma": "Oklahoma City", "cayo hueso": "Key West", "area de la bahia": "Bay Area",
+    "valle del rio grande": "Rio Grande Valley", "pequena haiti": "Little Haiti",
+    "san agustin, florida": "St. Augustine, FL", "san agustin florida": "St. Augustine, FL",
+    "san agustin, fl": "St. Augustine, FL", "san agustin fl": "St. Augustine, FL",
 }  # fmt: skip
 _SPANISH_NAME = re.compile(rf"\b(?:{'|'.join(_IN_SPANISH)})\b", re.IGNORECASE)
 _NUMBER = re.compile(r"^\d|\d(?!\d*(?:st|nd|rd|th)\b)", re.IGNORECASE)
