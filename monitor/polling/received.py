@@ -81,6 +81,11 @@ class Received:
             return attempt
         return replace(attempt, reason=" ".join(filter(None, (reason, NOT_KEPT))), kept=False)
 
+    def attempt_read(self, publication: Publication, outcome: str, reason: str = "") -> Attempt:
+        """The attempt with what was parsed: it gets a snapshot in the same transaction."""
+        attempt = self.attempt(outcome, reason)
+        return replace(attempt, digest=self.digest, listings=len(publication.listings))
+
 
 def attempt_of(
     watch: PolledSource,

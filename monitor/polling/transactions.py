@@ -131,7 +131,7 @@ def write_rejected(
 ) -> PollResult:
     """Store a rejected publication with its reason. The baseline does not change."""
     with transaction(engine) as conn:
-        fetch_id = record.insert_poll(conn, seen.attempt(REJECTED, reason))
+        fetch_id = record.insert_poll(conn, seen.attempt_read(publication, REJECTED, reason))
         _insert_body(conn, seen, baseline.load_info(conn, seen.watch.name), body)
         _write_snapshot(conn, seen, fetch_id, publication, REJECTED, reason, release_at)
         return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, reason)
@@ -208,7 +208,7 @@ def _write_good(
 ) -> int:
     """Write everything of T1 except the moves; returns the fetch's id."""
     watch = seen.watch
-    fetch_id = record.insert_poll(conn, seen.attempt(GOOD))
+    fetch_id = record.insert_poll(conn, seen.attempt_read(publication, GOOD))
     _insert_body(conn, seen, believed, body)
     _write_snapshot(conn, seen, fetch_id, publication, ACCEPTED)
     baseline.advance(

@@ -74,6 +74,8 @@ def _describe_attempt(
         "body": attempt.hash,
         "body_kept": None if attempt.kept else 0,
         "wire": attempt.wire_hash,
+        "set": attempt.digest,
+        "listings": attempt.listings,
     }
     return _without_none(content | describe_poll(kept, join_validators(attempt.request, attempt.validators)))
 

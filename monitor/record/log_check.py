@@ -21,7 +21,12 @@ from monitor.record.tiles import HEIGHT
 from monitor.record.tree import EMPTY_ROOT, Frontier, hash_leaf
 from monitor.storage.lists import log_rows
 from monitor.storage.lists.history import UNCHANGED
-from monitor.storage.lists.logged_rows import LoggedPoll, find_unlogged_poll, iterate_logged_polls
+from monitor.storage.lists.logged_rows import (
+    LoggedPoll,
+    find_unlogged_poll,
+    iterate_logged_polls,
+    iterate_logged_readings,
+)
 from monitor.storage.lists.record_rows import iterate_leaves
 from monitor.storage.lists.sent_requests import join_validators, load_requests
 
@@ -124,6 +129,7 @@ class _Polls:
     def __init__(self, conn: Connection, size: int) -> None:
         self._conn = conn
         self._claims = Claims(iterate_logged_polls(conn, size))
+        self._readings = Claims(iterate_logged_readings(conn, size))
         self._requests: dict[int | None, dict[str, Any]] = {}
         self.count = 0
         self.problem = ""
@@ -131,6 +137,7 @@ class _Polls:
     def compare(self, number: int, entry: Mapping[str, Any]) -> None:
         """Compare the entry ``number`` with the rows that name it, one for a poll and none for all others."""
         rows = self._claims.take(number)
+        readings = {(each.digest, each.listings) for each in self._readings.take(number)}
         is_poll = entry.get("type") == "poll" and "baseline" in entry  # checks of agreements have none
         if len(rows) != is_poll:
             self._find(
@@ -140,6 +147,8 @@ class _Polls:
             self.count += 1
             told = self._describe(rows[0])
             changed = sorted(name for name, value in told.items() if entry.get(name) != value)
+            if "set" in entry and (entry["set"], entry.get("listings")) not in readings:
+                changed.append("what was read")
             if changed:
                 self._find(
                     f"entry {number} says another thing than the poll of {told['at']}: {', '.join(changed)}"

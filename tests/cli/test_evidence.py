@@ -226,6 +226,9 @@ def test_every_poll_has_an_entry_and_every_entry_its_place(run: Run, publication
     fetches = rows(publication, sa.select(FetchRow).order_by(FetchRow.c.id))
     assert [entries[fetch.leaf]["outcome"] for fetch in fetches] == [fetch.outcome for fetch in fetches]
     assert {fetch.outcome for fetch in fetches} >= {history.GOOD, history.UNCHANGED, history.FAILED}
+    read = [(poll["listings"], len(poll["set"])) for poll in polls if poll["outcome"] == history.GOOD]
+    assert read == [(30, 32), (31, 32), (30, 32)]
+    assert not any("set" in poll for poll in polls if poll["outcome"] != history.GOOD)
     assert len(fetches) == len(polls)
 
 

@@ -33,7 +33,9 @@ from monitor.storage.lists.tables import (
     CaptureRow,
     ChangeRow,
     ChangesetRow,
+    FetchRow,
     ListingVersionRow,
+    SnapshotRow,
 )
 from tests.history.test_import import DAY, NOW_LISTED, OWN, judged
 from tests.history.test_replay import WATCH
@@ -292,6 +294,27 @@ def test_what_was_changed_in_the_tables_is_named(story: tuple[Engine, str], name
     assert failed.keys() == {"Changes"}
     assert failed["Changes"].startswith(("list", "other"))
     assert re.search(told, failed["Changes"])
+
+
+@pytest.mark.parametrize(("column", "value"), [("digest", "0" * 32), ("listings", 7), ("fetch_id", 2)])
+def test_what_was_read_of_a_publication_is_in_its_entry(
+    story: tuple[Engine, str], column: str, value: Any
+) -> None:
+    """How many agencies, and a hash of the set of them: without the publication itself."""
+    engine, head = story
+    snapshot = SnapshotRow.c
+    query = sa.select(snapshot.id, FetchRow.c.leaf).join(FetchRow, snapshot.fetch_id == FetchRow.c.id)
+    with reading(engine) as conn:
+        first = conn.execute(query.order_by(snapshot.id)).first()
+    assert first is not None
+    failed = check(
+        engine,
+        head,
+        lambda conn: one(conn, sa.update(SnapshotRow).where(snapshot.id == first.id).values({column: value})),
+    )
+    assert failed.keys() == {"Polls"}
+    assert failed["Polls"].startswith(f"entry {first.leaf} says another thing than the poll of ")
+    assert failed["Polls"].endswith(": what was read")
 
 
 def test_the_story_reads_as_its_entries_say(engine: Engine, tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ class Attempt:
     that it is as it was, and ``wire_hash`` that of the gzip form, where it came in one. ``kept``: the body is
     in the database, or need not be. ``request`` is what was sent, as `SentRequestRow` holds it, and
     ``validators`` the headers that made it conditional; ``clock`` is the server's Date minus our
-    clock when the answer began, in whole seconds.
+    clock when the answer began, in whole seconds. ``digest`` and ``listings`` are those of its snapshot, if
+    it has one.
     """
 
     source: str
@@ -58,6 +59,8 @@ class Attempt:
     request: dict[str, Any] | None = None
     validators: tuple[tuple[str, str], ...] = ()
     clock: int | None = None
+    digest: str | None = None
+    listings: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,17 @@ from monitor.storage.lists.history import GOOD, UNCHANGED
 from monitor.storage.lists.imports import CAPTURES, Capture, read_capture
 from monitor.storage.lists.past_lists import SEEN_FROM, express_span
 from monitor.storage.lists.record_rows import stream
-from monitor.storage.lists.tables import CaptureRow, ChangeRow, ChangesetRow, FetchRow, ListingVersionRow
+from monitor.storage.lists.tables import (
+    CaptureRow,
+    ChangeRow,
+    ChangesetRow,
+    FetchRow,
+    ListingVersionRow,
+    SnapshotRow,
+)
 
 _VERSION, _CHANGESET, _CAPTURE, _FETCH = ListingVersionRow.c, ChangesetRow.c, CaptureRow.c, FetchRow.c
+_SNAPSHOT = SnapshotRow.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,15 @@ class LoggedPoll:
     hash: str | None
     request_id: int | None
     validators: list[list[str]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedReading:
+    """The set of listings that was parsed in a poll: its hash, and how many there are."""
+
+    leaf: int
+    digest: str
+    listings: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +119,19 @@ def iterate_logged_polls(conn: Connection, size: int) -> Iterator[LoggedPoll]:
     columns = [_FETCH[field.name] for field in fields(LoggedPoll)]
     query = sa.select(*columns).where(_FETCH.leaf < size).order_by(_FETCH.leaf, _FETCH.id)
     return (LoggedPoll(*row) for row in stream(conn, query))
+
+
+def iterate_logged_readings(conn: Connection, size: int) -> Iterator[LoggedReading]:
+    """What was parsed in the polls among the first ``size`` entries of the log, in its order: again where a
+    list was configured in another way.
+    """
+    query = (
+        sa.select(_FETCH.leaf, _SNAPSHOT.digest, _SNAPSHOT.listings)
+        .join_from(SnapshotRow, FetchRow, _SNAPSHOT.fetch_id == _FETCH.id)
+        .where(_FETCH.leaf < size)
+        .order_by(_FETCH.leaf, _SNAPSHOT.id)
+    )
+    return (LoggedReading(*row) for row in stream(conn, query))
 
 
 def iterate_logged_changesets(conn: Connection, size: int) -> Iterator[LoggedChangeset]:
