@@ -88,7 +88,7 @@ PAGES = {
     "/privacy": (4, 500),
     "/data": (10, 1_500),
     "/api": (4, 100),
-    "/data/catalog.jsonld": (4, 100),
+    "/data/catalog.jsonld": (4, 500),
     "/data/dataset.jsonld": (10, 1_500),
     "/data/record.sqlite": (8, 1_000),
     "/data/list0/agencies.csv": (12, 1_500),
