@@ -54,13 +54,14 @@ class BundleEntry:
 
 @dataclass(frozen=True, slots=True)
 class BundleBody:
-    """A publication as it was received; ``content`` None: it was not stored. ``suffix`` is that of its format
-    (``kml``).
+    """A publication as it was received; ``content`` None: it is not stored, and ``missing`` says why.
+    ``suffix`` is that of its format (``kml``).
     """
 
     sha256: str
     suffix: str
     content: bytes | None = field(repr=False)
+    missing: str = "not kept: known by its hash only"
 
     @property
     def path(self) -> str:
@@ -238,7 +239,7 @@ def _render_statement(evidence: BundleContents, head: str, key: str) -> str:
     bodies = [
         (body.sha256, "" if body.content is None else f"{len(body.content):,}", body.path)
         if body.content is not None
-        else (body.sha256, "", "not kept: known by its hash only")
+        else (body.sha256, "", body.missing)
         for body in evidence.bodies
     ]
     return statement.render_statement(evidence.title, evidence.sentence, facts, bodies)

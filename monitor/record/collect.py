@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy.engine import Connection
@@ -264,9 +265,17 @@ def list_details(
 
 
 def load_bundle_body(conn: Connection, sha256: str) -> BundleBody:
-    """Load a body for a bundle, without content if it is not stored."""
+    """Load a body for a bundle; without content, and with the reason, if it is not stored."""
     content = bodies.load_body(conn, sha256)
-    return BundleBody(sha256, detect_suffix(content or b""), content)
+    body = BundleBody(sha256, detect_suffix(content or b""), content)
+    removed = log_rows.find_redaction(conn, sha256) if content is None else None
+    if removed is None:
+        return body
+    entry = decode_leaf(removed.content)
+    said = (
+        f"removed by the operator on {entry['at']}, entry {removed.number} of the record: {entry['reason']}"
+    )
+    return replace(body, missing=said)
 
 
 def _quote(row: StoredChange, body: BundleBody, before: str, after: str, *, present: bool) -> Quote | None:

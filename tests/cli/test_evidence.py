@@ -413,11 +413,16 @@ def test_a_publication_is_removed_and_its_hash_stays(
     body, first = csv(agencies(30)), rows(publication, sa.select(BodyRow).order_by(BodyRow.c.at))[0]
     assert first.hash == hashlib.sha256(body).hexdigest()
 
-    removed = run("redact", first.hash, "--reason", "a takedown", "--yes")
+    removed = run("redact", first.hash, "--reason", 'a takedown of "<x>", 100%', "--yes")
 
     assert removed.exit_code == 0, removed.output
-    told = json.loads(rows(publication, sa.select(LogLeafRow).order_by(LogLeafRow.c.number))[-1].content)
-    assert (told["type"], told["body"], told["reason"]) == ("redaction", first.hash, "a takedown")
+    last = rows(publication, sa.select(LogLeafRow).order_by(LogLeafRow.c.number))[-1]
+    told = json.loads(last.content)
+    assert (told["type"], told["body"], told["reason"]) == (
+        "redaction",
+        first.hash,
+        'a takedown of "<x>", 100%',
+    )
     with db.reading(publication.engine) as conn:
         kept = [
             bodies.load_body(conn, row.hash)
@@ -427,6 +432,9 @@ def test_a_publication_is_removed_and_its_hash_stays(
     made = run("evidence", str(number), "--output", str(tmp_path / "proof.zip"))
     assert made.exit_code == 0, made.output
     assert f"known by hash only: {first.hash[:12]}" in run("verify", str(tmp_path / "proof.zip")).output
+    statement = (unpack(tmp_path / "proof.zip", tmp_path / "proof") / "statement.html").read_text()
+    where = f"removed by the operator on {told['at']}, entry {last.number}"
+    assert f"<td>{where} of the record: a takedown of &quot;&lt;x&gt;&quot;, 100%</td>" in statement
     assert run("redact", first.hash, "--reason", "again", "--yes").exit_code == 2
     assert run("redact", "0" * 64, "--reason", "none", "--yes").exit_code == 2
     assert run("redact", "0" * 64, "--reason", "none").exit_code == 2, "before a person is asked"

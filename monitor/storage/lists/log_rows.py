@@ -124,6 +124,18 @@ def load_leaves_of(conn: Connection, at: datetime, after: int) -> tuple[LogLeaf,
     return tuple(LogLeaf(row.number, row.content.encode()) for row in rows)
 
 
+def find_redaction(conn: Connection, sha256: str) -> LogLeaf | None:
+    """Find the last entry that says that the bytes of a publication were removed. It reads the whole log."""
+    leaf = LogLeafRow.c
+    row = conn.execute(
+        sa.select(leaf.number, leaf.content)
+        .where(leaf.content.like(f'{{"at":"%","body":"{sha256}",%"type":"redaction"}}'))
+        .order_by(leaf.number.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else LogLeaf(row.number, row.content.encode())
+
+
 def load_hashes(conn: Connection, level: int, start: int, end: int) -> tuple[bytes, ...]:
     """The hashes [start, end) of a level that is kept: 0, 8, 16 ..."""
     if level == 0:
