@@ -78,14 +78,14 @@ def locate_in(listing: Listing, table: StateTable) -> Placement:
 
 def _less_sure(query: Query, placement: Placement) -> Placement:
     """Less sure of what is only called after a town: a prison or a drug squad (Jessup Correctional
-    Institution), a regional jail, and a town of New York or Wisconsin around the village of its name.
+    Institution), a regional jail, and a town around the village, or a township around the city, of its name.
     """
     if placement.how not in ("name", "name_is_city") or placement.confidence is not Confidence.EXACT:
         return placement
     said = query.name.words
     called_after = not _OTHERS.isdisjoint(said) and _OWN.isdisjoint(said)
     regional = "regional" in said and not _SHARED.isdisjoint(said)
-    if called_after or regional or _is_around_village(query):
+    if called_after or regional or _is_beside_its_name(query, placement):
         return replace(placement, confidence=Confidence.APPROXIMATE)
     return placement
 
@@ -94,13 +94,16 @@ _OTHERS = word_set("correctional penitentiary prison reformatory detention narco
 _OWN = word_set("city town twp village boro police sheriff municipal")
 _SHARED = word_set("jail authority detention correctional")
 _TOWNS_AROUND_VILLAGES = frozenset(("NY", "WI"))
+_FEW_ZIPS = 3  # of a township; more belong to the city of its name
 
 
-def _is_around_village(query: Query) -> bool:
-    """Whether the agency is a town's that reaches beyond the post town of its name: the Town of Brookhaven
-    has half a million people, and Brookhaven 3,000. The hand-kept list has the ZIPs of some of them.
+def _is_beside_its_name(query: Query, placement: Placement) -> bool:
+    """Whether the agency is of a town that reaches beyond the post town of its name, or of a township around
+    the city of its name: the Town of Brookhaven has half a million people and Brookhaven 3,000, and Lansing
+    Township is not Lansing. The hand-kept list has the ZIPs of some of them.
     """
-    if query.state not in _TOWNS_AROUND_VILLAGES or query.name.designator != "town":
+    town = query.name.designator == "town" and query.state in _TOWNS_AROUND_VILLAGES
+    if not town and not (query.name.designator == "twp" and len(placement.places) > _FEW_ZIPS):
         return False
     cores = variants(query.name.core)
     return not any(len(mail) > 1 for core in cores for _, mail in mailing(query.state, squeeze(core)))
