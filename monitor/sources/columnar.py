@@ -18,7 +18,7 @@ _ABOUT = ("meta", "view", "metadata", "schema", "result", "header")
 """Objects beside rows with a key of titles."""
 _NAMES = ("name", "label", "title", "fieldName", "field", "id", "key", "alias")
 """The keys of a column's title in its description."""
-_MOST_COLUMNS = 1000
+_MOST_COLUMNS, _MOST_LEVELS = 1000, 4
 HasName = Callable[[Iterable[str]], bool]
 """Whether one of the titles is that of the agency's name."""
 
@@ -31,6 +31,8 @@ def read_columnar(
 
     A row with more values than titles stays what it is. Raises ParseError if columns differ in length.
     """
+    if isinstance(found, list):
+        found = [_list_cells(row) for row in found]
     if isinstance(found, list) and is_rows(found):
         for titles in _list_titles(around):
             if has_name(titles) and any(isinstance(row, list) and len(row) == len(titles) for row in found):
@@ -45,6 +47,15 @@ def read_columnar(
     return None
 
 
+def _list_cells(row: object) -> object:
+    """The values of a row of cells, {"c": [{"v": ...}]}, as Google's visualizations and BigQuery write it."""
+    for key in ("c", "f"):
+        cells = row.get(key) if isinstance(row, dict) else None
+        if isinstance(cells, list) and all(cell is None or isinstance(cell, dict) for cell in cells):
+            return [cell.get("v") if isinstance(cell, dict) else None for cell in cells]
+    return row
+
+
 def is_rows(found: list[object]) -> bool:
     """Whether most values of an array are arrays."""
     return 2 * sum(isinstance(row, list) for row in found) > len(found)
@@ -56,15 +67,15 @@ def _name_values(titles: tuple[str, ...], row: object) -> object:
     return dict(zip_longest(titles, row))
 
 
-def _list_titles(around: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+def _list_titles(around: Iterable[Mapping[str, Any]], level: int = 0) -> Iterator[tuple[str, ...]]:
     """The titles of columns that stand in objects, or in those that tell about them."""
     for place in around:
         for key, value in place.items():
             folded = key.lower().replace("_", "")
             if folded in _TITLES and isinstance(value, list) and (titles := _read_titles(value)):
                 yield titles
-            if folded in _ABOUT and isinstance(value, dict):
-                yield from _list_titles([value])
+            if folded in _ABOUT and isinstance(value, dict) and level < _MOST_LEVELS:
+                yield from _list_titles([value], level + 1)
 
 
 def _read_titles(value: list[object]) -> tuple[str, ...]:

@@ -43,6 +43,22 @@ def read(document: object, columns: ColumnMap, settings: dict[str, Any]) -> list
         ({"fields": CKAN, "records": NUMBERED}, "records"),
         ({"result": {"fields": CKAN, "records": NUMBERED, "total": 3}}, "result.records"),
         ([["Agency", "State"], *ROWS], ""),
+        (
+            {
+                "table": {
+                    "cols": [{"id": "A", "label": "Agency"}, {"id": "B", "label": "State"}],
+                    "rows": [{"c": [{"v": name}, {"v": state, "f": "x"}]} for name, state in ROWS],
+                }
+            },
+            "table.rows",
+        ),
+        (
+            {
+                "schema": {"fields": [{"name": "Agency"}, {"name": "State"}]},
+                "rows": [{"f": [{"v": name}, {"v": state}]} for name, state in ROWS],
+            },
+            "rows",
+        ),
         ({"range": "A1:B4", "majorDimension": "ROWS", "values": [["Agency", "State"], *ROWS]}, "values"),
     ],
 )
