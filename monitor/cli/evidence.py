@@ -94,11 +94,13 @@ def evidence(
 def verify(
     session: Session, bundle: Path | None, key: str, head: str, proof: TextIO | None, as_json: bool
 ) -> None:
-    """Check BUNDLE (a ZIP file or its folder) offline, as its own verify.py does. Without BUNDLE, check that
-    the record in the database continues the published HEAD: every entry is hashed again, and every poll,
-    change, version and import in the tables is compared with its entry. Exit 1 when a check fails.
+    """Check BUNDLE (a ZIP file or its folder) offline, as its own verify.py does, and that its web archive
+    has the publications of its polls. Without BUNDLE, check that the record in the database continues the
+    published HEAD: every entry is hashed again, and every poll, change, version and import in the tables is
+    compared with its entry. Exit 1 when a check fails.
     """
     from monitor.record import verify as verifier
+    from monitor.record.archive_check import check_archive
     from monitor.record.bundle_reader import read_bundle
     from monitor.record.log_check import check_log
     from monitor.storage.engine import reading
@@ -110,7 +112,9 @@ def verify(
             results = list(check_log(conn, head))
     else:
         try:
-            results = verifier.verify(read_bundle(bundle), key, head, proof.read() if proof else "")
+            files = read_bundle(bundle)
+            results = verifier.verify(files, key, head, proof.read() if proof else "")
+            results.append(check_archive(files))
         except verifier.VerificationFailed as error:
             results = [("Files", False, str(error))]
     for name, passed, text in results:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from monitor.record import verify
+from monitor.record import archive_check, verify
+from monitor.record.archive_check import check_archive
 from monitor.record.bundle import BundleBody, Quote
 from monitor.record.checkpoint import Checkpoint, Signer, sign_note
 from tests.record.test_bundle import (
@@ -246,6 +249,80 @@ def test_the_script_says_in_one_line_what_it_cannot_read(tmp_path: Path) -> None
     assert (ran.returncode, "Traceback" in ran.stderr, "too large" in ran.stderr) == (2, False, True)
     ran = run(tmp_path, {}, str(tmp_path / "verify.py"), "--proof", str(tmp_path / "none"))
     assert (ran.returncode, "Traceback" in ran.stderr, "cannot be read" in ran.stderr) == (2, False, True)
+
+
+def archived(records: Callable[[list[bytes]], list[bytes]]) -> tuple[bool, str]:
+    """What the check says of an archive of other records, each a gzip member, which the operator signed."""
+    members = []
+    content = bundle()["polls.warc.gz"]
+    while content:
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        member.decompress(content)
+        members.append(content[: len(content) - len(member.unused_data)])
+        content = member.unused_data
+    files = resealed(bundle() | {"polls.warc.gz": b"".join(records(members))})
+    assert not check(files)
+    name, passed, text = check_archive(files)
+    assert (name, text.isprintable(), PYTHON_WORDS.search(text)) == ("Archive", True, None)
+    return passed, text
+
+
+def change(record: bytes, old: bytes, new: bytes) -> bytes:
+    return gzip.compress(gzip.decompress(record).replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        lambda found: [*found[:1], found[-2], *found[2:-2], found[1], found[-1]],
+        lambda found: found[:-2],
+        lambda found: [*found, found[-2]],
+        lambda found: [*found[:-2], change(found[-2], b"2026-03-06", b"2026-03-07"), found[-1]],
+        lambda found: [change(each, b"Gary", b"Cary") for each in found],
+        lambda found: [change(each, b"WARC-Type: revisit", b"WARC-Type: resource") for each in found][::-1],
+    ],
+)  # fmt: skip
+def test_a_web_archive_of_other_publications_fails(
+    records: Callable[[list[bytes]], list[bytes]],
+) -> None:
+    passed, text = archived(records)
+    assert not passed
+    assert "has other publications than the polls, or in another order" in text
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        lambda found: [*found, b"x"],
+        lambda found: [*found, bytes(10)],
+        lambda found: [*found[:-1], found[-1][:-9]],
+        lambda found: [change(each, b"WARC-Date", b"WARC-Date: x\r\nWARC-Date") for each in found],
+        lambda found: [change(each, b"Content-Length: ", b"Content-Length: 9") for each in found],
+        lambda found: [change(each, b"Content-Length: ", b"Content-Length: -") for each in found],
+        lambda found: [b"PK\3\4"],
+    ],
+)  # fmt: skip
+def test_a_web_archive_that_is_damaged_or_goes_on_fails(
+    records: Callable[[list[bytes]], list[bytes]],
+) -> None:
+    passed, text = archived(records)
+    assert not passed
+    assert "is damaged, or has something behind its end" in text
+
+
+def test_a_whole_web_archive_passes_and_so_does_none_where_nothing_is_kept() -> None:
+    assert archived(list) == (True, "polls.warc.gz has the publications of 5 polls, in their order")
+    nothing = [BundleBody(sha(BEFORE), "csv", None), BundleBody(sha(AFTER), "csv", None)]
+    files = bundle(bodies=nothing, present=(), absent=())
+    assert "polls.warc.gz" not in files
+    assert check_archive(files)[1]
+    assert not check_archive({})[1]
+
+
+def test_a_web_archive_that_unpacks_to_endless_bytes_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_check, "LARGEST", 5000)
+    assert not check_archive(bundle() | {"polls.warc.gz": gzip.compress(bytes(5001))})[1]
+    assert not check_archive(bundle() | {"polls.warc.gz": gzip.compress(bytes(2501)) * 2})[1]
 
 
 def run(folder: Path, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
