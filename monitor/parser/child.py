@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import mimetypes
 import os
 import resource
 import sys
@@ -26,6 +27,7 @@ from monitor import sources
 from monitor.core import renames
 from monitor.domain import Listing, Publication
 from monitor.errors import ParseError, location_of
+from monitor.parser.confinement import confine
 from monitor.parser.protocol import BATCH, OUT_OF_MEMORY, frame, read_frame
 from monitor.sources import ParseOptions
 from monitor.sources.page_links import read_links
@@ -91,6 +93,8 @@ def answer(request: dict[str, Any], content: bytes) -> bytes:
 def main(memory: int, processor: int, incoming: BinaryIO, outgoing: BinaryIO) -> None:
     """Answer requests until the parent closes the stream."""
     limit(memory)
+    mimetypes.init()  # reads the system's files; openpyxl would do so later
+    confine()
     gc.disable()  # with a million live objects, each collection takes longer than the parsing in between
     while (header := read_frame(incoming)) is not None:
         content = read_frame(incoming)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 from monitor.domain import Listing
 from monitor.errors import ParseError
 from monitor.parser import IN_PROCESS, ParserLimits, ParserProcess
+from monitor.parser.confinement import find_readable
 from monitor.parser.limits import MIB, default_memory
 from monitor.sources import ColumnMap, ParseOptions
 from monitor.sources.page_links import read_links
@@ -284,6 +286,57 @@ def test_a_child_knows_no_environment_and_may_write_no_file(
     finally:
         os.close(handle)
     assert set(str(told.value).split()) <= {"LANG", "LC_CTYPE", "MALLOC_ARENA_MAX", "/", "False", "3"}
+
+
+def test_a_child_reads_no_file_but_the_programs_and_reaches_nobody(tmp_path: Path) -> None:
+    """What a hostile body could do that runs code in the child: read the key, send it away, end others."""
+    (tmp_path / "monitor.key").write_text("secret")
+    seen = tmp_path / "child.py"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        seen.write_text(
+            dedent(PREAMBLE)
+            + f"sys.path.insert(0, {str(ROOT)!r})\n"
+            + dedent(
+                f"""
+                import signal, socket
+                from monitor.parser.confinement import confine
+                version = confine()
+                read(); read()
+                def try_to(name, attempt):
+                    try:
+                        attempt()
+                        return name
+                    except PermissionError:
+                        return "-"
+                import xml.dom.minidom  # the program's own libraries can still be loaded
+                done = [
+                    str(version),
+                    try_to("read", lambda: open({str(tmp_path / "monitor.key")!r}).close()),
+                    try_to("list", lambda: os.listdir({str(ROOT)!r})),
+                    try_to("write", lambda: open({str(tmp_path / "new")!r}, "w").close()),
+                    try_to("delete", lambda: os.unlink({str(tmp_path / "monitor.key")!r})),
+                    try_to("run", lambda: os.execv("/bin/true", ["true"])),
+                    try_to("connect", lambda: socket.create_connection({server.getsockname()!r}).close()),
+                    try_to("signal", lambda: os.kill(os.getppid(), 0)),
+                ]
+                say(json.dumps({{"refused": " ".join(done)}}).encode())
+                """
+            )
+        )
+        with ParserProcess(script=seen) as parser, pytest.raises(ParseError) as told:
+            parser.parse(b"x", MAP)
+    version, *done = str(told.value).split()
+    if version == "0":
+        pytest.skip("this kernel has no Landlock")
+    by_kernel = ["-"] * 5 + ["connect" if int(version) < 4 else "-", "signal" if int(version) < 6 else "-"]
+    assert done == by_kernel
+    assert (tmp_path / "monitor.key").exists()
+
+
+def test_no_data_folder_of_a_checkout_is_readable_for_a_child() -> None:
+    readable = find_readable()
+    assert ROOT / "monitor" in readable
+    assert not any((ROOT / "data").is_relative_to(folder) for folder in readable)
 
 
 @pytest.mark.parametrize(
