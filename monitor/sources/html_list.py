@@ -32,7 +32,9 @@ _FURTHER = ("(state)", "(date)", *(f"(line {number})" for number in range(2, _MO
 ITEM_TITLES = (ITEM_TITLE, *_FURTHER)
 """The titles of the items of lists."""
 BLOCK_TITLES = (BLOCK_TITLE, *_FURTHER)
-"""The titles of blocks that repeat, such as `<div class="agency">`, and of lines between `<br>`."""
+"""The titles of blocks that repeat, such as `<div class="agency">` and the rows of a table without headers,
+and of lines between `<br>`.
+"""
 
 _MOST_LISTS, _MOST_PARENTS = 2000, 20_000
 _FEWEST_BLOCKS, _MOST_LINES_OF_BLOCK = 3, 8
@@ -49,9 +51,10 @@ _BREAKS = frozenset(
 )  # fmt: skip
 """Elements that begin a line."""
 _LABELS = frozenset(("span", "small", "label", "time"))
+_COUNTED = re.compile(r"\d+|\b(?:odd|even|first|last)\b")
 _LISTS = ("ul", "ol", "dl")
 _OF_LINES = ("p", "div", "td", "address", "span")
-_BLOCKS = frozenset(("div", "article", "section", "p", "a", "span", "address"))
+_BLOCKS = frozenset(("div", "article", "section", "p", "a", "span", "address", "tr"))
 _FOR_NAVIGATION = frozenset(("nav", "footer", "aside", "header", "select"))
 _ROLES = frozenset(("navigation", "menu", "menubar", "banner", "contentinfo", "tablist", "search"))
 _NAVIGATION = re.compile(
@@ -294,7 +297,10 @@ def _find_blocks(document: HtmlElement, base: str) -> Iterator[HtmlList]:
 
 
 def _kind(element: HtmlElement) -> tuple[str, str]:
-    return element.tag, element.get("class", "")
+    """What elements that repeat have in common: the tag, and the first class without its number."""
+    if element.tag == "tr":
+        return "tr", ""  # every other row may have a class
+    return element.tag, _COUNTED.sub("", next(iter(element.get("class", "").split()), ""))
 
 
 def _find_kind(element: HtmlElement, base: str) -> tuple[str, str] | None:

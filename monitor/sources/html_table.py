@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -549,15 +550,25 @@ def _load_page(body: bytes, limits: ParseLimits) -> _Page:
 
 
 def propose(body: bytes, limits: ParseLimits) -> Proposal:
-    """Propose how the largest table or list of a page is read; raises ParseError if it has none."""
+    """Propose how the largest table of a page is read, or a list that is far larger; raises ParseError if it
+    has none.
+    """
     document = parse_page(body, limits)
-    samples = [*_sample_tables(document), *_sample_lists(document)]
+    tables = list(_sample_tables(document))
+    alike = Counter({sample.titles: 0 for sample in tables})
+    for sample in tables:
+        alike[sample.titles] += sample.size
+    largest = max(tables, key=lambda sample: sample.size, default=None)
+    longest = max(_sample_lists(document), key=lambda sample: sample.size, default=None)
+    samples = [sample for sample in (largest, longest) if sample]
     if not samples:
         raise ParseError(
             "The page has no table with headers and an agency's name below, and no list of agencies: what a "
             "script fills in is not read. Give the address of a file, or of the data behind the page."
         )
-    choice = choose_columns(max(samples, key=lambda sample: sample.size), of_table=True)
+    first, last = samples[0], samples[-1]
+    far_larger = last.size > 2 * alike.get(first.titles, last.size)
+    choice = choose_columns(last if far_larger else first, of_table=True)
     return Proposal("html", choice.columns, choice.settings, choice.notes)
 
 

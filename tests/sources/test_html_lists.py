@@ -273,3 +273,28 @@ def test_a_list_of_one_state_beside_other_lists() -> None:
     assert proposal.columns == ColumnMap("(item)")
     assert [name for name, _ in found] == ["Gary PD", "Lake County Sheriff", "Dyer PD"]
     assert read(page(inner), proposal.columns)[1][0].startswith("lists that are not read")
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<table><tr class=odd><td>Gary PD<td>IN<tr class=even><td>Lima PD<td>OH"
+        "<tr class=odd><td>Waco PD<td>TX</table>",
+        "<div><div class='row row-1 odd'>Gary PD - IN</div><div class='row row-2 even'>Lima PD - OH</div>"
+        "<div class='row row-3 odd'>Waco PD - TX</div></div>",
+        "<div><div class=item-1><b>Gary PD</b><p>Gary, IN</div>"
+        "<div class=item-2><b>Lima PD</b><p>Lima, OH</div>"
+        "<div class=item-3><b>Waco PD</b><p>Waco, TX</div></div>",
+    ],
+)
+def test_rows_without_headers_and_numbered_blocks_are_alike(inner: str) -> None:
+    proposal, found = propose_and_read(inner)
+    assert (proposal.columns.name, proposal.columns.state) == ("(block)", "(state)")
+    assert found == [*BOTH, ("Waco PD", "TX")]
+
+
+def test_a_table_with_headers_comes_before_its_rows_as_blocks() -> None:
+    rows = "".join(f"<tr><td>{name}<td>{state}" for name, state in [*BOTH, ("Waco PD", "TX")])
+    proposal, found = propose_and_read(f"<table><tr><th>Agency<th>State{rows}</table>")
+    assert (proposal.columns.name, proposal.columns.state) == ("Agency", "State")
+    assert found == [*BOTH, ("Waco PD", "TX")]
