@@ -21,6 +21,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from monitor.core.canonical import dump_canonical
 from monitor.errors import RecordError
 from monitor.record import statement, verify
+from monitor.record.archive_check import check_archive
 from monitor.record.checkpoint import Signer, open_checkpoint, sign_note
 from monitor.record.leaf import LeafValue
 from monitor.record.warc import ArchivedFetch, WarcEncoder, encode_all
@@ -111,7 +112,7 @@ def build_checked_bundle(evidence: BundleContents, signer: Signer) -> dict[str, 
     not as the record says.
     """
     files = build_bundle(evidence, signer)
-    for check, passed, reason in verify.verify(files, str(signer.verifier)):
+    for check, passed, reason in [*verify.verify(files, str(signer.verifier)), check_archive(files)]:
         if not passed:
             raise RecordError(f"the evidence does not pass its own check ({check}: {reason})")
     return files

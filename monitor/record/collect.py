@@ -65,7 +65,8 @@ def collect_change(conn: Connection, change_id: int, source: SourceInfo, operato
     """
     row, changeset = _load_published(conn, change_id)
     assert row.not_before is not None
-    polls = history.load_polls(conn, row.source, row.not_before, changeset.at, MOST_POLLS + 1)
+    found = history.load_polls(conn, row.source, row.not_before, changeset.at, MOST_POLLS + 1)
+    polls = sorted(found, key=lambda poll: poll.leaf or 0)  # one that was overtaken stands after later ones
     while polls and polls[-1].outcome not in _SAW:
         polls = polls[:-1]
     if len(polls) > MOST_POLLS:

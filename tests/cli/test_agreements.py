@@ -80,6 +80,7 @@ def test_a_replaced_agreement_is_listed_and_proved_to_a_stranger(run: Run, tmp_p
     code, said = check_alone(folder)
     assert code == 0, said
     assert {path.read_bytes() for path in (folder / "bodies").iterdir()} == {FIRST, SECOND}
+    assert run("verify", str(folder)).exit_code == 0
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = path.read_bytes()
         path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])

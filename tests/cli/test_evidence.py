@@ -32,6 +32,7 @@ from monitor.cli import root
 from monitor.config import load
 from monitor.fetch import Fetcher
 from monitor.minutes import format_minute
+from monitor.polling import poll
 from monitor.record import log
 from monitor.record.checkpoint import read_checkpoint
 from monitor.storage import engine as db
@@ -214,6 +215,21 @@ def test_a_changed_row_of_the_database_is_no_evidence(
     refused = run("evidence", str(number), "--output", str(tmp_path / "none.zip"))
     assert (refused.exit_code, "not in the log" in refused.output) == (1, True)
     assert not (tmp_path / "none.zip").exists()
+
+
+def test_a_poll_that_a_later_one_overtook_spoils_no_proof(
+    run: Run, publication: Publication, tmp_path: Path
+) -> None:
+    """Its entry stands behind that of the later one, and its time lies before it."""
+    publication.seen([*agencies(29), agency(77), agency(78)])
+    late = publication.now - timedelta(minutes=30)
+    overtaken = poll(publication.engine, publication.watch, publication.fetcher, now=late)
+    assert "later poll" in overtaken.reason
+    number = max(json.loads(line)["id"] for line in run("changes", "--json").stdout.splitlines())
+    made = run("evidence", str(number), "--output", str(tmp_path / "proof.zip"))
+    assert made.exit_code == 0, made.output
+    assert agency(78)["Agency"] in made.output
+    assert run("verify", str(tmp_path / "proof.zip")).exit_code == 0
 
 
 def test_every_poll_has_an_entry_and_every_entry_its_place(run: Run, publication: Publication) -> None:
