@@ -300,7 +300,8 @@ def _kind(element: HtmlElement) -> tuple[str, str]:
     """What elements that repeat have in common: the tag, and the first class without its number."""
     if element.tag == "tr":
         return "tr", ""  # every other row may have a class
-    return element.tag, _COUNTED.sub("", next(iter(element.get("class", "").split()), ""))
+    # of a comment `get` returns None whatever the default
+    return element.tag, _COUNTED.sub("", next(iter((element.get("class") or "").split()), ""))
 
 
 def _find_kind(element: HtmlElement, base: str) -> tuple[str, str] | None:

@@ -152,6 +152,31 @@ def make_html(rng: random.Random) -> bytes:
     return f"<html><title>{xml_text(rng)}</title><table>{head}{rows}</table></html>".encode()
 
 
+def make_lists(rng: random.Random) -> bytes:
+    """A page of lists, blocks and headings, nested at random."""
+
+    def element(level: int) -> str:
+        if level > 5 or rng.random() < 0.3:
+            texts = (
+                "Gary PD",
+                "Lima Police - OH",
+                "Indiana",
+                "Ohio (2)",
+                "A SO; B PD",
+                "<!-- x -->",
+                xml_text(rng),
+            )
+            return rng.choice(texts)
+        kind = rng.choice(
+            ("ul", "ol", "dl", "li", "dt", "dd", "p", "div", "h2", "h3", "b", "nav", "br", "tr", "td")
+        )
+        inner = "".join(element(level + 1) for _ in range(rng.randrange(5)))
+        kept = f" class='row-{rng.randrange(3)}'" if rng.random() < 0.3 else ""
+        return f"<{kind}{kept}>{inner}" + (f"</{kind}>" if rng.random() < 0.9 else "")
+
+    return f"<html><body>{''.join(element(0) for _ in range(8))}</body></html>".encode()
+
+
 def make_kml(rng: random.Random) -> bytes:
     def element(level: int) -> str:
         kind = rng.random()
@@ -184,14 +209,22 @@ MAKERS: dict[str, tuple[Callable[[random.Random], bytes], int]] = {
     "geojson": (make_geojson, 1),
     "arcgis": (make_arcgis, 1),
     "html": (make_html, 1),
+    "html items": (make_lists, 1),
+    "html blocks": (make_lists, 1),
     "mymaps": (make_kml, 1),
+}
+
+
+OTHER_COLUMNS = {
+    "html items": ColumnMap("(item)", "(heading)", since="(date)", url="(link)", attributes=("(line 2)",)),
+    "html blocks": ColumnMap("(block)", "(state)"),
 }
 
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_a_well_formed_document_is_read_or_refused(kind: str) -> None:
     make, share = MAKERS[kind]
-    options = ParseOptions("list", kind.split()[0], COLUMNS)
+    options = ParseOptions("list", kind.split()[0], OTHER_COLUMNS.get(kind, COLUMNS))
     read = 0
     rounds = ROUNDS if os.environ.get("MONITOR_TORTURE") else ROUNDS // share
     for seed in range(rounds):
