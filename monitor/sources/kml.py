@@ -366,9 +366,15 @@ def _refuse_doctype(*_declaration: object) -> None:
     raise ParseError("The XML has a DOCTYPE, which no KML needs; it is refused.")
 
 
+_PROLOG = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
+"""What may stand before a DOCTYPE, which in turn stands before the root (XML 1.0, production 22)."""
+
+
 def _may_have_doctype(body: bytes) -> bool:
-    """Whether a document may have a DOCTYPE: the mark is in it, or its characters have several bytes."""
-    return b"<!DOCTYPE" in body or _is_wide(body)
+    """Whether a document may have a DOCTYPE: one follows its prolog, or its characters have several bytes."""
+    prolog = _PROLOG.match(body)
+    assert prolog is not None  # the expression matches nothing, too
+    return body.startswith(b"<!DOCTYPE", prolog.end()) or _is_wide(body)
 
 
 def _is_wide(body: bytes) -> bool:

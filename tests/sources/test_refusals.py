@@ -43,6 +43,11 @@ def test_an_empty_body_or_a_web_page_is_refused(body: bytes, reason: str, spec: 
         (KML[: len(KML) // 2], f"cut off at byte {len(KML) // 2:,}"),
         (KML.replace(b"</Folder>", b"</Foldr>", 1), r"broken at byte [\d,]+ \(line \d+\)"),
         (b"<!DOCTYPE kml [<!ENTITY a 'b'>]>" + kml(placemark()), "DOCTYPE"),
+        (b"<!-- <kml> --><?x <kml> ?>\r\n<!--?-->\n<!DOCTYPE kml [<!ENTITY a 'b'>]><kml/>", "DOCTYPE"),
+        (
+            b"\xef\xbb\xbf <?xml version='1.0'?> \x0b<!DOCTYPE kml SYSTEM 'file:///etc/passwd'><kml/>",
+            "DOCTYPE",
+        ),
         (b"<rss><channel/></rss>", "no KML: its root is <rss>"),
         (b'{"type": "FeatureCollection"}', "neither XML nor a KMZ"),
         (kml(), "no placemark: every layer"),
