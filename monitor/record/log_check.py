@@ -20,7 +20,8 @@ from monitor.record.log import describe_poll
 from monitor.record.tiles import HEIGHT
 from monitor.record.tree import EMPTY_ROOT, Frontier, hash_leaf
 from monitor.storage.lists import log_rows
-from monitor.storage.lists.history import UNCHANGED
+from monitor.storage.lists.bodies import find_kept
+from monitor.storage.lists.history import GOOD, REJECTED, UNCHANGED
 from monitor.storage.lists.logged_rows import (
     LoggedPoll,
     find_unlogged_poll,
@@ -31,7 +32,9 @@ from monitor.storage.lists.record_rows import iterate_leaves
 from monitor.storage.lists.sent_requests import join_validators, load_requests
 
 _HASHES = 4096  # the number of entries that are compared with the stored hashes at a time
+_BODIES = 500  # the number of publications that are looked for at a time
 _AS_TOLD = "and their versions read as their entries say"
+_KEPT = "all that the entries name are stored, or an entry says that they were removed"
 
 
 def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
@@ -55,6 +58,7 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
     wanted = {size, stands.size, *([signed.size] if signed else [])}
     frontier, damaged = Frontier(), _Damage(conn)
     polls, changes = _Polls(conn, stands.size), ChangeCheck(conn, stands.size)
+    publications = _Publications(conn)
     began: datetime | None = None
     for number, content in enumerate(iterate_leaves(conn, stands.size)):
         hashed = hash_leaf(content.encode())
@@ -63,6 +67,7 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
         began = _read_time(entry) if number == 0 else began
         polls.compare(number, entry)
         changes.compare(number, entry)
+        publications.compare(number, entry)
         damaged.compare(number, [node for node in completed if node[0] % HEIGHT == 0])
         if frontier.size in wanted:
             roots[frontier.size] = frontier.root
@@ -70,6 +75,7 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
     where = damaged.finish()
     polls.finish(began)
     changes.finish(began)
+    publications.finish()
     if roots.get(size) == root:
         first = f"the record of {stands.size} entries continues the one of {size} that was published"
     else:
@@ -91,6 +97,7 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
         ("Entries", whole and where is None, entries),
         ("Polls", not polls.problem, polls.problem or f"{polls.count} polls read as their entries say"),
         ("Changes", not changes.problem, changes.problem or f"{changes.count} changes {_AS_TOLD}"),
+        ("Publications", not publications.problem, publications.problem or _KEPT),
         ("Signature", signed is not None, f"{signed.size} entries are signed" if signed else problem),
     )
 
@@ -121,6 +128,48 @@ class _Damage:
             self._first = min([*wrong, *([] if self._first is None else [self._first])], default=None)
         self._hashes.clear()
         return self._first
+
+
+class _Publications:
+    """Checks that every publication that an entry says was kept is stored, or that another entry says that it
+    was redacted. The stored bytes are checked when they are read.
+    """
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        self._unchecked: dict[str, int] = {}
+        self._told: set[str] = set()  # removed by an entry
+        self._redacted: dict[str, int] = {}  # removed from the tables, and not yet by an entry
+        self.problem = ""
+
+    def compare(self, number: int, entry: Mapping[str, Any]) -> None:
+        """Compare the entry ``number``; a redaction comes after the polls that saw the publication."""
+        body = f"{entry.get('body')}"
+        if entry.get("type") == "redaction":
+            self._flush()
+            self._told.add(body)
+            self._redacted.pop(body, None)
+        elif "baseline" in entry and entry.get("outcome") in (GOOD, REJECTED) and "body_kept" not in entry:
+            self._unchecked.setdefault(body, number)
+            if len(self._unchecked) >= _BODIES:
+                self._flush()
+
+    def finish(self) -> None:
+        self._flush()
+        for body, number in self._redacted.items():
+            self._tell(number, body, "was removed from the tables, and no entry says so")
+
+    def _flush(self) -> None:
+        kept = find_kept(self._conn, self._unchecked)
+        for body, number in self._unchecked.items():
+            if body not in kept:
+                self._tell(number, body, "is not in the tables")
+            elif not kept[body] and body not in self._told:
+                self._redacted.setdefault(body, number)
+        self._unchecked.clear()
+
+    def _tell(self, number: int, body: str, what: str) -> None:
+        self.problem = self.problem or f"the publication {body[:12]} of entry {number} {what}"
 
 
 class _Polls:

@@ -451,6 +451,9 @@ def test_a_publication_is_removed_and_its_hash_stays(
     statement = (unpack(tmp_path / "proof.zip", tmp_path / "proof") / "statement.html").read_text()
     where = f"removed by the operator on {told['at']}, entry {last.number}"
     assert f"<td>{where} of the record: a takedown of &quot;&lt;x&gt;&quot;, 100%</td>" in statement
+    head = run("verify", str(tmp_path / "proof.zip")).output.partition("record ")[2].split()[:2]
+    whole = run("verify", "--head", " ".join(["record", *head]))
+    assert (whole.exit_code, "FAIL" in whole.output) == (0, False)
     assert run("redact", first.hash, "--reason", "again", "--yes").exit_code == 2
     assert run("redact", "0" * 64, "--reason", "none", "--yes").exit_code == 2
     assert run("redact", "0" * 64, "--reason", "none").exit_code == 2, "before a person is asked"
@@ -462,6 +465,8 @@ def test_a_publication_is_removed_and_its_hash_stays(
         rows(publication, sa.select(BodyRow.c.content).where(BodyRow.c.hash == first.hash))[0].content == b""
     )
     assert run("vacuum").exit_code == 0
+    again = run("verify", "--head", " ".join(["record", *head]))
+    assert "all that the entries name are stored, or an entry says that they were removed" in again.output
 
 
 def test_a_record_that_nobody_signs_is_a_problem(

@@ -30,6 +30,7 @@ from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import changes, log_rows
 from monitor.storage.lists.past_lists import express_span
 from monitor.storage.lists.tables import (
+    BodyRow,
     CaptureRow,
     ChangeRow,
     ChangesetRow,
@@ -294,6 +295,32 @@ def test_what_was_changed_in_the_tables_is_named(story: tuple[Engine, str], name
     assert failed.keys() == {"Changes"}
     assert failed["Changes"].startswith(("list", "other"))
     assert re.search(told, failed["Changes"])
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"hash": "c" * 64}, "is not in the tables"),
+        ({"encoding": "redacted", "content": b""}, "was removed from the tables, and no entry says so"),
+    ],
+)
+def test_a_publication_that_somebody_exchanged_or_removed_is_named(
+    story: tuple[Engine, str], values: dict[str, Any], told: str
+) -> None:
+    """Its row was changed with its hash, or its bytes were removed without `monitor redact`."""
+    engine, head = story
+    with reading(engine) as conn:
+        seen = sa.select(FetchRow.c.hash, FetchRow.c.leaf).where(FetchRow.c.outcome == "good")
+        first = conn.execute(seen.order_by(FetchRow.c.leaf)).first()
+    assert first is not None
+
+    def exchange(conn: Connection) -> None:
+        base = sa.update(BodyRow).where(BodyRow.c.base == first.hash)
+        conn.execute(base.values(base=None))
+        one(conn, sa.update(BodyRow).where(BodyRow.c.hash == first.hash).values(**values))
+
+    failed = check(engine, head, exchange)
+    assert failed == {"Publications": f"the publication {first.hash[:12]} of entry {first.leaf} {told}"}
 
 
 @pytest.mark.parametrize(("column", "value"), [("digest", "0" * 32), ("listings", 7), ("fetch_id", 2)])

@@ -183,6 +183,7 @@ POLLS = [
         size=9,
         wire_bytes=7,
         hash="b" * 64,
+        kept=False,
         reason=reason,
         request={"method": "GET", "headers": [["Accept", "*/*"]]},
         validators=(("If-None-Match", "x"),),

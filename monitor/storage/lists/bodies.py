@@ -189,6 +189,12 @@ def load_kept_size(conn: Connection, sha256: str) -> int:
     return int(size)
 
 
+def find_kept(conn: Connection, hashes: Iterable[str]) -> dict[str, bool]:
+    """Which of these bodies have a row, and whether their bytes are there (False: they were redacted)."""
+    query = sa.select(BodyRow.c.hash, BodyRow.c.encoding).where(BodyRow.c.hash.in_(list(hashes)))
+    return {row.hash: row.encoding != REDACTED for row in conn.execute(query)}
+
+
 def redact_body(conn: Connection, sha256: str) -> None:
     """Remove the bytes of a body and keep its hash. Bodies that start from it are stored whole first.
 
