@@ -17,7 +17,13 @@ from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import CHOICES
-from monitor.places.one_place import LONGEST, find_place, put_names_in_english, remove_accents
+from monitor.places.one_place import (
+    LONGEST,
+    find_place,
+    put_names_in_english,
+    remove_accents,
+    state_at_the_end,
+)
 from monitor.places.typed_list import split_places
 from monitor.states import STATES
 
@@ -41,6 +47,8 @@ _PART_OF_CITY = re.compile(r"[^\W\d_]+(?:(?:,| |, |['.-])[^\W\d_]+){1,4}\.?")
 _NO_PART = re.compile(r"\bcounty\b.*\bcounty\b", re.IGNORECASE)  # a list, which no city has parts of
 PART_FROM, PART_FROM_ZIPS = 100_000, 10
 """The population from which a city has parts that are called by name, and the ZIPs where none is known."""
+MOST_SPACES, CITY_OF_PAIR = 4, 10_000
+"""Spaces in a text that may be two names, and the least people of each of the two towns."""
 _CITIES = ("town", "city", "borough")
 MOST_CITIES = 2  # that a word behind a part may mean: LA
 _COUNTIES = re.compile(r"^[^\d\n]+(?: and | y ).+ (?:counties|parishes)\b", re.IGNORECASE)
@@ -78,10 +86,14 @@ def _find(text: str, gazetteer: Gazetteer) -> FinderResult:
     typed = " ".join(text[:LONGEST].split())
     whole = find_place(typed, gazetteer)
     may_be_part = not whole.sure or ("," in typed and whole.kind in _CITIES)
-    if may_be_part and (inside := _find_in_city(typed, whole, gazetteer)):
+    inside = _find_in_city(typed, whole, gazetteer) if may_be_part else None
+    if inside and not inside.typo:
         return inside
-    if whole.problem == "nothing" and (both := _find_joined(typed, gazetteer)):
+    unknown = whole.problem == "nothing" or whole.typo
+    if unknown and (both := _find_joined(typed, gazetteer)):
         return both
+    if inside:
+        return inside
     around = names_radius(typed) and whole.towns and not _LISTED.search(typed)  # "25 miles around Albany, NY"
     one = (
         around
@@ -133,16 +145,31 @@ def _find_in_city(typed: str, whole: FinderResult, gazetteer: Gazetteer) -> Find
 
 
 def _find_joined(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """Two cities of a state whose names are joined, to choose from: "Provo-Orem"."""
+    """Two cities of a state whose names are joined, to choose from: "Provo-Orem", "Gary Hammond Indiana"."""
     names = typed.split("-")
-    if len(names) != 2 or not all(map(_is_plain, names)):
+    if len(names) == 2 and all(map(_is_plain, names)):
+        first, second = (find_place(name.strip(), gazetteer) for name in names)
+        if not first.typo and not second.typo:
+            return _pair_towns(first.towns, second.towns)
+    together, state = state_at_the_end(typed)
+    spaces = [match.start() for match in re.finditer(" ", together)]
+    if not 1 <= len(spaces) <= MOST_SPACES or not _is_plain(typed):
         return None
-    first, second = (find_place(name.strip(), gazetteer) for name in names)
+    for at in spaces:
+        one, other = gazetteer.towns(together[:at], state), gazetteer.towns(together[at + 1 :], state)
+        if one and other and (pair := _pair_towns(one, other, CITY_OF_PAIR)):
+            return pair
+    return None
+
+
+def _pair_towns(first: Iterable[TownZips], second: Iterable[TownZips], least: int = 0) -> FinderResult | None:
+    """The first two towns that are in one state and have ``least`` people, to choose from."""
+    second = tuple(second)
     pairs = (
         (one, other)
-        for one in first.towns
-        for other in second.towns
-        if one.state == other.state and not first.typo and not second.typo
+        for one in first
+        for other in second
+        if one.state == other.state and min(one.population, other.population) >= least
     )
     pair = next(pairs, None)
     return FinderResult(towns=pair) if pair else None

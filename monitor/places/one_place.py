@@ -197,7 +197,7 @@ def _with_listed(result: FinderResult, typed: str, gazetteer: Gazetteer) -> Find
     unknown = result.typo or result.problem == "nothing"
     if not unknown and not is_agency(typed):
         return result
-    rest, state = _state_at_the_end(typed)
+    rest, state = state_at_the_end(typed)
     names = {fold_agency_name(typed), fold_agency_name(rest)}
     names.update(fold_agency_name(town.name) for town in result.towns if town.kind == "agency")
     found = gazetteer.find_listed(names)
@@ -303,7 +303,7 @@ def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     area = gazetteer.zip(code) if _ZIP_ALONE.fullmatch(code) else None
     if area is None:
         return None
-    town, state = _state_at_the_end(rest)
+    town, state = state_at_the_end(rest)
     of_its_state = state in (None, area.state) and (
         _state(rest) == area.state or _serves(area, town, gazetteer)
     )
@@ -329,7 +329,7 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     whole = _state(_SAYS_STATE.sub("", typed))
     if whole and _SAYS_STATE.search(typed):
         return _state_or_campus(typed, whole, gazetteer)
-    rest, state = _state_at_the_end(typed)
+    rest, state = state_at_the_end(typed)
     if rest == typed:
         state = None
     elif state is not None and _state(rest) == state and not gazetteer.towns(rest, state):
@@ -384,7 +384,7 @@ def _named(typed: str, gazetteer: Gazetteer) -> FinderResult:
     if typed[:1].isdigit():
         return FinderResult(problem="no_town")
     first, _, behind_first = typed.partition(" ")
-    if (short := _SHORT_ZIP.fullmatch(typed)) and _state_at_the_end(short[1])[1] is not None:
+    if (short := _SHORT_ZIP.fullmatch(typed)) and state_at_the_end(short[1])[1] is not None:
         return FinderResult(problem="digits")  # "Boston MA 2108"
     led = _state(first) if behind_first else None
     if led is not None and key(first) not in (key(led), key(STATES[led])):  # "Colo Springs"
@@ -512,7 +512,7 @@ def _state(text: str) -> str | None:
     return reading.code if reading and reading.exact else None
 
 
-def _state_at_the_end(typed: str) -> tuple[str, str | None]:
+def state_at_the_end(typed: str) -> tuple[str, str | None]:
     """The text before a state's name or code at its end, and that state."""
     words = typed.replace(",", " , ").split()
     for count in (4, 3, 2, 1):  # "District of Columbia", "N. Mariana Islands"

@@ -51,7 +51,8 @@ def gazetteer() -> Gazetteer:
 
 @pytest.mark.parametrize(
     "text",
-    ["police in Hammond", "does gary indiana police use ring", "¿Está Springfield en la lista?",
+    ["Gary Hammond Indiana", "police in Hammond", "does gary indiana police use ring",
+     "¿Está Springfield en la lista?",
      "Washington", "Springfield", "Franklin", "Clinton", "Dallas", "Miami", "New York", "Detroit", "Queens",
      "Saint Paul MN", "Orange County", "Detriot", "100 Main St, Springfield, IL", "DFW", "Bay Area",
      "Detroit Police Department", "Washington Police", "Washington Township Police Department",

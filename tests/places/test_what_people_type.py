@@ -397,3 +397,23 @@ def test_what_stands_around_a_name_hides_it_from_nobody(text: str, label: str) -
 )
 def test_what_is_pasted_by_mistake_is_no_place(text: str, problem: str) -> None:
     assert look_up(text).problem == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "towns"),
+    [
+        ("Gary Hammond", ["Gary, IN", "Hammond, IN"]),
+        ("Gary Hammond Indiana", ["Gary, IN", "Hammond, IN"]),
+        ("Hammond East Chicago", ["Hammond, IN", "East Chicago, IN"]),
+        ("San Diego Chula Vista", ["San Diego, CA", "Chula Vista, CA"]),
+        ("Mesa Tempe AZ", ["Mesa, AZ", "Tempe, AZ"]),
+    ],
+)
+def test_two_towns_without_anything_between_are_both_offered(text: str, towns: list[str]) -> None:
+    result = look_up(text)
+    assert (result.kind, list(result.suggestions)) == ("question", towns)
+
+
+@pytest.mark.parametrize("text", ["Gary Coleman", "Harry Potter", "John Smith"])
+def test_a_person_is_no_two_towns(text: str) -> None:
+    assert look_up(text).problem == "nothing"
