@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy.engine import Connection
 
 from monitor.core.wording import normalise
+from monitor.counting import format_count
 from monitor.domain import Kind, SourceInfo
 from monitor.errors import RecordError, UsageError
 from monitor.minutes import format_minute
@@ -45,15 +46,16 @@ _RETRACTED = (
     " The operator retracted this announcement on {at}: {reason}",
     " El operador retiró este anuncio el {at}: {reason}",
 )
-_DAY = (
-    "What {title} said on {day} (UTC): {polls} polls, {bodies} publications.",
-    "Lo que decía {title} el {day} (UTC): {polls} consultas, {bodies} publicaciones.",
+_AROUND = (
+    "from the last poll before {day} (UTC) to the first one after it: {polls}, {within} of them on that day, "
+    "and {bodies}.",
+    "desde la última consulta antes del {day} (UTC) hasta la primera después: {polls}, {within} ese día, y "
+    "{bodies}.",
 )
+_DAY = ("What {title} said " + _AROUND[0], "Lo que decía {title} " + _AROUND[1])
 _DAY_WITHOUT = (
-    "The text {text} is in none of the {bodies} publications of {title} seen on {day} (UTC) in "
-    "{polls} polls.",
-    "El texto {text} no figura en ninguna de las {bodies} publicaciones de {title} vistas el {day} (UTC) "
-    "en {polls} consultas.",
+    "The text {text} is in no publication of {title} " + _AROUND[0],
+    "El texto {text} no figura en ninguna publicación de {title} " + _AROUND[1],
 )
 
 
@@ -152,14 +154,21 @@ def collect_day(
     values = {
         "title": repr(source.title()),
         "day": day,
-        "polls": len(entries),
-        "bodies": len(kept),
+        "within": sum(str(poll.entry["at"]).startswith(str(day)) for poll in entries),
         "text": repr(without),
     }
+    counted = (
+        (format_count(len(entries), "poll"), format_count(len(kept), "publication")),
+        (format_count(len(entries), "consulta"), format_count(len(kept), "publicación", "publicaciones")),
+    )
+    english, spanish = (
+        sentence.format(polls=polls_of, bodies=bodies_of, **values)
+        for sentence, (polls_of, bodies_of) in zip(sentences, counted, strict=True)
+    )
     return BundleContents(
         title=f"{source.title()}: {day}",
-        sentence=sentences[0].format(**values),
-        sentence_es=sentences[1].format(**values),
+        sentence=english,
+        sentence_es=spanish,
         source=source.name,
         publisher=source.official_url or source.publisher,
         operator=operator,

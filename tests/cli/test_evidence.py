@@ -388,12 +388,15 @@ def test_a_day_is_proved_and_what_was_not_listed(run: Run, publication: Publicat
     day = ["--source", "list", "--day", "2026-03-02", "--output", str(bundle)]
     made = run("evidence", *day, "--without", agency(29)["Agency"])
     assert made.exit_code == 0, made.output
-    assert "is in none of the 1 publications of 'The list' seen on 2026-03-02" in made.output
+    assert "is in no publication of 'The list' from the last poll before 2026-03-02 (UTC)" in made.output
+    assert "to the first one after it: 4 polls, 2 of them on that day, and 1 publication." in made.output
     spelled = run("evidence", *day, "--without", agency(77)["Agency"].upper())
     assert (spelled.exit_code, "the list had" in spelled.output) == (2, True)
     folder = unpack(bundle, tmp_path / "empty")
     code, said = check_alone(folder)
     assert code == 0, said
+    leeme = (folder / "LEEME.txt").read_text()
+    assert "hasta la primera después: 4 consultas, 2 ese día, y 1 publicación." in leeme
     polls = [json.loads(line)["entry"]["at"] for line in (folder / "polls.ndjson").read_text().splitlines()]
     assert polls[0] < "2026-03-02" < polls[1]
     assert polls[-2] < "2026-03-03" < polls[-1]
