@@ -19,6 +19,8 @@ _ABOUT = ("meta", "view", "metadata", "schema", "result", "header")
 _NAMES = ("name", "label", "title", "fieldName", "field", "id", "key", "alias")
 """The keys of a column's title in its description."""
 _MOST_COLUMNS, _MOST_LEVELS = 1000, 4
+_CELLS = frozenset(("c", "f"))
+"""Keys of a row's cells."""
 HasName = Callable[[Iterable[str]], bool]
 """Whether one of the titles is that of the agency's name."""
 
@@ -31,7 +33,7 @@ def read_columnar(
 
     A row with more values than titles stays what it is. Raises ParseError if columns differ in length.
     """
-    if isinstance(found, list):
+    if isinstance(found, list) and isinstance(next(iter(found), None), dict) and _CELLS & found[0].keys():
         found = [_list_cells(row) for row in found]
     if isinstance(found, list) and is_rows(found):
         for titles in _list_titles(around):
@@ -49,7 +51,7 @@ def read_columnar(
 
 def _list_cells(row: object) -> object:
     """The values of a row of cells, {"c": [{"v": ...}]}, as Google's visualizations and BigQuery write it."""
-    for key in ("c", "f"):
+    for key in _CELLS:
         cells = row.get(key) if isinstance(row, dict) else None
         if isinstance(cells, list) and all(cell is None or isinstance(cell, dict) for cell in cells):
             return [cell.get("v") if isinstance(cell, dict) else None for cell in cells]
