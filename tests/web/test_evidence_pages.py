@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -22,7 +23,7 @@ from monitor.record.bundle_files import BundleFiles, remove_kept_copies
 from monitor.record.change_proof import read_original
 from monitor.storage import engine as db
 from monitor.storage.engine import reading, transaction
-from monitor.storage.lists import changes
+from monitor.storage.lists import bodies, changes
 from monitor.storage.lists.tables import FetchRow
 from monitor.web import create_app
 from tests.history.test_import import own_poll
@@ -302,3 +303,23 @@ def test_an_original_is_the_line_or_what_is_around_it() -> None:
     assert "Ñandú &amp; Co" in found.text
     assert len(found.text) < 1000
     assert read_original(csv, "C Police") is None
+
+
+def test_a_publication_that_was_removed_is_not_said_never_to_have_been_kept(
+    told: tuple[Path, datetime], web: Running, tmp_path: Path
+) -> None:
+    shutil.copyfile(told[0], tmp_path / "monitor.db")
+    engine = db.connect(f"sqlite:///{tmp_path / 'monitor.db'}")
+    with served(create_app(site(engine, Clock(told[1])))) as address:
+        own = replace(web, address=address)
+        before = own.get("/change/1").text
+        kept = re.findall(r"/api/v1/bodies/([0-9a-f]{64})", before)
+        assert kept
+        assert "Its bytes are not kept here" not in before
+        with transaction(engine) as conn:
+            bodies.redact_body(conn, kept[-1])
+        after = own.get("/change/1").text
+    engine.dispose()
+    assert "Its bytes are not kept here; only the hash is known." in after
+    assert kept[-1] in after
+    assert f"/api/v1/bodies/{kept[-1]}" not in after
