@@ -368,6 +368,37 @@ def test_what_is_written_is_checked_and_polled_at_once(
     assert again.stdout.splitlines() == ["city: unchanged"]
 
 
+def test_a_page_of_lists_under_states_is_proposed_polled_and_its_changes_told(
+    run: Callable[..., Result], tmp_path: Path, server: Server
+) -> None:
+    def page(*ohio: str) -> bytes:
+        items = "".join(f"<li>{name}</li>" for name in ohio)
+        return (
+            "<!doctype html><title>Partners</title><nav><ul><li>Police Department<li>Sheriff</ul></nav>"
+            "<h2>Indiana</h2><ul><li>Gary Police Department<li>Lake County Sheriff</ul>"
+            f"<h2>Ohio</h2><ul>{items}</ul>"
+        ).encode()
+
+    server.put("/list.html", page("Lima Police Department", "Allen County Sheriff"))
+    off = "".join(f"[sources.{name}]\nenabled = false\n" for name in ("ring", "ice-287g", "ice-287g-pending"))
+    (tmp_path / "config.toml").write_text(off)
+    assert run(server.url("/list.html"), "--name", "city", "--write").exit_code == 0
+
+    def poll() -> list[str]:
+        return CliRunner().invoke(root, ["poll", "city"]).output.splitlines()
+
+    assert poll()[:2] == [
+        "city: baseline",
+        "  4 agencies listed now, none announced; from the next poll on changes are",
+    ]
+    server.put(
+        "/list.html", page("Lima Police Department", "Allen County Sheriff", "Akron Police Department")
+    )
+    assert poll() == ["city: published (1 added)"]
+    server.put("/list.html", b"<!doctype html><title>Partners</title><p>The list is moving.</p>")
+    assert "No list of agencies is on the page" in " ".join(poll())
+
+
 def test_days_that_come_first_are_an_option_of_the_section(
     run: Callable[..., Result], tmp_path: Path
 ) -> None:
