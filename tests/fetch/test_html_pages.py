@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from monitor.errors import ParseError
 from monitor.fetch import Fetched, Fetcher, FetchFailed, Target
-from monitor.sources import ColumnMap, ParseLimits, ParseOptions, html_table, parse
+from monitor.sources import ColumnMap, ParseLimits, ParseOptions, html_document, parse
 from monitor.sources.html_table import collect
 from tests.peers.http import Answer, Server
 
@@ -192,7 +192,9 @@ def test_a_cell_over_more_columns_than_are_read_stays_cheap() -> None:
 @example("/a/./b?c=1#d")
 def test_a_link_is_joined_as_browsers_do_whatever_way_is_taken(href: str) -> None:
     table = f'<table><tr><td><a href="{html.escape(href)}">x</a></td></tr></table>'
-    ((_, (((_, link),),)),) = html_table.read_tables(html_table.parse_page(table.encode(), ParseLimits()))
+    ((_, (((_, link),),)),) = html_document.read_tables(
+        html_document.parse_page(table.encode(), ParseLimits())
+    )
     try:
         joined = urldefrag(urljoin("https://page.invalid/", href.strip())).url if href.strip() else None
     except ValueError:
