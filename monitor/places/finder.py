@@ -20,10 +20,9 @@ from monitor.places.meant_place import CHOICES
 from monitor.places.one_place import (
     LONGEST,
     find_place,
-    put_names_in_english,
-    remove_accents,
     state_at_the_end,
 )
+from monitor.places.spanish_names import put_names_in_english, remove_accents
 from monitor.places.typed_list import split_places
 from monitor.states import STATES
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 
 from monitor.errors import UsageError
-from monitor.places.areas import centre
 from monitor.places.codes import names_radius, parse_area, parse_place, split_radius
 from monitor.places.finder_names import (
     NEAR,
@@ -31,6 +29,7 @@ from monitor.places.finder_offices import (
     strip_office,
 )
 from monitor.places.finder_result import LIKE_TOWNS, FinderResult, label_area
+from monitor.places.finder_zips import middle_zip, radius_area, zips_between, zips_of
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import (
     CITY,
@@ -42,8 +41,7 @@ from monitor.places.meant_place import (
     estimate_population,
 )
 from monitor.places.names import key
-from monitor.places.packaged_table import BUILDING, distance
-from monitor.places.radius import zips_around
+from monitor.places.spanish_names import put_names_in_english, remove_accents
 from monitor.places.zips import ZipArea
 from monitor.states import STATES, read_state
 
@@ -76,29 +74,12 @@ _AREA = re.compile(
 )
 _ZIPS = re.compile(r"\d{5}(?:-\d{4})?(?:(?:[\s,;&+/]|\b(?:and|or|y|o)\b)+\d{5}(?:-\d{4})?)+", re.ASCII | re.I)
 _RANGE = re.compile(r"(\d{5})\s*(?:-|to|thru|through|a|al|hasta)\s*(\d{5})", re.ASCII | re.IGNORECASE)
-LONGEST_RANGE = 20
-"""The most numbers between two ZIPs that are looked up for "60601 to 60605"."""
 _ABBREVIATED = re.compile(r"^(so|no)\.? (?=[^\W\d_]{3})", re.IGNORECASE)
 _POINT_OR_PORT = re.compile(r"^pt\.? (?=\w)", re.IGNORECASE)
 _UNIT = re.compile(
     r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm|lot|space|spc|trailer|trlr|building|bldg)\b",
     re.IGNORECASE,
 )
-_IN_SPANISH = {
-    "nueva york": "New York", "nueva jersey": "New Jersey", "nuevo mexico": "New Mexico",
-    "nuevo hampshire": "New Hampshire", "nueva hampshire": "New Hampshire",
-    "carolina del norte": "North Carolina", "carolina del sur": "South Carolina",
-    "dakota del norte": "North Dakota", "dakota del sur": "South Dakota",
-    "virginia occidental": "West Virginia", "luisiana": "Louisiana", "misisipi": "Mississippi",
-    "misuri": "Missouri", "pensilvania": "Pennsylvania", "tejas": "Texas",
-    "distrito de columbia": "District of Columbia", "islas virgenes": "Virgin Islands",
-    "nueva orleans": "New Orleans", "filadelfia": "Philadelphia", "ciudad de kansas": "Kansas City",
-    "ciudad de oklahoma": "Oklahoma City", "cayo hueso": "Key West", "area de la bahia": "Bay Area",
-    "valle del rio grande": "Rio Grande Valley", "pequena haiti": "Little Haiti",
-    "san agustin, florida": "St. Augustine, FL", "san agustin florida": "St. Augustine, FL",
-    "san agustin, fl": "St. Augustine, FL", "san agustin fl": "St. Augustine, FL",
-}  # fmt: skip
-_SPANISH_NAME = re.compile(rf"\b(?:{'|'.join(_IN_SPANISH)})\b", re.IGNORECASE)
 _NUMBER = re.compile(r"^\d|\d(?!\d*(?:st|nd|rd|th)\b)", re.IGNORECASE)
 """The number of a house or road; "Lower 9th Ward" is no address."""
 _OF_AT_THE_END = re.compile(r" (?:of(?: the)?|del?)$", re.IGNORECASE)
@@ -157,11 +138,11 @@ def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
         return FinderResult(problem="empty")
     alone = _ZIP_ALONE.fullmatch(typed)
     if alone:
-        return _zips([alone[1]], gazetteer)
+        return zips_of([alone[1]], gazetteer)
     if _ZIPS.fullmatch(typed):
-        return _zips(re.findall(r"\d{5}(?=-|\D|$)", typed, re.ASCII), gazetteer)
+        return zips_of(re.findall(r"\d{5}(?=-|\D|$)", typed, re.ASCII), gazetteer)
     if between := _RANGE.fullmatch(typed):
-        return _zips_between(between[1], between[2], gazetteer)
+        return zips_between(between[1], between[2], gazetteer)
     numbers = re.fullmatch(r"(?:zip(?: ?code)?\W*)?[\d\s-]+", typed, re.IGNORECASE)
     if numbers and not _ZIP_SO_CALLED.match(typed):
         return FinderResult(problem="digits")
@@ -176,20 +157,12 @@ def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
     typed = _ALL_OF.sub("", typed)
     at_the_end = _ZIP_AT_THE_END.search(typed) or _ZIP_SO_CALLED.search(typed)
     if at_the_end:
-        result = _zips([at_the_end[1]], gazetteer)
+        result = zips_of([at_the_end[1]], gazetteer)
         typed = typed[: at_the_end.start()].strip(" ,")
         if result.zips or not typed:
             return result
     result = _zip_in_front(typed, gazetteer) or _in_county(typed, gazetteer) or _named(typed, gazetteer)
     return _with_listed(result, typed, gazetteer)
-
-
-def put_names_in_english(text: str) -> str:
-    """States and cities in Spanish by their English names; any other text as it is."""
-    plain = remove_accents(text)
-    if not _SPANISH_NAME.search(plain):
-        return text
-    return _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], plain)
 
 
 def _with_listed(result: FinderResult, typed: str, gazetteer: Gazetteer) -> FinderResult:
@@ -230,7 +203,7 @@ def _within_radius(typed: str, gazetteer: Gazetteer) -> FinderResult:
     except UsageError:
         return _around_name(typed, gazetteer)
     found = parse_area(place)
-    area = _radius_area(found[1], int(found[2]), "", gazetteer) if found and found[0] == "radius" else None
+    area = radius_area(found[1], int(found[2]), "", gazetteer) if found and found[0] == "radius" else None
     return FinderResult(problem="unknown_zip") if area is None else FinderResult(towns=(area,), sure=True)
 
 
@@ -241,56 +214,10 @@ def _around_name(typed: str, gazetteer: Gazetteer) -> FinderResult:
     areas = [
         area
         for town in result.towns[: 1 if result.sure else AROUND]
-        if (code := _middle_zip(town, gazetteer)) is not None
-        and (area := _radius_area(code, miles, f" ({label_area(town)})", gazetteer)) is not None
+        if (code := middle_zip(town, gazetteer)) is not None
+        and (area := radius_area(code, miles, f" ({label_area(town)})", gazetteer)) is not None
     ]
     return FinderResult(towns=tuple(areas)) if areas else FinderResult(problem="radius")
-
-
-def _radius_area(code: str, miles: int, remark: str, gazetteer: Gazetteer) -> TownZips | None:
-    zips = zips_around(gazetteer.table, code, miles)
-    if not zips:
-        return None
-    name, key = f"{miles} miles around {code}{remark}", f"radius-{code}-{miles}"
-    return TownZips(name, zips[code], tuple(sorted(zips)), 0, "radius", key=key)
-
-
-def _middle_zip(town: TownZips, gazetteer: Gazetteer) -> str | None:
-    """The ZIP nearest to the middle of an area's ZIPs; None if nothing is known of where they are."""
-    table = gazetteer.table.state(town.state)
-    rows = tuple(table.row[code] for code in town.zips)
-    middle = centre(table, rows)
-    points = {row: point for row in rows if (point := table.point(row)) is not None}
-    if middle is None or not points:
-        return None
-    areal = [row for row in points if table.radius[row] >= BUILDING] or list(points)
-    return table.zips[min(areal, key=lambda row: distance(points[row], middle))]
-
-
-def remove_accents(text: str) -> str:
-    """Remove accents; no two names of places differ only by an accent."""
-    if text.isascii():
-        return text
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-
-
-def _zips(codes: list[str], gazetteer: Gazetteer) -> FinderResult:
-    known = all(gazetteer.zip(code) is not None or gazetteer.state_of_zip(code) is not None for code in codes)
-    return FinderResult(zips=tuple(sorted(set(codes)))) if known else FinderResult(problem="unknown_zip")
-
-
-def _zips_between(first: str, last: str, gazetteer: Gazetteer) -> FinderResult:
-    """All ZIPs of a short range; the two ends of a long one, to choose from."""
-    numbers = range(int(first), int(last) + 1)
-    if 0 < len(numbers) <= LONGEST_RANGE:
-        known = tuple(code for number in numbers if gazetteer.zip(code := f"{number:05}") is not None)
-        return FinderResult(zips=known) if known else FinderResult(problem="unknown_zip")
-    ends = tuple(
-        TownZips(code, area.state, (code,), 0, "zip")
-        for code in (first, last)
-        if (area := gazetteer.zip(code)) is not None
-    )
-    return FinderResult(towns=ends) if ends else FinderResult(problem="unknown_zip")
 
 
 def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
