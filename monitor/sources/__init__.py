@@ -34,7 +34,7 @@ __all__ = [
     "parse",
 ]
 
-PARSER_VERSION = 8
+PARSER_VERSION = 9
 """Incremented whenever the same body would give other listings: the stored body is then parsed again without
 alerts.
 
@@ -44,8 +44,9 @@ document of a KMZ is read. 4: all tables of a page that fit are read, and titles
 listings. 5: headings, notes, pagers and footnote marks are no agencies, and cells, dates and states of more
 programs are read. 6: dates of a list that has the day first are read so.
 7: notes under headings and on titled sheets are no listings, and headings of HTML tables are read.
-9: numbers of items and states are no part of names, no HTML table gets the state of the one before it, and
-"N/A" is no agency.
+8: rows that are grouped by name alone are no longer one listing when their states differ.
+9: numbers of items and states are no part of names, "Ohio (OH)" is a heading, no HTML table gets the state of
+the one before it, and "N/A" and "Total agencies" are no agencies.
 """
 
 

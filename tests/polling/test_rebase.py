@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -127,3 +129,9 @@ def test_processes_with_different_configurations_announce_nothing(sqlite_publica
     for spec in (WITHOUT_TYPE, WITH_TYPE, WITHOUT_TYPE, WITH_TYPE):
         sqlite_publication.reconfigure(options=spec)
         assert sqlite_publication.poll().outcome.value == "unchanged"
+
+
+def test_every_version_of_the_parser_says_what_it_reads_in_another_way() -> None:
+    text = Path(sources.__file__).read_text("utf-8").partition("PARSER_VERSION = ")[2].split('"""')[1]
+    versions = [int(number) for number in re.findall(r"(?:^|[.] |\n)(\d+): ", text)]
+    assert versions == list(range(2, sources.PARSER_VERSION + 1))
