@@ -7,7 +7,7 @@ import re
 from monitor.states import read_state
 
 _PASTED = re.compile(
-    r"\b(?:https?://|www\.)\S+|\S+@\S+\.\w+|(?<![\w.])@\w+"
+    r"\b(?:https?://|www\.)\S+|(?<![^\s@])[^\s@]+@[^\s@]+\.\w+|(?<![\w.])@\w+"
     r"|(?<![\w-])(?:\+?1[ .-]?)?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?!\w)",
     re.IGNORECASE | re.ASCII,
 )

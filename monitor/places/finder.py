@@ -17,17 +17,15 @@ from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import CHOICES
-from monitor.places.one_place import (
-    LONGEST,
-    find_place,
-    state_at_the_end,
-)
+from monitor.places.one_place import LONGEST, find_place, state_at_the_end
 from monitor.places.spanish_names import put_names_in_english, remove_accents
 from monitor.places.typed_list import split_places
 from monitor.states import STATES
 
 __all__ = ["LONGEST", "PROBLEMS", "FinderResult", "find", "label_area"]
 
+_MOST_TYPED = 5 * LONGEST
+"""The most characters that are read at all: what is pasted around a name may be longer than the name."""
 MOST_NAMED = 20
 """The most places of one text that are looked up, the first ones."""
 
@@ -66,7 +64,7 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     all meant. A part that means nothing is named beside the others, unless the text is one name or address.
     Where no name is found, what people write around one is left out: "police in Hammond".
     """
-    text = put_state_last(drop_topic(text))
+    text = put_state_last(drop_topic(text[:_MOST_TYPED]))
     result = _find(text, gazetteer)
     if not result.typo and result.problem not in _MAY_BE_A_QUESTION:
         return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from monitor.places import load
@@ -417,3 +419,14 @@ def test_two_towns_without_anything_between_are_both_offered(text: str, towns: l
 @pytest.mark.parametrize("text", ["Gary Coleman", "Harry Potter", "John Smith"])
 def test_a_person_is_no_two_towns(text: str) -> None:
     assert look_up(text).problem == "nothing"
+
+
+@pytest.mark.parametrize("text", ["@" * 4096, "a@" * 2048, "a" * 4096, "1-" * 2048])
+def test_hostile_signs_around_a_name_cost_little(text: str) -> None:
+    began = time.process_time()
+    assert look_up(text).problem
+    assert time.process_time() - began < 2, "a minute where the search goes back for each sign"
+
+
+def test_a_name_behind_a_long_address_is_found() -> None:
+    assert look_up(f"https://example.org/{'list/' * 60} Gary, IN").zips == look_up("Gary, IN").zips
