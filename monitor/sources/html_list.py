@@ -38,6 +38,7 @@ and of lines between `<br>`.
 
 _MOST_LISTS, _MOST_PARENTS = 2000, 20_000
 _FEWEST_BLOCKS, _MOST_LINES_OF_BLOCK = 3, 8
+_MOST_TEXT = 200_000  # characters of an element
 _LONGEST_SINGLE = 80  # characters of an agency that is a paragraph
 _LIKE_AGENCIES = 0.5  # of the items
 _HEADING = re.compile(r"h([1-6])")
@@ -341,11 +342,26 @@ def _read_lines(element: HtmlElement, base: str) -> list[list[str]]:
 
 
 def _lines(element: HtmlElement, stop: tuple[str, ...] = ()) -> Iterator[str]:
-    """The lines of an element's text as people see them, without what is in elements of ``stop``."""
-    pieces: list[str] = []
-    length = 0
+    """The lines of an element's text as people see them, without what is in elements of ``stop``. Each is
+    made when it is asked for: most callers want the first few, of elements that may contain half of the page.
+    """
+    line: list[str] = []
+    for text in _iterate_texts(element, stop):
+        *ended, rest = text.split("\n")
+        for piece in ended:
+            if said := clean("".join((*line, piece))):
+                yield said[:TEXT_LENGTH]
+            line = []
+        line.append(rest)
+    if said := clean("".join(line)):
+        yield said[:TEXT_LENGTH]
+
+
+def _iterate_texts(element: HtmlElement, stop: tuple[str, ...]) -> Iterator[str]:
+    """The texts in an element, with a line feed where people see a new line."""
     from lxml import etree  # takes long to import
 
+    length, before = 0, ""
     parts = etree.iterwalk(element, events=("start", "end"))
     for event, each in parts:
         if not isinstance(each.tag, str):
@@ -356,7 +372,6 @@ def _lines(element: HtmlElement, stop: tuple[str, ...] = ()) -> Iterator[str]:
                 text = None
             else:
                 text = (each.text or "").replace("\n", " ")
-                before = pieces[-1][-1:] if pieces else ""
                 # a word that is marked as a label, as in "Gary PD<span>Indiana</span>"
                 label = each.tag in _LABELS and text[:1].isupper() and before.isalnum()
                 if each.tag in _BREAKS or (label and (before.islower() or text[1:2].islower())):
@@ -365,13 +380,11 @@ def _lines(element: HtmlElement, stop: tuple[str, ...] = ()) -> Iterator[str]:
             text = "\n" if each.tag in _BREAKS else ""
             text += (each.tail or "").replace("\n", " ") if each is not element else ""
         if text:
-            pieces.append(text)
+            yield text
+            before = text[-1]
             length += len(text)
-            if length > MOST_ROWS:
-                break
-    for piece in "".join(pieces).split("\n"):
-        if text := clean(piece):
-            yield text[:TEXT_LENGTH]
+            if length > _MOST_TEXT:
+                return
 
 
 def _make_rows(lines: Iterable[str], element: HtmlElement | None, base: str) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 
 import pytest
@@ -298,3 +299,10 @@ def test_a_table_with_headers_comes_before_its_rows_as_blocks() -> None:
     proposal, found = propose_and_read(f"<table><tr><th>Agency<th>State{rows}</table>")
     assert (proposal.columns.name, proposal.columns.state) == ("Agency", "State")
     assert found == [*BOTH, ("Waco PD", "TX")]
+
+
+def test_blocks_in_blocks_are_not_read_to_their_end_at_each_level() -> None:
+    body = page("<div><div>Gary PD</div><div>Hammond PD</div>" * 200 + "<div>a PD</div>" * 13_000)
+    began = time.process_time()
+    assert len(read(body, ColumnMap(name="(block)"))[0]) == 3
+    assert time.process_time() - began < 2, "five seconds where each level reads all below it"
