@@ -516,7 +516,7 @@ class ListingReader:
     ) -> tuple[tuple[str, str], ...]:
         """Names and texts, sorted, of the columns that are not empty."""
         attributes: list[tuple[str, str]] = []
-        problems = len(self.problems)
+        problems, unreadable = len(self.problems), len(self._unreadable)
         for at, title in columns:
             text = texts[at]
             if not text:
@@ -537,9 +537,9 @@ class ListingReader:
             )
         read = tuple(sorted(attributes))
         if (
-            CUT_OFF not in texts
-            and not links
+            not links
             and len(self.problems) == problems
+            and len(self._unreadable) == unreadable  # problems beyond the most are only counted
             and len(self._attributes_read) < _MOST_READ
         ):
             self._attributes_read[self._pick_attributes(texts)] = read
