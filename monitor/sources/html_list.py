@@ -345,15 +345,15 @@ def _lines(element: HtmlElement, stop: tuple[str, ...] = ()) -> Iterator[str]:
     """The lines of an element's text as people see them, without what is in elements of ``stop``. Each is
     made when it is asked for: most callers want the first few, of elements that may contain half of the page.
     """
-    line: list[str] = []
+    pieces: list[str] = []
     for text in _iterate_texts(element, stop):
         *ended, rest = text.split("\n")
         for piece in ended:
-            if said := clean("".join((*line, piece))):
+            if said := clean("".join((*pieces, piece))):
                 yield said[:TEXT_LENGTH]
-            line = []
-        line.append(rest)
-    if said := clean("".join(line)):
+            pieces = []
+        pieces.append(rest)
+    if said := clean("".join(pieces)):
         yield said[:TEXT_LENGTH]
 
 
