@@ -94,5 +94,7 @@ def test_what_stands_for_no_name_is_no_agency(name: str) -> None:
 
 def test_each_of_many_error_values_is_known() -> None:
     """Only the first two thousand problems are collected, and rows that read alike are read once."""
-    rows = [f"Town {number} Police,IN,Lake County,Town {number},,#N/A," for number in range(2200)]
-    assert len(read(*rows).unreadable) == 2200
+    rows = [f"Town {number} Police,IN,Lake,#N/A" for number in range(2200)]
+    body = "\n".join(["Agency,State,Model,Support", *rows, ""]).encode()
+    columns = ColumnMap("Agency", "State", attributes=("Model", "Support"))
+    assert len(parse(body, ParseOptions("list", "table", columns)).unreadable) == 2200
