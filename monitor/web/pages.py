@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from monitor.messages import locale
@@ -23,6 +23,7 @@ from monitor.states import STATES
 from monitor.web.context import Site
 from monitor.web.part_cache import PartCache
 from monitor.web.presenters import Presenter
+from monitor.web.template_files import open_loader
 
 COOKIE = "lang"
 """The only cookie of public pages: the language that the reader chose. It holds nothing else."""
@@ -62,6 +63,7 @@ class Templates:
     ) -> None:
         self.extras = dict(extras)
         self._parts = parts
+        self._loader = open_loader()
         self._environments = {code: self._environment(site, code) for code in locale.LANGUAGES}
 
     def render(self, language: str, template: str, **context: object) -> str:
@@ -70,7 +72,7 @@ class Templates:
 
     def _environment(self, site: Site, language: str) -> Environment:
         environment = Environment(
-            loader=PackageLoader("monitor.web"),
+            loader=self._loader,
             auto_reload=False,
             extensions=["jinja2.ext.i18n"],
             autoescape=True,
