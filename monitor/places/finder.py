@@ -17,8 +17,9 @@ from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import CHOICES
+from monitor.places.names import remove_accents
 from monitor.places.one_place import LONGEST, find_place, state_at_the_end
-from monitor.places.spanish_names import put_names_in_english, remove_accents
+from monitor.places.spanish_names import put_names_in_english
 from monitor.places.typed_list import split_places
 from monitor.states import STATES
 

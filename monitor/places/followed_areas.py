@@ -6,7 +6,6 @@ The area of a key is read again from the gazetteer whenever that is renewed.
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +13,7 @@ from monitor.errors import UsageError
 from monitor.places.codes import RADII, is_area, parse_area, parse_place
 from monitor.places.finder import FinderResult, find
 from monitor.places.gazetteer import Gazetteer, TownZips, load
+from monitor.places.names import remove_accents
 from monitor.places.packaged_table import Table
 from monitor.places.radius import zips_around
 from monitor.states import STATES
@@ -180,7 +180,6 @@ def _town(key: str, state: str, name: str, table: Table) -> FollowedArea | None:
 
 def _town_key(state: str, name: str) -> str:
     """The key of a town, in letters, digits and hyphens: "town-PA-Springfield--Delaware-County"."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    words, inner, county = re.sub(r"['\u2019.`]", "", plain).partition(" (")
+    words, inner, county = re.sub(r"['\u2019.`]", "", remove_accents(name)).partition(" (")
     parts = [re.sub(r"[^A-Za-z0-9]+", "-", part).strip("-") for part in (words, county)]
     return f"town-{state}-{'--'.join(parts) if inner else parts[0]}"

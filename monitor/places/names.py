@@ -78,11 +78,17 @@ _APOSTROPHES = re.compile("['\u2018\u2019\u02bb\u02bc`\u00b4.]")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 
 
+def remove_accents(text: str) -> str:
+    """Remove accents; no two names of places differ only by an accent."""
+    if text.isascii():
+        return text
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
 def plain(text: str) -> str:
     """Lower case without accents, apostrophes and dots: "canon city", "prince georges", "ofallon"."""
     if not text.isascii():
-        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-        text = text.replace("\u2018", "'")
+        text = remove_accents(text).replace("\u2018", "'")
     return _APOSTROPHES.sub("", text.casefold()).replace("&", " and ")
 
 

@@ -40,8 +40,8 @@ from monitor.places.meant_place import (
     distinct_areas,
     estimate_population,
 )
-from monitor.places.names import key
-from monitor.places.spanish_names import put_names_in_english, remove_accents
+from monitor.places.names import key, remove_accents
+from monitor.places.spanish_names import put_names_in_english
 from monitor.places.zips import ZipArea
 from monitor.states import STATES, read_state
 

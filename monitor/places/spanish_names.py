@@ -1,9 +1,10 @@
-"""Names of states and cities in Spanish, and letters without accents."""
+"""Names of states and cities in Spanish."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from monitor.places.names import remove_accents
 
 _IN_SPANISH = {
     "nueva york": "New York", "nueva jersey": "New Jersey", "nuevo mexico": "New Mexico",
@@ -28,10 +29,3 @@ def put_names_in_english(text: str) -> str:
     if not _SPANISH_NAME.search(plain):
         return text
     return _SPANISH_NAME.sub(lambda match: _IN_SPANISH[match[0].lower()], plain)
-
-
-def remove_accents(text: str) -> str:
-    """Remove accents; no two names of places differ only by an accent."""
-    if text.isascii():
-        return text
-    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
