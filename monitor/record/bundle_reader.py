@@ -15,7 +15,8 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 from monitor.errors import UsageError
 from monitor.record.verify import LARGEST, SUMS, VerificationFailed
 
-_BROKEN = (BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
+BROKEN = (BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
+"""What reading a broken ZIP file raises."""
 _LOCAL = 30  # the bytes of a file's header before its name
 _DESCRIPTOR = 24  # the most bytes after a file whose size was not known before it
 _LENGTHS = 26  # where it says how long the name and the extra field are
@@ -41,7 +42,7 @@ def read_bundle(path: Path) -> dict[str, bytes]:
         raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from None
     try:
         archive = ZipFile(io.BytesIO(content))
-    except _BROKEN:
+    except BROKEN:
         raise UsageError(f"{path} is not a ZIP file, or is damaged") from None
     with archive:
         entries = archive.infolist()
@@ -49,7 +50,7 @@ def read_bundle(path: Path) -> dict[str, bytes]:
         files = _name_files(entries)
         try:
             return {name: archive.read(entry) for name, entry in files.items()}
-        except _BROKEN:
+        except BROKEN:
             raise VerificationFailed("a file in the ZIP file is damaged or encrypted") from None
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from html import escape
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from monitor.errors import UsageError
 from monitor.record.bundle import BundleBody, Quote
+from monitor.record.bundle_reader import BROKEN
 
-_BROKEN = (BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"  # the container of XLS files
 _SUFFIXES = {"xl/workbook.bin": "xlsb", "xl/workbook.xml": "xlsx", "content.xml": "ods", "doc.kml": "kmz"}
 _UNREADABLE = {"pdf", "xls", "xlsb"}  # their texts are packed or cut into pieces
@@ -37,7 +36,7 @@ def iterate_parts(content: bytes) -> Iterator[tuple[str, bytes]]:
     if not content.startswith(b"PK"):
         yield "", content
         return
-    with suppress(*_BROKEN), ZipFile(io.BytesIO(content)) as archive:
+    with suppress(*BROKEN), ZipFile(io.BytesIO(content)) as archive:
         for name in sorted(archive.namelist()):
             yield name, archive.read(name)
 
@@ -89,7 +88,7 @@ def _is_readable(content: bytes) -> bool:
 
 
 def _list_parts(content: bytes) -> list[str]:
-    with suppress(*_BROKEN), ZipFile(io.BytesIO(content)) as archive:
+    with suppress(*BROKEN), ZipFile(io.BytesIO(content)) as archive:
         return archive.namelist()
     return []
 
