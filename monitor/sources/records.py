@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from monitor.domain import ROWS_MISSING, Problem, Publication
@@ -195,6 +196,7 @@ def _find_keyed(value: object, path: str = "", level: int = 0) -> Iterator[tuple
 
 
 _ESRI = "esriFieldType"
+_MOST_VALUES = 1000  # arrays and objects around which titles of columns are looked for
 _MOST_LEVELS, _MOST_NESTED = 4, 20  # the depth of keys, and the arrays in a record that are examined
 
 
@@ -344,7 +346,7 @@ def _describes_columns(path: str) -> bool:
 
 def _find_columnar(document: object) -> Iterator[tuple[str, list[object]]]:
     """The records of rows and columns whose titles are known, and the keys that lead to them."""
-    for path, inside in _find_values(document):
+    for path, inside in islice(_find_values(document), _MOST_VALUES):
         around = reversed(list(_list_around(document, path)))
         if records := read_columnar(inside, around, lambda titles: is_header(list(titles))):
             yield path, records
