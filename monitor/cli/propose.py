@@ -190,9 +190,12 @@ def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, addr
     found: list[_Found] = []
     reasons: list[str] = []
     content_type = next((value for key, value in got.headers if key.lower() == "content-type"), "")
-    links = parser.read_links(got.body, got.final_url, content_type)
     attempts = [partial(_read_page, settings, fetcher, parser, address, got)]
-    attempts += [partial(_read_link, fetcher, parser, address, link) for link in _rank_links(links)]
+    try:
+        links = _rank_links(parser.read_links(got.body, got.final_url, content_type))
+        attempts += [partial(_read_link, fetcher, parser, address, link) for link in links]
+    except ParseError as error:
+        reasons.append(str(error))
     for attempt in attempts:
         try:
             found.append(attempt())

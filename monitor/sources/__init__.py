@@ -60,7 +60,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
             raise ParseError(f"The source {options.name} names no column for the agency's {field}.")
     body, layers, others = unpack_file(body, options.limits, str(options.settings.get("file", "")))
     publication = parse_in_order(chosen.parse, body, options)
-    if layers:  # JSON has an unambiguous end
+    if layers:  # a packed file has an end of its own: nothing of it is cut off
         publication = replace(publication, unterminated=False)
     if others:
         message = f"the ZIP also holds {', '.join(others[:10])[:200]}, which is not read"

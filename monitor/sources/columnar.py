@@ -97,7 +97,7 @@ def _read_columns(found: Mapping[str, Any]) -> list[object] | None:
     columns = list(found.values())
     if all(isinstance(column, dict) for column in columns):
         numbers = list(columns[0])
-        if len(numbers) > 0 and all(number.isdecimal() for number in numbers):
+        if numbers and all(number.isdecimal() for number in numbers):
             if any(list(column) != numbers for column in columns):
                 raise ParseError("The columns of the JSON have different rows.")
             return [{title: column[number] for title, column in found.items()} for number in numbers]

@@ -7,13 +7,14 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
 
 from monitor.cli import root
 from monitor.errors import ParseError
+from monitor.parser import ParserProcess
 from monitor.sources import ParseOptions, parse
 from monitor.sources.proposals import propose
 from tests.fetch.test_layers import Layer, served
@@ -156,6 +157,20 @@ def test_a_page_with_a_table_is_read_itself(run: Callable[..., Result], server: 
     server.put("/list.html", PAGE.format(f"</p><table>{rows}</table>").encode())
     section = source(run(server.url("/list.html"), "--json"))
     assert (section["format"], section["url"]) == ("html", server.url("/list.html"))
+
+
+def test_a_page_whose_links_cannot_be_read_is_still_examined(
+    run: Callable[..., Result], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*page: object) -> NoReturn:
+        raise ParseError("Reading it took too much memory.")
+
+    monkeypatch.setattr(ParserProcess, "read_links", refuse)
+    rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in TABLE)
+    server.put("/list.html", f"<table>{rows}</table>".encode())
+    assert source(run(server.url("/list.html"), "--json"))["format"] == "html"
+    server.put("/list.html", b"<html><p>Nothing</p></html>")
+    assert "Reading it took too much memory" in run(server.url("/list.html")).stderr
 
 
 def test_an_arcgis_layer_is_recognized_by_its_address(run: Callable[..., Result]) -> None:
