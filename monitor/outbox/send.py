@@ -33,6 +33,7 @@ from monitor.storage.deliveries.queue import DeliveryStatus
 log = logging.getLogger(__name__)
 
 _AHEAD = 50  # the number of upcoming messages whose status is read together with the next ones
+_ROUNDS_FOR_MORE = 4  # of the event loop
 STOP_GRACE = timedelta(seconds=30)
 """How long messages being sent may take to finish at a stop."""
 
@@ -197,6 +198,7 @@ class ChannelSender:
                     )
                 )
             )
+            await self._let_more_end()
             if self._over() or not self._ready:
                 return
             messages = self._address(
@@ -207,6 +209,15 @@ class ChannelSender:
                 task = asyncio.create_task(self._carry(prepared))
                 self._sending[task] = self._clock()
                 task.add_done_callback(self._note_end)
+
+    async def _let_more_end(self) -> None:
+        """Let a few more messages end first, where a query reads how their recipients stand: it takes as long
+        for one as for half of what the channel carries. A message that hangs is not waited for.
+        """
+        for _ in range(_ROUNDS_FOR_MORE):
+            if self._claims.local or self._room() >= self._channel.concurrency // 2:
+                return
+            await asyncio.sleep(0)
 
     def _address(self, taken: Sequence[PreparedContent | PreparedMessage]) -> list[PreparedMessage]:
         """At most as many at once as the channel has room for, so that this holds up nobody."""
