@@ -10,8 +10,10 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from monitor.record.verify import BODIES, LARGEST
+from monitor.record.warc import format_time
 
 ARCHIVE = "polls.warc.gz"
 _SILENT = {"warcinfo", "request"}  # records without a publication
@@ -23,7 +25,7 @@ def check_archive(files: Mapping[str, bytes]) -> tuple[str, bool, str]:
     bodies = {name.removeprefix(BODIES).partition(".")[0] for name in files if name.startswith(BODIES)}
     try:
         polls = [json.loads(line)["entry"] for line in files["polls.ndjson"].splitlines()]
-        expected = [(_trim(poll["at"]), poll["body"]) for poll in polls if poll.get("body") in bodies]
+        expected = [(_read_time(poll), poll["body"]) for poll in polls if poll.get("body") in bodies]
         found = list(_iterate_publications(_unpack(files.get(ARCHIVE, b""))))
     except Exception:  # whatever a changed archive makes of the parser, it is a failed check
         return "Archive", False, f"{ARCHIVE} or polls.ndjson is damaged, or has something behind its end"
@@ -62,6 +64,6 @@ def _iterate_publications(text: bytes) -> Iterator[tuple[str, str]]:
         at = end + 4
 
 
-def _trim(at: str) -> str:
-    """The time of an entry as archives write it: without a fraction where there is none."""
-    return at.replace(".000000Z", "Z")
+def _read_time(poll: Mapping[str, str]) -> str:
+    """The time of a poll's entry as archives write it."""
+    return format_time(datetime.fromisoformat(poll["at"]))

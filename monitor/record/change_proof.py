@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 
 from sqlalchemy.engine import Connection
 
 from monitor.domain import Listing
 from monitor.record.bundle import BundleBody
 from monitor.record.checkpoint import read_checkpoint
-from monitor.record.quotes import detect_suffix, find_quote, read_part
+from monitor.record.quotes import detect_suffix, find_quote, list_spellings, read_part
 from monitor.storage.lists import bodies, changes, imports, log_rows, poll_rows
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.imports import Capture
@@ -85,7 +84,7 @@ def read_original(content: bytes, name: str) -> OriginalExcerpt | None:
     occur.
     """
     body = BundleBody("", detect_suffix(content), content)
-    for spelling in dict.fromkeys((name, escape(name), escape(name, quote=False))):
+    for spelling in list_spellings(name):
         quote = find_quote(body, spelling)
         if quote is not None:
             part = read_part(content, quote.part)

@@ -43,7 +43,15 @@ def iterate_parts(content: bytes) -> Iterator[tuple[str, bytes]]:
 
 def read_part(content: bytes, part: str) -> bytes:
     """Read a part that `iterate_parts` names."""
-    return next(read for name, read in iterate_parts(content) if name == part)
+    if not part:
+        return content
+    with ZipFile(io.BytesIO(content)) as archive:
+        return archive.read(part)
+
+
+def list_spellings(text: str) -> tuple[str, ...]:
+    """A text as publications write it: as it is, and escaped for XML and HTML."""
+    return tuple(dict.fromkeys((text, escape(text), escape(text, quote=False))))
 
 
 def find_quote(body: BundleBody, text: str) -> Quote | None:
@@ -67,24 +75,19 @@ def prove_absence(body: BundleBody, text: str) -> Quote:
     """
     if body.content is None:
         raise UsageError(f"the publication {body.sha256[:12]} was not kept: nobody can tell what it lacked")
-    for spelling in {text, escape(text), escape(text, quote=False)}:
-        if find_quote(body, spelling) is not None:
+    spellings = [spelling.encode() for spelling in list_spellings(text)]
+    readable: list[bool] = []
+    for name, part in iterate_parts(body.content):
+        if any(spelling in part for spelling in spellings):
             raise UsageError(f"the publication {body.sha256[:12]} has the text {text!r}")
-    if not _is_readable(body.content):
+        if name.endswith((".xml", ".kml")) or not name:
+            readable.append(_is_utf8(part))
+    if detect_suffix(body.content) in _UNREADABLE or not (readable and all(readable)):
         raise UsageError(
             f"the publication {body.sha256[:12]} is a file ({body.suffix}) in which nobody can search for a "
             "text as it is: it does not prove that a text is missing"
         )
     return Quote(body.sha256, text)
-
-
-def _is_readable(content: bytes) -> bool:
-    """Whether a text would be found in a publication as it is: it is UTF-8, or a workbook of such parts."""
-    suffix = detect_suffix(content)
-    if suffix in _UNREADABLE:
-        return False
-    texts = [part for name, part in iterate_parts(content) if name.endswith((".xml", ".kml")) or not name]
-    return bool(texts) and all(map(_is_utf8, texts))
 
 
 def _list_parts(content: bytes) -> list[str]:

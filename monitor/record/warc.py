@@ -70,7 +70,7 @@ class WarcEncoder:
         """
         pieces = b""
         by = fetch.captured_by or self._operator
-        at = _format_time(fetch.at)
+        at = format_time(fetch.at)
         if by not in self._infos:
             pieces, self._infos[by] = self._encode_info(by, at)
         url = quote(_one_line(fetch.url), safe=_SAFE)
@@ -187,7 +187,7 @@ def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _format_time(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     """Format a time for WARC 1.1: with as many fractional digits as needed."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
