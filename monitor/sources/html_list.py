@@ -94,23 +94,29 @@ class ListsOfPage:
     left: str = ""
 
 
-def read_items(document: HtmlElement, base: str, *, under_states: bool) -> ListsOfPage:
-    """The lists of agencies on a page; ``under_states``: only those with a state in a heading above them."""
-    return _choose(_find_lists(document, base), under_states=under_states)
+def read_items(document: HtmlElement, base: str) -> list[HtmlList]:
+    """Read the lists of a page, also those of other things. Raises ParseError if they are too long."""
+    return _limit(_find_lists(document, base))
 
 
-def read_blocks(document: HtmlElement, base: str, *, under_states: bool) -> ListsOfPage:
-    """The repeated blocks and lines of a page that are agencies; otherwise as `read_items`."""
-    return _choose(_find_blocks(document, base), under_states=under_states)
+def read_blocks(document: HtmlElement, base: str) -> list[HtmlList]:
+    """Read the repeated blocks and lines of a page; otherwise as `read_items`."""
+    return _limit(_find_blocks(document, base))
 
 
-def _choose(lists: Iterable[HtmlList], *, under_states: bool) -> ListsOfPage:
-    """Choose the lists of agencies: of each list more than half of the items are called like them. Under a
-    state one is enough if they are in most lists of states, and none if they are in few.
-    """
+def _limit(lists: Iterable[HtmlList]) -> list[HtmlList]:
     found = [one for one in lists if one.rows]
     if sum(len(one.rows) for one in found) > MOST_ROWS:
         raise ParseError(f"has more than {MOST_ROWS:,} rows")
+    return found
+
+
+def choose_lists(found: list[HtmlList], *, under_states: bool) -> ListsOfPage:
+    """Choose the lists of agencies: of each list more than half of the items are called like them. Under a
+    state one is enough if they are in most lists of states, and none if they are in few.
+
+    ``under_states``: only lists with a state in a heading above them.
+    """
     if under_states:
         stated = [one for one in found if one.state]
         named = _share_of_agencies([name for one in stated for name in one.names]) >= _LIKE_AGENCIES
@@ -236,27 +242,23 @@ def _read_definitions(
     """Read a `<dl>`: terms that are states are headings, others are agencies with their further lines."""
     done.update(element.iter(*_LISTS))
     lists = [HtmlList(state, nearest)]
-    term: HtmlElement | None = None
-    lines: list[str] = []
-    under = False
+    items: list[tuple[HtmlList, HtmlElement, list[str]]] = []
+    under = False  # whether the last term is a state
     for part in [each for each in element.iter("dt", "dd") if _list_around(each) is element]:
-        if part.tag == "dd" and not under:
-            lines += _lines(part)
-            continue
-        if term is not None and (row := _make_row(lines, term, base)):
-            lists[-1].rows.append(row)
-        term, lines = None, []
+        lines = list(_lines(part))
         if part.tag == "dt":
-            lines = list(_lines(part))
             under = bool(lines) and bool(read_heading(lines[0]))
             if under:
                 lists.append(HtmlList(lines[0], lines[0]))
-            else:
-                term = part
-        elif row := _make_row(_lines(part), part, base):
-            lists[-1].rows.append(row)
-    if term is not None and (row := _make_row(lines, term, base)):
-        lists[-1].rows.append(row)
+                continue
+        elif not under:
+            if items:
+                items[-1][2].extend(lines)
+            continue
+        items.append((lists[-1], part, lines))
+    for one, part, lines in items:
+        if row := _make_row(lines, part, base):
+            one.rows.append(row)
     yield from lists
 
 

@@ -54,6 +54,7 @@ from monitor.sources.html_list import (
     BLOCK_TITLES,
     ITEM_TITLE,
     ITEM_TITLES,
+    choose_lists,
     read_blocks,
     read_items,
 )
@@ -182,7 +183,7 @@ def _read_lists(
     names = list_headers(columns.name)
     under_headings = HEADING_TITLE in list_headers(columns.state)
     given, read = next(_LISTS[title] for title in names if title in _LISTS)
-    found = read(document, base, under_states=under_headings)
+    found = choose_lists(read(document, base), under_states=under_headings)
     header = find_header(given, columns)
     if header is None:
         raise ParseError(describe_headers("column", columns, given))
@@ -354,7 +355,7 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
     """
     document = parse_page(body, limits)
     tables = list(_sample_tables(document))
-    alike = Counter({sample.titles: 0 for sample in tables})
+    alike: Counter[tuple[str, ...]] = Counter()
     for sample in tables:
         alike[sample.titles] += sample.size
     largest = max(tables, key=lambda sample: sample.size, default=None)
@@ -384,7 +385,8 @@ def _sample_tables(document: HtmlElement) -> Iterator[ColumnSample]:
 def _sample_lists(document: HtmlElement) -> Iterator[ColumnSample]:
     """Samples of the lists of agencies that are no tables: those under states, or if most are not, of all."""
     for titles, read in _LISTS.values():
-        under, any_where = (read(document, UNKNOWN, under_states=each).lists for each in (True, False))
+        found = read(document, UNKNOWN)
+        under, any_where = (choose_lists(found, under_states=each).lists for each in (True, False))
         sizes = [sum(len(one.rows) for one in lists) for lists in (under, any_where)]
         lists = under if 2 * sizes[0] >= sizes[1] else any_where
         rows = [row for one in lists for row in one.rows]
