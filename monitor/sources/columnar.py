@@ -35,7 +35,7 @@ def read_columnar(
     """
     if isinstance(found, list) and isinstance(next(iter(found), None), dict) and _CELLS & found[0].keys():
         found = [_list_cells(row) for row in found]
-    if isinstance(found, list) and is_rows(found):
+    if isinstance(found, list) and is_mostly(found, list):
         for titles in _list_titles(around):
             if has_name(titles) and any(isinstance(row, list) and len(row) == len(titles) for row in found):
                 return [_name_values(titles, row) for row in found]
@@ -58,9 +58,9 @@ def _list_cells(row: object) -> object:
     return row
 
 
-def is_rows(found: list[object]) -> bool:
-    """Whether most values of an array are arrays."""
-    return 2 * sum(isinstance(row, list) for row in found) > len(found)
+def is_mostly(found: list[object], kind: type) -> bool:
+    """Whether most values of an array are of a type."""
+    return 2 * sum(isinstance(each, kind) for each in found) > len(found)
 
 
 def _name_values(titles: tuple[str, ...], row: object) -> object:

@@ -19,7 +19,7 @@ from monitor.errors import ParseError
 from monitor.sources.cells import clean
 from monitor.sources.column_choice import choose_columns, is_exact_state
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
-from monitor.sources.columnar import read_columnar
+from monitor.sources.columnar import is_mostly, read_columnar
 from monitor.sources.format import Format, Proposal, RowsOptions
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.listing import ListingReader
@@ -164,17 +164,20 @@ def list_records(found: object) -> list[object] | None:
     return records
 
 
-def find_arrays(
-    value: object, path: str = "", level: int = 0, *, of: type = dict
-) -> Iterator[tuple[str, list[object]]]:
-    """Arrays mostly of objects, or `of` another type, in a document, and the keys that lead to them, with
-    points.
-    """
-    if isinstance(value, list) and 2 * sum(isinstance(each, of) for each in value) > len(value):
+def _find_arrays(document: object, *, of: type = dict) -> Iterator[tuple[str, list[object]]]:
+    """Arrays mostly of objects, or `of` another type, in a document, and the keys that lead to them."""
+    for path, value in _find_values(document):
+        if isinstance(value, list) and is_mostly(value, of):
+            yield path, value
+
+
+def _find_values(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, object]]:
+    """The arrays and objects in a document, and the keys that lead to them, with points."""
+    if isinstance(value, list | dict):
         yield path, value
-    elif isinstance(value, dict) and level < _MOST_LEVELS:
+    if isinstance(value, dict) and level < _MOST_LEVELS:
         for key, inner in value.items():
-            yield from find_arrays(inner, f"{path}.{key}" if path else str(key), level + 1, of=of)
+            yield from _find_values(inner, f"{path}.{key}" if path else str(key), level + 1)
 
 
 def _find_keyed(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, list[object]]]:
@@ -202,7 +205,7 @@ _MOST_LEVELS, _MOST_NESTED = 4, 20  # the depth of keys, and the arrays in a rec
 
 def _describe_arrays(document: object) -> str:
     """Describe where a document has arrays of records, for an error; "" if it has none."""
-    paths = [path for path, _ in find_arrays(document) if path][:5]
+    paths = [path for path, _ in _find_arrays(document) if path][:5]
     return f"; options.records may be {' or '.join(paths)}" if paths else ""
 
 
@@ -302,10 +305,10 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
     document = load_json(body, limits)
     keyed = list(_find_keyed(document))
     by_state = [(path, found) for path, found in keyed if _is_by_state(found)]
-    arrays = by_state or [*find_arrays(document), *keyed]
+    arrays = by_state or [*_find_arrays(document), *keyed]
     arrays = [pair for pair in arrays if not _describes_columns(pair[0])] or arrays
     path, found = max(arrays, key=lambda pair: len(pair[1]), default=("", []))
-    bare_path, bare = max(find_arrays(document, of=list), key=lambda pair: len(pair[1]), default=("", []))
+    bare_path, bare = max(_find_arrays(document, of=list), key=lambda pair: len(pair[1]), default=("", []))
     described = _describes_columns(path)
     columnar = max(_find_columnar(document), key=lambda pair: len(pair[1]), default=("", []))
     if columnar[1] and (described or len(columnar[1]) >= len(found)):
@@ -350,15 +353,6 @@ def _find_columnar(document: object) -> Iterator[tuple[str, list[object]]]:
         around = reversed(list(_list_around(document, path)))
         if records := read_columnar(inside, around, lambda titles: is_header(list(titles))):
             yield path, records
-
-
-def _find_values(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, object]]:
-    """The arrays and objects in a document, and the keys that lead to them."""
-    if isinstance(value, list | dict):
-        yield path, value
-    if isinstance(value, dict) and level < _MOST_LEVELS:
-        for key, inner in value.items():
-            yield from _find_values(inner, f"{path}.{key}" if path else str(key), level + 1)
 
 
 def _is_by_state(records: list[object]) -> bool:
