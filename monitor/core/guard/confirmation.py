@@ -130,8 +130,7 @@ def _find_hidden(
 ) -> frozenset[Identity]:
     """Find missing listings that may be in the unread part of a publication."""
     if not reread:
-        stood = (known.get(change.identity) for change in changes)
-        return frozenset(one.change.identity for one in stood if one and one.reason.startswith(_IN_PART))
+        return _find_standing(changes, known, _IN_PART)
     return frozenset(change.identity for change in changes if change.kind is Kind.REMOVED)
 
 
@@ -143,8 +142,7 @@ def _find_lost_states(
     """
     changes = tuple(changes)
     if not reread:
-        stood = (known.get(change.identity) for change in changes)
-        return frozenset(one.change.identity for one in stood if one and one.reason.startswith(_NO_STATES))
+        return _find_standing(changes, known, _NO_STATES)
     blank = {
         change.identity
         for change in changes
@@ -154,6 +152,14 @@ def _find_lost_states(
     stateless = any(x.after and not x.after.state and not x.after.state_text for x in changes)
     missing = {change.identity for change in changes if change.kind is Kind.REMOVED} if stateless else set()
     return frozenset(blank | missing)
+
+
+def _find_standing(
+    changes: Iterable[Change], known: dict[Identity, OpenChange], reason: str
+) -> frozenset[Identity]:
+    """Find changes that already waited for a reason."""
+    stood = (known.get(change.identity) for change in changes)
+    return frozenset(one.change.identity for one in stood if one and one.reason.startswith(reason))
 
 
 def find_withdrawn(changes: Iterable[Change], standing: Iterable[OpenChange]) -> tuple[OpenChange, ...]:
