@@ -142,12 +142,9 @@ def _read_count(body: bytes, limits: ParseLimits) -> int:
 
 def _read_ids(body: bytes, limits: ParseLimits) -> list[int]:
     given = _load(body, limits).get("objectIds")
-    ids = (
-        [number for each in given if (number := _read_id(each)) is not None]
-        if isinstance(given, list)
-        else []
-    )
-    if not isinstance(given, list) or len(ids) < len(given):
+    read = list(map(_read_id, given)) if isinstance(given, list) else [None]
+    ids = [number for number in read if number is not None]
+    if len(ids) < len(read):
         raise ParseError("answered no object ids")
     ids.sort()
     if any(one == other for one, other in pairwise(ids)):

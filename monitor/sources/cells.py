@@ -17,6 +17,8 @@ NAME_LENGTH, TEXT_LENGTH = 200, 2000
 _LONGEST_DATE = 100
 """The most characters of a date, with a time and a zone in words."""
 
+CUT_OFF = "#CUT!"
+"""What stands for the cells that a row lacks at its end."""
 ERROR_VALUES = frozenset(
     {
         "#VALUE!",
@@ -31,12 +33,10 @@ ERROR_VALUES = frozenset(
         "#SPILL!",
         "#CALC!",
         "#GETTING_DATA",
-        "#CUT!",
+        CUT_OFF,
     }
 )
 """The error values that a spreadsheet shows instead of a value, and `CUT_OFF`."""
-CUT_OFF = "#CUT!"
-"""What stands for the cells that a row lacks at its end."""
 
 # Control characters (white space among them becomes a space first), invisible format characters and bidi
 # controls: they could disguise a name, or reverse the rest of a line. The joiners U+200C and U+200D are kept:

@@ -80,8 +80,9 @@ class ListingReader:
     source's own id. ``by_city``: the city is part of a listing's key. ``whole_state``: the state of agencies
     without one. ``date_order``: which number of a date is the month. ``meanings`` are those of the columns.
 
-    A column of states may hold towns with them ("Gary, Indiana"); those are the cities then. Without such a
-    column the state is read from the end of the name ("Gary PD - IN").
+    ``states_in_names``: a state is read from the end of the name ("Gary PD - IN").
+
+    A column of states may hold towns with them ("Gary, Indiana"); those are the cities then.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class ListingReader:
         other_columns: bool = False,
         id_from_url: bool = False,
         ignored: frozenset[str] = frozenset(),
+        states_in_names: bool = False,
     ) -> None:
         self.meanings = ColumnMeanings(columns, other_columns=other_columns, ignored=ignored)
         self._id_from_url = id_from_url
@@ -110,7 +112,7 @@ class ListingReader:
         self._attributes_read: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
         self._numbers: list[int] = []
         self._dated_in_part: set[str] = set()
-        self._states_in_names = False
+        self._states_in_names = states_in_names
         self._unreadable: list[tuple[int, str]] = []  # positions of listings, and fields or attributes
         self._last_item = 0  # of a numbered list
         self._site = _NO_SITE  # at which the last link begins
@@ -126,14 +128,13 @@ class ListingReader:
         one.
         """
         columns = options.columns or ColumnMap()
-        reader = cls(
+        return cls(
             columns,
             by_city=columns.city is not None,
             whole_state=options.whole_state,
             date_order=options.date_order,
+            states_in_names=not (list_headers(columns.state) or options.whole_state),
         )
-        reader._states_in_names = not (list_headers(columns.state) or options.whole_state)
-        return reader
 
     def read(
         self,
@@ -560,9 +561,8 @@ class ListingReader:
         return latitude, longitude
 
     def _folder(self, name: str) -> str | None:
-        if name not in self._folders:
-            self._folders[name] = clean(name)[:NAME_LENGTH] or None
-        return self._folders[name]
+        self._folders[name] = read = clean(name)[:NAME_LENGTH] or None
+        return read
 
     def _cut(self, text: str, length: int, column: str, number: int) -> str:
         if len(text) <= length:
