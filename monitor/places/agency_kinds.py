@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from monitor.places.names import word_set, words
+from monitor.places.names import spell_direction, word_set, words
 from monitor.states import STATES
 
 Words = tuple[str, ...]
@@ -165,7 +165,7 @@ def read_name(text: str, state: str = "") -> AgencyName:
 
 @lru_cache(maxsize=256)  # the finder asks for the same name in many states
 def _parse_name(text: str) -> AgencyName:
-    text = _LETTERS.sub(lambda found: found[0].replace(".", ""), _DIRECTION.sub(_spell_direction, text))
+    text = _LETTERS.sub(lambda found: found[0].replace(".", ""), _DIRECTION.sub(spell_direction, text))
     inverted = _INVERTED.match(text)
     if inverted and core_of(words(inverted["name"]))[0]:  # not "Police Department, City of Tampa"
         text = f"{inverted['name']} {inverted['kind']} {inverted['rest']}"
@@ -173,10 +173,6 @@ def _parse_name(text: str) -> AgencyName:
     whole = tuple(w for p in parts for w in p)
     core, designator = next((c for c in map(core_of, parts) if c[0]), ((), ""))
     return AgencyName(text, whole, parts, core, designator)
-
-
-def _spell_direction(found: re.Match[str]) -> str:
-    return "North " if found[1] == "No" else "South "
 
 
 def core_of(part: Words) -> tuple[Words, str]:

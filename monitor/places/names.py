@@ -85,6 +85,11 @@ def remove_accents(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
+def spell_direction(found: re.Match[str]) -> str:
+    """The word for a direction that a match has as its first group: "No" or "So"."""
+    return "North " if found[1].lower() == "no" else "South "
+
+
 def plain(text: str) -> str:
     """Lower case without accents, apostrophes and dots: "canon city", "prince georges", "ofallon"."""
     if not text.isascii():

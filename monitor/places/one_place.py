@@ -40,7 +40,7 @@ from monitor.places.meant_place import (
     distinct_areas,
     estimate_population,
 )
-from monitor.places.names import key, remove_accents
+from monitor.places.names import key, remove_accents, spell_direction
 from monitor.places.spanish_names import put_names_in_english
 from monitor.places.zips import ZipArea
 from monitor.states import STATES, read_state
@@ -146,7 +146,7 @@ def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
     numbers = re.fullmatch(r"(?:zip(?: ?code)?\W*)?[\d\s-]+", typed, re.IGNORECASE)
     if numbers and not _ZIP_SO_CALLED.match(typed):
         return FinderResult(problem="digits")
-    typed = _ABBREVIATED.sub(lambda match: "South " if match[1].lower() == "so" else "North ", typed)
+    typed = _ABBREVIATED.sub(spell_direction, typed)
     typed = _COUNTRY.sub("", typed)
     if not typed or _EVERYWHERE.fullmatch(remove_accents(typed)):
         return FinderResult(country=True)
