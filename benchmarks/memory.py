@@ -9,8 +9,6 @@ memory too: only in an environment of `requirements/run.txt` do the figures coun
 from __future__ import annotations
 
 import os
-import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,18 +17,14 @@ from pathlib import Path
 
 import httpx
 
+from tests.peers.processes import answers, read_memory, reserve_port, until
+
 PAGES = (
     "/", "/zip/46320", "/state/TX", "/county/48113", "/town/TX-Dallas", "/find?q=Dallas", "/changes",
     "/changes/2", "/map", "/map/TX", "/map/TX.svg", "/feed.atom", "/list/ice-287g", "/numbers",
 )  # fmt: skip
 GOAL = 150  # MiB, of `--one-process` with an idle parser
-START, REST = 30, 3  # seconds to wait at most for the site, and for what is freed to be returned
-
-
-def read_memory(pid: int) -> float:
-    """The proportional share of a process in MiB."""
-    found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    return int(found[1]) / 1024 if found else 0.0
+REST = 3  # seconds until what is freed is returned
 
 
 def find_processes(root: int) -> list[int]:
@@ -49,12 +43,6 @@ def print_memory(when: str, root: int) -> None:
     print("; ".join(f"{name or 'process'} {share:.1f}" for name, share in shares), flush=True)
 
 
-def reserve_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
 def main() -> None:
     options = sys.argv[1:] or ["--one-process"]
     with tempfile.TemporaryDirectory() as folder:
@@ -68,12 +56,13 @@ def main() -> None:
             [sys.executable, "-m", "monitor", "run", *options, "--config", f"{folder}/demo/config.toml"],
             env={**os.environ, "MONITOR_SITE__LISTEN": f"127.0.0.1:{port}"},
             stderr=subprocess.DEVNULL,
+            text=True,
         )
         try:
             with httpx.Client(
                 base_url=f"http://127.0.0.1:{port}", timeout=20, follow_redirects=True
             ) as visitor:
-                wait_for(visitor)
+                until(lambda: answers(port), service, what="the site")
                 print(f"monitor run {' '.join(options)}, sum of PSS (goal with --one-process: {GOAL} MiB)")
                 time.sleep(REST)
                 print_memory("started", service.pid)
@@ -84,19 +73,6 @@ def main() -> None:
         finally:
             service.terminate()
             service.wait(60)
-
-
-def wait_for(visitor: httpx.Client) -> None:
-    """Wait until the site answers."""
-    until = time.monotonic() + START
-    while time.monotonic() < until:
-        try:
-            visitor.get("/healthz")
-        except httpx.TransportError:
-            time.sleep(0.2)
-        else:
-            return
-    sys.exit(f"the site did not answer within {START} s")
 
 
 if __name__ == "__main__":

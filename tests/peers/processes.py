@@ -6,6 +6,7 @@ never for a time.
 
 from __future__ import annotations
 
+import re
 import socket
 import sqlite3
 import subprocess
@@ -58,6 +59,13 @@ def until(
         assert time.monotonic() < deadline, f"{what} did not happen"
         time.sleep(0.05)
     return found
+
+
+def read_memory(pid: int) -> float:
+    """The memory of a process in MiB, what it shares counted in parts (PSS)."""
+    found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1]) / 1024
 
 
 def beats(database: Path) -> list[str]:

@@ -23,7 +23,7 @@ import pytest
 
 from tests.cli.test_supervisor import children
 from tests.peers.http import Server
-from tests.peers.processes import PATIENCE, reserve_port, until
+from tests.peers.processes import PATIENCE, read_memory, reserve_port, until
 from tests.peers.smtp import SmtpPeer
 from tests.subscribers.town import PRESSED
 from tests.torture.test_processes import long
@@ -107,14 +107,6 @@ def confirm(visitor: httpx.Client, mail: bytes) -> None:
     assert visitor.post(link[1].decode(), data=PRESSED).status_code == 200
 
 
-def proportional_memory(pid: int) -> float:
-    """The memory of a process in MB, what it shares counted in parts (PSS)."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
-    assert found
-    return int(found[1]) / 1000
-
-
 @long
 def test_half_open_requests_stop_neither_visitors_nor_polls_nor_mails(
     tmp_path: Path, many_descriptors: None, record_property: Callable[[str, object], None]
@@ -166,8 +158,8 @@ def test_half_open_requests_stop_neither_visitors_nor_polls_nor_mails(
 
         pids = children(service.pid)
         assert set(pids) == {"worker", "web"}
-        memory = {name: proportional_memory(pid) for name, pid in {**pids, "supervisor": service.pid}.items()}
-        record_property("memory in MB", {name: round(size) for name, size in memory.items()})
+        memory = {name: read_memory(pid) for name, pid in {**pids, "supervisor": service.pid}.items()}
+        record_property("memory in MiB", {name: round(size) for name, size in memory.items()})
         text = log.read_text()
         assert "Traceback" not in text
         lines = len([line for line in text.splitlines() if "list: unchanged" not in line]) - lines_before
