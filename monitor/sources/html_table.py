@@ -62,12 +62,13 @@ from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import MOST_ROWS, ListingReader
 from monitor.sources.samples import SAMPLE, find_sample
 from monitor.sources.sniff import describe_page, is_html
-from monitor.sources.table import MappedTable, TableReader, describe_left, find_header, find_headers
+from monitor.sources.table_headers import HEADER_ROWS, describe_left, find_header, find_headers
+from monitor.sources.table_rows import MappedTable, TableReader
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
-_HEADER_ROWS = 20
+
 _MOST_NAMED, _MOST_NOTES = 5, 20
 
 _LISTS = {ITEM_TITLE: (ITEM_TITLES, read_items), BLOCK_TITLE: (BLOCK_TITLES, read_blocks)}
@@ -214,7 +215,7 @@ def _read_fitting_tables(
     above_tables = find_headings(document)
     for table in find_tables(document):
         grid = read_grid(table, base)
-        top = list(islice(grid, _HEADER_ROWS))
+        top = list(islice(grid, HEADER_ROWS))
         found = find_headers([[text for text, _ in row] for row in top], columns)
         if not found:
             tops += [text for row in top for text, _ in row]

@@ -12,7 +12,7 @@ from monitor.errors import ParseError
 from monitor.sources.archive import open_archive
 from monitor.sources.column_map import ParseLimits
 from monitor.sources.listing import MOST_ROWS
-from monitor.sources.workbook import MAX_COLUMNS, NOTE_FAR, Range, SheetRow, WorkbookSheet, fill_cells
+from monitor.sources.workbook_sheet import MAX_COLUMNS, NOTE_FAR, Range, SheetRow, WorkbookSheet, fill_cells
 
 
 def read_other_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[WorkbookSheet]:

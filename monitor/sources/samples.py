@@ -11,6 +11,7 @@ from monitor.sources.column_choice import KNOWN, NAME, ColumnSample, is_exact_st
 from monitor.sources.column_map import fold_header
 from monitor.sources.headings import find_heading_above
 from monitor.sources.json_body import flatten
+from monitor.sources.table_headers import HEADER_ROWS
 
 _OF_AGENCY = re.compile(
     r"\S (?:police(?: dept\.?| department)?|pd|so|sheriff(?:['\u2019]?s)?(?: office| dept\.?)?)$",
@@ -23,7 +24,6 @@ _GENERAL = re.compile(
 """Words of headers, which tell "Participating police department" from "Gary Police Department"."""
 SAMPLE = 1000
 """The number of rows by which columns are judged."""
-HEADER_ROWS = 20
 
 
 def sample_records(records: Sequence[object], size: int) -> ColumnSample:

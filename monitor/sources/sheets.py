@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from monitor.sources.column_map import ParseLimits
-
-if TYPE_CHECKING:
-    from monitor.sources.workbook import WorkbookSheet
+from monitor.sources.workbook_sheet import WorkbookSheet
 
 OTHER_KINDS = ("xls", "ods", "xlsb")
 SHEET_TITLE = "(sheet)"

@@ -12,9 +12,10 @@ from monitor.sources.column_choice import ColumnSample, choose_columns, is_exact
 from monitor.sources.column_map import ParseLimits
 from monitor.sources.csv_text import DELIMITERS, decode_text
 from monitor.sources.format import Proposal
-from monitor.sources.samples import HEADER_ROWS, SAMPLE, find_sample, format_cell
+from monitor.sources.samples import SAMPLE, find_sample, format_cell
 from monitor.sources.sheets import SHEET_TITLE, read_any_sheets
 from monitor.sources.sniff import find_workbook_kind, refuse_empty_and_pages
+from monitor.sources.table_headers import HEADER_ROWS
 
 
 def propose(body: bytes, limits: ParseLimits) -> Proposal:
@@ -27,20 +28,15 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
 
 
 def _propose_workbook(body: bytes, kind: str, limits: ParseLimits) -> Proposal:
-    from openpyxl.utils import get_column_letter  # openpyxl takes long to import
-
     samples: dict[str, ColumnSample] = {}
     for sheet in read_any_sheets(body, kind, limits):
         rows = [
             (number, [format_cell(cell) for cell in cells])
             for number, cells in sheet.rows[: SAMPLE + HEADER_ROWS]
         ]
-        linked = {re.sub(r"\d", "", cell) for cell in sheet.links}
+        linked = {column - 1 for _, column in sheet.links}
         if sample := find_sample([row for _, row in rows], len(sheet.rows)):
-            at_links = frozenset(
-                at for at in range(len(sample.titles)) if get_column_letter(at + 1) in linked
-            )
-            samples[sheet.title] = replace(sample, linked=at_links)
+            samples[sheet.title] = replace(sample, linked=frozenset(linked))
     if not samples:
         raise ParseError("No visible sheet has a row of headers with an agency's name below.")
     largest = max(samples, key=lambda title: samples[title].size)

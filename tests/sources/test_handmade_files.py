@@ -17,7 +17,7 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from monitor.errors import ParseError
 from monitor.sources import ColumnMap, ParseOptions, parse
 from monitor.sources.cells import read_address, read_date
-from monitor.sources.workbook import unescape_text
+from monitor.sources.workbook_rows import unescape_text
 from monitor.states import read_state
 
 COLUMNS = ColumnMap(name="Agency", state="State", county="County", since="Signed", url="MOA")
