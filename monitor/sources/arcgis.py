@@ -202,7 +202,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         raise ParseError("The ArcGIS answer does not name its fields.") from None
     columns = options.columns or ColumnMap()
     reader = ListingReader.of_columns(options)
-    reader.problems += problems
+    reader.problems.found += problems
     if not reader.meanings.has_name(title for field in fields.values() for title in _titles(field)):
         raise ParseError(describe_headers("field", columns, fields))
     for number, feature in enumerate(features, start=1):

@@ -28,7 +28,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         raise ParseError("The GeoJSON has no feature: the layer is empty or gone.")
     columns = options.columns or ColumnMap()
     reader = ListingReader.of_columns(options)
-    reader.problems += problems
+    reader.problems.found += problems
     other = _find_other_system(document)
     if other:
         reader.report("other points", f"the points are in {other} and not in WGS 84; they are not read")

@@ -97,7 +97,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     found = _find(document, chosen.records)
     columns = options.columns or ColumnMap()
     reader = ListingReader.of_columns(options)
-    reader.problems += problems
+    reader.problems.found += problems
     if isinstance(found, dict) and not chosen.count and _is_record(found, reader):
         found = [found]  # one line alone
     around = list(_list_around(document, chosen.records))

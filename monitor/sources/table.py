@@ -52,7 +52,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     if kind:
         tables = read_workbook(body, kind, columns, chosen.sheets, options.limits)
     else:
-        tables = [read_csv(body, columns, options.limits, reader.problems)]
+        tables = [read_csv(body, columns, options.limits, reader.problems.found)]
     for table in tables:
         TableReader(table, columns, chosen, reader).read()
     if kind in OTHER_KINDS and columns.url:
