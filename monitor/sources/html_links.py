@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urljoin, urlsplit
 
-from monitor.sources.cells import NAME_LENGTH, TEXT_LENGTH, clean
+from monitor.sources.cells import NAME_LENGTH, clean
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -27,6 +27,7 @@ _STATED = re.compile(
     re.IGNORECASE,
 )
 _PAGE_OF = re.compile(r"\bpage (\d{1,5}) of (\d{1,5})\b", re.IGNORECASE)
+_LONGEST = 4096  # characters of an address
 _MOST_WORDS = 200_000  # the most characters that are searched for the number of rows
 
 
@@ -47,15 +48,17 @@ def _origin(url: str) -> str:
 
 @lru_cache(maxsize=256)
 def join_link(url: str, href: str | None) -> str | None:
-    """Resolve a link on a page, without its fragment; None if it is not a web URL."""
+    """Resolve a link on a page, without its fragment; None if it is not a web URL, or too long."""
+    href = href.strip() if href and len(href) <= _LONGEST else ""
+    if not href or len(url) > _LONGEST:
+        return None
     try:
-        href = (href or "")[: TEXT_LENGTH + 1].strip()
-        if _PLAIN_PATH.fullmatch(href) and len(href) <= TEXT_LENGTH:
+        if _PLAIN_PATH.fullmatch(href):
             return _origin(url) + href  # fast path for most links, in a tenth of the time
-        address = urldefrag(urljoin(url, href)).url if href else ""
+        address = urldefrag(urljoin(url, href)).url
     except ValueError:  # such as http://[
         return None
-    return address if address.startswith(("http://", "https://")) and len(href or "") <= TEXT_LENGTH else None
+    return address if address.startswith(("http://", "https://")) else None
 
 
 def take_texts(element: HtmlElement, most: int) -> Iterator[str]:

@@ -31,6 +31,7 @@ from monitor.sources.column_map import (
 )
 from monitor.sources.format import FillOptions, Format, Pages, Proposal
 from monitor.sources.headings import HEADING_TITLE, NO_STATE, find_heading_above, read_heading
+from monitor.sources.html_blocks import read_blocks
 from monitor.sources.html_document import (
     Cell,
     find_headings,
@@ -42,6 +43,7 @@ from monitor.sources.html_document import (
     read_tables,
     rows_of,
 )
+from monitor.sources.html_items import read_items
 from monitor.sources.html_links import (
     UNKNOWN,
     find_base,
@@ -55,8 +57,6 @@ from monitor.sources.html_list import (
     ITEM_TITLE,
     ITEM_TITLES,
     choose_lists,
-    read_blocks,
-    read_items,
 )
 from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import MOST_ROWS, ListingReader

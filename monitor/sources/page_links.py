@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from email.message import Message
 from itertools import islice
 from typing import TYPE_CHECKING
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urldefrag
+
+from monitor.sources.html_links import join_link
 
 if TYPE_CHECKING:
     from lxml import html
@@ -18,7 +20,6 @@ _MOST_STEPS = 1000
 """The most elements that are examined for the words of one link; a hostile page may have a million empty
 ones.
 """
-_LONGEST_ADDRESS = 4096
 _LONGEST = 300
 """The most characters of words that are examined: of an anchor, and of the text around it."""
 _MOST_LOOKS = 100_000
@@ -70,14 +71,14 @@ def _links(page: bytes, url: str, content_type: str) -> Iterator[PageLink]:
     except (etree.ParserError, etree.XMLSyntaxError):
         return
     bases = document.xpath("//base/@href")
-    base = _join(url, str(bases[0])) if isinstance(bases, list) and bases else url
+    base = join_link(url, str(bases[0])) if isinstance(bases, list) and bases else url
     around: dict[html.HtmlElement, str] = {}  # many links may share one block
     before = _WordsBefore()
     here = urldefrag(url).url
     for element in document.iter():
         href = element.get("href") if isinstance(element.tag, str) and element.tag != "base" else None
-        absolute = _join(base or url, href) if href else None
-        if absolute and absolute != here and absolute.startswith(("http://", "https://")):
+        absolute = join_link(base or url, href)
+        if absolute and absolute != here:
             block = _find_block(element)
             if block is not None and block not in around:
                 around[block] = _text(block)
@@ -179,12 +180,3 @@ def _parser(content_type: str) -> html.HTMLParser:
         return html.HTMLParser(encoding=header.get_content_charset(), no_network=True)
     except (LookupError, ValueError):  # an unknown charset, or one with a control character
         return html.HTMLParser(no_network=True)
-
-
-def _join(base: str, href: str) -> str | None:
-    if max(len(base), len(href)) > _LONGEST_ADDRESS:
-        return None
-    try:
-        return urldefrag(urljoin(base, href.strip())).url
-    except ValueError:  # such as http://[
-        return None
