@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -137,7 +138,11 @@ _LONGEST_PLACE = 100
 _FEW_EMPTY = 0.2  # of the cells: the states of some agencies may be missing
 
 
-def best_title(shares: Mapping[str, ColumnShares], score: Any, least: float) -> str | None:
+Score = Callable[[str, ColumnShares], float]
+"""How much a column looks like a meaning, by the words of its title and its shares."""
+
+
+def best_title(shares: Mapping[str, ColumnShares], score: Score, least: float) -> str | None:
     """The title with the highest score from ``least`` on; the first of equal ones."""
     scores = {title: score(split_words(title), share) for title, share in shares.items()}
     title = max(scores, key=lambda title: scores[title], default=None)
@@ -171,75 +176,30 @@ def choose_columns(
 
     Columns about people (names of officers, telephones) are left out whatever they are called.
     """
-    counting = _list_row_numbers(sample)
-    left: dict[str, ColumnShares] = {}
-    for at, title in enumerate(sample.titles):
-        if title and title not in {*left, *counting} and not _PEOPLE.search(title):
-            left[title] = ColumnShares.of([row[at] for row in sample.rows])
-    edited = [title for title, share in left.items() if share.dates and _EDITED.search(split_words(title))]
-    for title in edited:
-        del left[title]
-    linked = {sample.titles[at] for at in sample.linked if at < len(sample.titles)}
-
-    def take(score: Any, least: float) -> str | None:
-        title = best_title(left, score, least)
-        if title is not None:
-            del left[title]
-        return title
-
-    state = take(lambda t, s: s.states * s.filled + bool(_STATE.search(t)) / 2, 1.0)
-    alone = len(left) < 2  # "Gary PD, Indiana" is a name with its state, and no town
-    in_towns = (
-        not alone and state is None and (state := take(lambda _, s: s.places * s.filled, 0.8)) is not None
-    )
+    left = _ColumnsLeft(sample)
+    alone = len(left.shares) < 2  # "Gary PD, Indiana" is a name with its state, and no town
+    state = left.take(lambda t, s: s.states * s.filled + bool(_STATE.search(t)) / 2, 1.0)
+    in_towns = False
+    if state is None and not alone:
+        state = left.take(lambda _, s: s.places * s.filled, 0.8)
+        in_towns = state is not None
     settings: dict[str, Any] = {}
-    if state is None and of_table and (state := _find_block_column(sample, left)) is not None:
-        del left[state]
-        settings["fill_down"] = [state]
-    elif state and of_table and not in_towns and _is_block_column(sample, state):
-        settings["fill_down"] = [state]
-    # a ZIP code or a population may be a spreadsheet's number of a day
-    since = take(
-        lambda t, s: (
-            (t in dates or s.dates - s.numbers * (not SINCE.search(t))) * min(1, s.filled * 2)
-            + bool(SINCE.search(t)) / 2
-            + bool(_JOINED_ON.search(t)) / 4
-        ),
-        1.0,
-    )
-    name = take(
-        lambda t, s: (
-            bool(NAME.search(t))
-            + s.agencies
-            + s.unique / 2
-            - s.dates
-            - s.links
-            - bool(_ID.search(t))
-            - bool(_GROUP.search(t)) * (s.unique < 0.9)
-            + s.filled / 4
-        ),
-        1.2,
-    )
+    if of_table and not in_towns and (block := _choose_block_column(sample, state, left)):
+        state, settings["fill_down"] = block, [block]
+    since = left.take(partial(_score_since, dates), 1.0)
+    name = left.take(_score_name, 1.2)
     if name is None:
         raise ParseError(
             f"No column holds names of agencies; the columns are: {', '.join(sample.titles)[:300]}."
         )
-    url = take(lambda t, s: max(s.links, t in linked) + bool(URL.search(t)) / 2, 1.0)
-    county = take(lambda t, s: bool(_COUNTY.search(t)) * (0.5 + s.filled), 0.6)
-    city = take(lambda t, s: bool(_CITY.search(t)) * (0.5 + s.filled), 0.6)
-    source_id = take(
+    url = left.take(lambda t, s: max(s.links, t in left.linked) + bool(URL.search(t)) / 2, 1.0)
+    county = left.take(lambda t, s: bool(_COUNTY.search(t)) * (0.5 + s.filled), 0.6)
+    city = left.take(lambda t, s: bool(_CITY.search(t)) * (0.5 + s.filled), 0.6)
+    source_id = left.take(
         lambda t, s: bool(_ID.search(t)) * s.unique * s.filled * (fold_header(t) not in _ROW_NUMBERS), 0.9
     )
     if state is None and of_table and _is_under_headings(sample, name):
         state = HEADING_TITLE
-    attributes = tuple(
-        title
-        for title, share in left.items()
-        if share.distinct <= _MOST_VALUES
-        and not _OF_PORTAL.search(split_words(title))
-        and share.filled >= 0.2
-        and (_GROUP.search(title) or (share.distinct > 1 and share.unique < 0.9))
-    )[:_MOST_ATTRIBUTES]
     columns = ColumnMap(
         name=name,
         state=state,
@@ -248,29 +208,120 @@ def choose_columns(
         since=since,
         id=source_id,
         url=url,
-        attributes=attributes,
+        attributes=left.list_attributes(),
     )
-    unused = [title for title in sample.titles if title in left and title not in attributes]
-    unused += [
-        title for title in sample.titles if title and (title in (*edited, *counting) or _PEOPLE.search(title))
-    ]
-    names = [row[sample.titles.index(name)] for row in sample.rows]
-    in_names = state is None and 2 * sum(bool(split_state(each)[1]) for each in names) > len(names)
-    notes = ["states are read from the ends of the names"] if in_names else []
-    notes += () if in_names else _explain_state(state, in_towns, bool(settings))
-    days = [row[sample.titles.index(since)] for row in sample.rows] if since else []
+    places = tuple(_explain_places(sample, columns, in_towns, bool(settings)))
+    notes = (*places, *_explain_dates(sample, columns), *left.explain(columns.attributes))
+    return ColumnChoice(columns, settings, notes)
+
+
+class _ColumnsLeft:
+    """The columns of a sample whose meanings are not chosen yet, by their titles. Left out from the start are
+    those that count the rows, those about people, and the times of edits.
+    """
+
+    def __init__(self, sample: ColumnSample) -> None:
+        counting = _list_row_numbers(sample)
+        self._titles = sample.titles
+        self.linked = {sample.titles[at] for at in sample.linked if at < len(sample.titles)}
+        self.shares: dict[str, ColumnShares] = {}
+        for at, title in enumerate(sample.titles):
+            if title and title not in {*self.shares, *counting} and not _PEOPLE.search(title):
+                self.shares[title] = ColumnShares.of([row[at] for row in sample.rows])
+        edited = {
+            title
+            for title, share in self.shares.items()
+            if share.dates and _EDITED.search(split_words(title))
+        }
+        for title in edited:
+            del self.shares[title]
+        self._out = {*edited, *counting, *filter(_PEOPLE.search, sample.titles)}
+
+    def take(self, score: Score, least: float) -> str | None:
+        """Take the column with the highest score, if it is at least ``least``."""
+        title = best_title(self.shares, score, least)
+        if title is not None:
+            del self.shares[title]
+        return title
+
+    def remove(self, title: str) -> None:
+        """Take a column; does nothing if it is taken."""
+        self.shares.pop(title, None)
+
+    def list_attributes(self) -> tuple[str, ...]:
+        """List the columns that group the agencies and are kept with them."""
+        return tuple(
+            title
+            for title, share in self.shares.items()
+            if share.distinct <= _MOST_VALUES
+            and not _OF_PORTAL.search(split_words(title))
+            and share.filled >= 0.2
+            and (_GROUP.search(title) or (share.distinct > 1 and share.unique < 0.9))
+        )[:_MOST_ATTRIBUTES]
+
+    def explain(self, attributes: tuple[str, ...]) -> Iterator[str]:
+        """Say which columns are not read."""
+        unused = [title for title in self._titles if title in self.shares and title not in attributes]
+        unused += [title for title in self._titles if title in self._out and title]
+        if unused:
+            yield f"columns that are not read: {', '.join(unused)[:300]}"
+
+
+def _score_since(dates: frozenset[str], title: str, share: ColumnShares) -> float:
+    """How much a column looks like the day since when an agency is listed; ``dates`` are known to be dates.
+
+    A ZIP code or a population may be a spreadsheet's number of a day.
+    """
+    dated = 1.0 if title in dates else share.dates - share.numbers * (not SINCE.search(title))
+    worded = bool(SINCE.search(title)) / 2 + bool(_JOINED_ON.search(title)) / 4
+    return dated * min(1, share.filled * 2) + worded
+
+
+def _score_name(title: str, share: ColumnShares) -> float:
+    """How much a column looks like the names of agencies."""
+    return (
+        bool(NAME.search(title))
+        + share.agencies
+        + share.unique / 2
+        - share.dates
+        - share.links
+        - bool(_ID.search(title))
+        - bool(_GROUP.search(title)) * (share.unique < 0.9)
+        + share.filled / 4
+    )
+
+
+def _choose_block_column(sample: ColumnSample, state: str | None, left: _ColumnsLeft) -> str | None:
+    """The column in which a state stands only beside the first of its agencies, which is then taken: that of
+    the states, or another one if there is none. None without one.
+    """
+    titles = list(left.shares) if state is None else [state]
+    found = next((title for title in titles if _is_block_column(sample, title)), None)
+    if found is not None:
+        left.remove(found)
+    return found
+
+
+def _explain_dates(sample: ColumnSample, columns: ColumnMap) -> Iterator[str]:
+    """Say how dates are read if they may be read otherwise."""
+    since = columns.since
+    days = [row[sample.titles.index(since)] for row in sample.rows] if isinstance(since, str) else []
     if doubtful := find_doubtful(days):
-        notes.append(
+        yield (
             f"dates are read with the month first: {doubtful} is {read_date(doubtful)}. If the day is first, "
             'add dates = "day-first" to the options'
         )
-    if unused:
-        notes.append(f"columns that are not read: {', '.join(unused)[:300]}")
-    return ColumnChoice(columns, settings, tuple(notes))
 
 
-def _explain_state(state: str | None, in_towns: bool, filled_down: bool) -> Iterator[str]:
+def _explain_places(
+    sample: ColumnSample, columns: ColumnMap, in_towns: bool, filled_down: bool
+) -> Iterator[str]:
     """Say how states are read, unless each row has its own in a column."""
+    state, name = columns.state, columns.name
+    names = [row[sample.titles.index(name)] for row in sample.rows] if isinstance(name, str) else []
+    if state is None and 2 * sum(bool(split_state(each)[1]) for each in names) > len(names):
+        yield "states are read from the ends of the names"
+        return
     if in_towns:
         yield f'"{state}" holds towns with their states; both are read from it'
     if filled_down:
@@ -281,11 +332,6 @@ def _explain_state(state: str | None, in_towns: bool, filled_down: bool) -> Iter
         yield (
             "no column holds states: agencies have no place. If all are in one state, name it with --state IN"
         )
-
-
-def _find_block_column(sample: ColumnSample, left: Iterable[str]) -> str | None:
-    """The column in which a state stands only beside the first of its agencies; None if there is none."""
-    return next((title for title in left if _is_block_column(sample, title)), None)
 
 
 def _is_block_column(sample: ColumnSample, title: str) -> bool:
