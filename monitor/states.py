@@ -170,30 +170,37 @@ def read_state(text: str) -> StateReading | None:
 
     Letter case, dots and spaces do not matter; a near match needs `SIMILARITY` and `LEAD`.
     """
-    code = _EXACT.get(text)  # fast path: what well-kept lists write needs no cleaning
-    return StateReading(code, exact=True) if code else _read(text)
+    code = read_exact_state(text)
+    return StateReading(code, exact=True) if code else _read_near(text)
+
+
+def read_exact_state(text: str) -> str | None:
+    """Read the state that a text names without a slip, as `read_state` does."""
+    return _EXACT.get(text) or _read_exact(text)  # what well-kept lists write needs no cleaning
 
 
 @lru_cache(maxsize=4096)
-def _read(text: str) -> StateReading | None:
+def _read_exact(text: str) -> str | None:
     plain = _plain(text)
-    plain = plain[3:] if _ISO.fullmatch(plain) else plain
-    if not plain:
-        return None
     code = _EXACT.get(plain) or _EXACT.get(plain.replace(" ", "")) or _EXACT.get(_FORMAL.sub("", plain))
     if not code and (both := _TWICE.fullmatch(plain)):  # "IN - Indiana", "Indiana (IN)"
         named = {_EXACT.get(part.strip()) for part in (both[1], both[2])}
         code = next(iter(named)) if len(named) == 1 else None
-    if code:
-        return StateReading(code, exact=True)
-    return _near(_FORMAL.sub("", plain))
+    return code
+
+
+@lru_cache(maxsize=4096)
+def _read_near(text: str) -> StateReading | None:
+    plain = _plain(text)
+    return _near(_FORMAL.sub("", plain)) if plain else None
 
 
 _ISO = re.compile(r"us-[a-z]{2}")  # ISO 3166-2: "US-IN"
 
 
 def _plain(text: str) -> str:
-    return _SPACES_AND_DOTS.sub(" ", text).strip().casefold()
+    plain = _SPACES_AND_DOTS.sub(" ", text).strip().casefold()
+    return plain[3:] if _ISO.fullmatch(plain) else plain
 
 
 def _near(plain: str) -> StateReading | None:

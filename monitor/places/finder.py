@@ -7,28 +7,35 @@ stored.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 
 from monitor.places.around_names import drop_question, drop_topic, put_state_last
 from monitor.places.codes import names_radius, state_of_zip
-from monitor.places.finder_names import NEAR
 from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import CHOICES
 from monitor.places.names import remove_accents
-from monitor.places.one_place import LONGEST, find_place, state_at_the_end
+from monitor.places.near_names import NEAR
+from monitor.places.near_place import or_a_city
+from monitor.places.one_place import LookUp, remember_found, suggest_place
 from monitor.places.spanish_names import put_names_in_english
 from monitor.places.typed_list import split_places
+from monitor.places.typed_names import LONGEST, state_at_the_end
 from monitor.states import STATES
 
 __all__ = ["LONGEST", "PROBLEMS", "FinderResult", "find", "label_area"]
 
 _MOST_TYPED = 5 * LONGEST
 """The most characters that are read at all: what is pasted around a name may be longer than the name."""
-MOST_NAMED = 20
+MOST_SUGGESTED = 3
+"""The most parts of a text, each misspelled, for which places are suggested."""
+MOST_NAMED = 6
 """The most places of one text that are looked up, the first ones."""
+ALWAYS_NAMED, ENOUGH = 3, 12
+"""So many places are looked up in any case, further ones until these are so many areas to choose from."""
 
 _SEVERAL = re.compile(
     r"[,;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s|\d{5}\D+\d{5}|(?:^|\s)[a-z]{2}\s(?:\S.*\s)?[a-z]{2}$",
@@ -55,6 +62,7 @@ _CITY_AND_COUNTY = re.compile(r"\bcity and (?:county|borough)\b", re.IGNORECASE)
 _PLAIN = re.compile(r"[^\W\d_](?:[^\W\d_]|[ .'\u2019-])*")
 """Words of a name, without numbers and other signs."""
 _MAY_BE_A_QUESTION = ("nothing", "no_town", "which_agency")
+_MAY_BE_NEAR = ("nothing", "no_town")
 _SURELY_WRONG = ("digits", "unknown_zip", "radius")
 
 
@@ -66,32 +74,31 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     Where no name is found, what people write around one is left out: "police in Hammond".
     """
     text = put_state_last(drop_topic(text[:_MOST_TYPED]))
-    result = _find(text, gazetteer)
-    if not result.typo and result.problem not in _MAY_BE_A_QUESTION:
-        return result
+    look_up = remember_found(gazetteer)
+    result = _find(text, gazetteer, look_up)
+    if result.problem not in _MAY_BE_A_QUESTION:
+        return or_a_city(result, text.strip(), gazetteer)
     plain = remove_accents(" ".join(text[:LONGEST].split()))
     name = drop_question(plain)
-    if name == plain:
-        return result
-    within = _find(name, gazetteer)
-    better = not (within.problem or within.typo) if result.typo else within.problem != "empty"
-    return within if better else result
+    within = _find(name, gazetteer, look_up) if name != plain else result
+    if not within.problem:
+        return within
+    near = _suggest(plain, result, gazetteer, look_up) or (
+        name != plain and _suggest(name, within, gazetteer, look_up)
+    )
+    return near or (result if within.problem == "empty" else within)
 
 
-def _find(text: str, gazetteer: Gazetteer) -> FinderResult:
+def _find(text: str, gazetteer: Gazetteer, look_up: LookUp) -> FinderResult:
     text = put_names_in_english(_BETWEEN.sub("", text).replace(" & ", " and "))
     text = _COUNTIES.sub(lambda match: match[0].replace(",", " and"), text)
     typed = " ".join(text[:LONGEST].split())
-    whole = find_place(typed, gazetteer)
+    whole = look_up(typed)
     may_be_part = not whole.sure or ("," in typed and whole.kind in _CITIES)
-    inside = _find_in_city(typed, whole, gazetteer) if may_be_part else None
-    if inside and not inside.typo:
+    if may_be_part and (inside := _find_in_city(typed, whole, look_up)):
         return inside
-    unknown = whole.problem == "nothing" or whole.typo
-    if unknown and (both := _find_joined(typed, gazetteer)):
+    if whole.problem == "nothing" and (both := _find_joined(typed, gazetteer, look_up)):
         return both
-    if inside:
-        return inside
     around = names_radius(typed) and whole.towns and not _LISTED.search(typed)  # "25 miles around Albany, NY"
     one = (
         around
@@ -102,53 +109,98 @@ def _find(text: str, gazetteer: Gazetteer) -> FinderResult:
     )
     if one or not _SEVERAL.search(typed):
         return whole
-    named = split_places(text[:LONGEST], gazetteer)
-    looked_up = named[: min(MOST_NAMED, len(named) - (len(text) > LONGEST))]  # the last one may be cut
+    named = split_places(text[:LONGEST], look_up)
+    looked_up = named[: len(named) - (len(text) > LONGEST)]  # the last one may be cut
     if len(looked_up) < 2:
         return whole
-    results = [find_place(name, gazetteer) for name in looked_up]
-    wrong = next((each for each in results if each.problem in _SURELY_WRONG), None)
+    results = _look_up_first(list(dict.fromkeys(looked_up)), look_up)
+    wrong = next((each for each in results.values() if each.problem in _SURELY_WRONG), None)
     if wrong is not None:
         return wrong
-    if any(each.problem or each.typo for each in results):
-        of_known = _without_unknown(dict(zip(looked_up, results, strict=True)), typed)
-        if of_known is not None or any(each.problem for each in results):
-            return of_known or whole
-    joined = _join_results(results, whole, listed=_LISTED.search(typed) is not None)
-    return replace(joined, more=joined.more or len(looked_up) < len(named))
+    if any(each.problem for each in results.values()):
+        return _without_unknown(results, typed, gazetteer) or whole
+    joined = _join_results(list(results.values()), whole, listed=_LISTED.search(typed) is not None)
+    return replace(joined, more=joined.more or len(results) < len(set(named)))
 
 
-def _find_in_city(typed: str, whole: FinderResult, gazetteer: Gazetteer) -> FinderResult | None:
-    """A part of a city, with the city behind it: "Lincoln Park, Chicago", "Jamaica Queens".
+def _look_up_first(names: list[str], look_up: LookUp) -> dict[str, FinderResult]:
+    """What the first names of a list mean."""
+    results: dict[str, FinderResult] = {}
+    areas = 0
+    for name in names[:MOST_NAMED]:
+        if len(results) < ALWAYS_NAMED or areas < ENOUGH:
+            results[name] = look_up(name)
+            areas += len(results[name].towns)
+    return results
 
-    A part that is not known is answered with the city as a suggestion: "Kensington Philly".
+
+def _suggest(typed: str, result: FinderResult, gazetteer: Gazetteer, look_up: LookUp) -> FinderResult | None:
+    """Suggest places for a text of which none was found: for each of its parts, for the whole, or the city
+    behind a part that is not known ("Kensington Philly"); None if there are none.
     """
-    in_question = (
-        (whole.kind == "question" and "," not in typed) or _NO_PART.search(typed) or names_radius(typed)
-    )
-    if in_question or not _PART_OF_CITY.fullmatch(typed) or _LISTED.search(typed) or is_agency(typed):
+    if result.problem not in _MAY_BE_NEAR:
         return None
-    suggested: tuple[TownZips, ...] = ()
-    for at in (match.start() for match in re.finditer("[, ]+", typed)):
-        part, city = typed[:at], typed[at:].strip(", ")
-        behind = find_place(city, gazetteer)
+    near = _suggest_parts(typed, gazetteer) if state_at_the_end(typed)[1] is None else None
+    return near or suggest_place(typed, gazetteer) or _suggest_city(typed, look_up)
+
+
+def _suggest_parts(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
+    """Suggest places for each of several misspelled names, the first ones; None where one of them is near to
+    none.
+    """
+    parts = [part.strip() for part in _PARTS.split(typed) if part.strip()]
+    looked_up = parts[:MOST_SUGGESTED] if len(parts) > 1 else []
+    near: list[FinderResult] = []
+    for part in looked_up:
+        suggested = suggest_place(part, gazetteer)
+        if suggested is None or not suggested.towns:
+            return None
+        near.append(suggested)
+    if not near:
+        return None
+    return FinderResult(towns=_list_areas(near), more=len(parts) > MOST_SUGGESTED)
+
+
+def _find_in_city(typed: str, whole: FinderResult, look_up: LookUp) -> FinderResult | None:
+    """A part of a city, with the city behind it: "Lincoln Park, Chicago", "Jamaica Queens"."""
+    if (whole.kind == "question" and "," not in typed) or not _may_be_in_city(typed):
+        return None
+    for part, behind in _cities_behind(typed, look_up):
         for around in filter(_has_parts, behind.towns[:MOST_CITIES]):
-            named = find_place(f"{part}, {around.state}", gazetteer)
-            inside = [x for x in named.towns if not named.typo and _is_within(x, around)]
+            named = look_up(f"{part}, {around.state}")
+            inside = [area for area in named.towns if _is_within(area, around)]
             if inside:
                 return FinderResult(towns=(inside[0],), sure=True)
-            if not behind.typo and around == behind.towns[0] and not behind.states:
-                suggested = suggested or behind.towns[: 1 if behind.sure else NEAR]
-    return FinderResult(towns=suggested, typo=True) if suggested and whole.problem == "nothing" else None
+    return None
 
 
-def _find_joined(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
+def _suggest_city(typed: str, look_up: LookUp) -> FinderResult | None:
+    """The large city behind a part of it that is not known: "Kensington Philly"."""
+    if not _may_be_in_city(typed):
+        return None
+    for _, behind in _cities_behind(typed, look_up):
+        if behind.towns and not behind.states and _has_parts(behind.towns[0]):
+            return FinderResult(towns=behind.towns[: 1 if behind.sure else NEAR], typo=True)
+    return None
+
+
+def _may_be_in_city(typed: str) -> bool:
+    several = _NO_PART.search(typed) or names_radius(typed) or _LISTED.search(typed)
+    return not several and _PART_OF_CITY.fullmatch(typed) is not None and not is_agency(typed)
+
+
+def _cities_behind(typed: str, look_up: LookUp) -> Iterator[tuple[str, FinderResult]]:
+    """The beginnings of a text, each with what the words behind it mean, the longest of these first."""
+    for match in re.finditer("[, ]+", typed):
+        yield typed[: match.start()], look_up(typed[match.end() :].strip())
+
+
+def _find_joined(typed: str, gazetteer: Gazetteer, look_up: LookUp) -> FinderResult | None:
     """Two cities of a state whose names are joined, to choose from: "Provo-Orem", "Gary Hammond Indiana"."""
     names = typed.split("-")
     if len(names) == 2 and all(map(_is_plain, names)):
-        first, second = (find_place(name.strip(), gazetteer) for name in names)
-        if not first.typo and not second.typo:
-            return _pair_towns(first.towns, second.towns)
+        first, second = (look_up(name.strip()) for name in names)
+        return _pair_towns(first.towns, second.towns)
     together, state = state_at_the_end(typed)
     spaces = [match.start() for match in re.finditer(" ", together)]
     if not 1 <= len(spaces) <= MOST_SPACES or not _is_plain(typed):
@@ -187,21 +239,25 @@ def _is_within(part: TownZips, city: TownZips) -> bool:
     )
 
 
-def _without_unknown(results: Mapping[str, FinderResult], typed: str) -> FinderResult | None:
+def _without_unknown(
+    results: Mapping[str, FinderResult], typed: str, gazetteer: Gazetteer
+) -> FinderResult | None:
     """A question with the places of a list of which a part means nothing: "Xyzzy and Hammond, IN". What a
     misspelled part is near to comes behind them.
 
     None where a text is rather one address: its other parts have numbers, or an "and" of their own ("Boys and
     Girls Club, Chicago, IL").
     """
-    unknown = tuple(name for name, result in results.items() if result.problem or result.typo)
-    known = sorted((each for each in results.values() if not each.problem), key=lambda each: each.typo)
-    if not known or known[0].typo or not _LISTED.search(typed) or not all(map(_is_plain, unknown)):
+    unknown = tuple(name for name, result in results.items() if result.problem)
+    known = [each for each in results.values() if not each.problem]
+    if not known or not _LISTED.search(typed) or not all(map(_is_plain, unknown)):
         return None
+    near = (suggest_place(name, gazetteer) for name in unknown[:MOST_SUGGESTED])
+    known += filter(None, near)
     towns, states = _list_areas(known), _list_states(known)
     if not (towns or states):
         return None
-    return FinderResult(towns=towns[:CHOICES], states=states, more=len(towns) > CHOICES, unknown=unknown)
+    return FinderResult(towns=towns, states=states, more=_has_more(known), unknown=unknown)
 
 
 def _is_plain(name: str) -> bool:
@@ -225,7 +281,7 @@ def _join_results(results: list[FinderResult], whole: FinderResult, *, listed: b
         return FinderResult(zips=tuple(sorted({code for each in results for code in each.zips})))
     towns = _list_areas(results)
     if not listed:  # "Harlem, Manhattan"
-        towns = tuple(area for area in towns if not any(set(each.zips) < set(area.zips) for each in towns))
+        towns = _without_surrounding(towns)
     inside = set() if listed else {area.state for area in towns}
     others = tuple(state for state in _list_states(results) if state not in inside)
     if len(towns) == 1 and not others:
@@ -233,12 +289,25 @@ def _join_results(results: list[FinderResult], whole: FinderResult, *, listed: b
     if not towns and len(others) == 1:
         return whole
     agencies = tuple(dict.fromkeys(agency for each in results for agency in each.agencies))
-    return FinderResult(towns=towns[:CHOICES], states=others, agencies=agencies, more=len(towns) > CHOICES)
+    return FinderResult(towns=towns, states=others, agencies=agencies, more=_has_more(results))
 
 
-def _list_areas(results: Iterable[FinderResult]) -> tuple[TownZips, ...]:
-    """The areas that results mean, or ask about, each once."""
-    return tuple(dict.fromkeys(area for each in results for area in _areas(each)))
+def _without_surrounding(towns: tuple[TownZips, ...]) -> tuple[TownZips, ...]:
+    """The areas of which no other one is a part."""
+    zips = [frozenset(area.zips) for area in towns]
+    return tuple(area for area, own in zip(towns, zips, strict=True) if not any(part < own for part in zips))
+
+
+def _list_areas(results: Collection[FinderResult]) -> tuple[TownZips, ...]:
+    """The areas that results mean, or ask about, each once; of each result as many as there is room for."""
+    most = CHOICES // len(results)
+    return tuple(dict.fromkeys(area for each in results for area in islice(_areas(each), most)))
+
+
+def _has_more(results: Collection[FinderResult]) -> bool:
+    """Whether results ask about more areas than are listed."""
+    most = CHOICES // len(results)
+    return any(each.more or (len(each.towns) > most and not each.sure) for each in results)
 
 
 def _list_states(results: Iterable[FinderResult]) -> tuple[str, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from monitor.domain import Listing
 from monitor.places.agency_kinds import COUNTY_OFFICES, read_name, spoken, variants
+from monitor.places.all_names import all_names
 from monitor.places.areas import PEOPLE_PER_ZIP
 from monitor.places.finder_names import area_of_county, known_areas
 from monitor.places.gazetteer import Gazetteer, TownZips
@@ -113,7 +115,7 @@ def county_areas(
     if words(name)[:2] == ("city", "of") and state not in _STATES_OF_CITIES:
         return ()  # "ciudad de Houston" is no Houston County
     areas, keys, city = [], county_keys(name), "city" in words(name)
-    for code in (state,) if state else STATES:
+    for code in (state,) if state else _states_with(keys, gazetteer):
         table = gazetteer.table.state(code)
         for number in counties_by_keys(table, keys, city=city):
             county = table.counties[number]
@@ -122,6 +124,13 @@ def county_areas(
     if city and any(area.name.startswith("the city") for area in areas):  # not the county of St. Louis, MN
         areas = [area for area in areas if area.name.startswith("the city")]
     return tuple(sorted(areas, key=lambda area: (-len(area.zips), area.state)))
+
+
+def _states_with(keys: tuple[str, ...], gazetteer: Gazetteer) -> list[str]:
+    """The states with a town or county of one of these names."""
+    names = all_names(gazetteer.table)
+    states = {code for name in keys for code in names.states_of(name)}
+    return [code for code in STATES if code in states]
 
 
 def _consolidated_areas(
@@ -265,11 +274,20 @@ def agency_areas(
 def offices_of_states(text: str, gazetteer: Gazetteer) -> tuple[str, ...]:
     """The states of which a text names an office by their name: "Georgia Bureau of Investigation"."""
     parts = words(text)
-    led = [code for code, name in STATES.items() if parts[: len(words(name))] == words(name)]
-    code = max(led, key=lambda code: len(STATES[code]), default=None)
-    if code is None or len(parts) < len(words(STATES[code])) + 2:
+    code = _state_in_front(parts)
+    if code is None or len(parts) < len(_state_words()[code]) + 2:
         return ()
     return (code,) if gazetteer.locate(Listing(name=text, state=code)).how == "state_wide" else ()
+
+
+@cache
+def _state_words() -> dict[str, tuple[str, ...]]:
+    return {code: words(name) for code, name in STATES.items()}
+
+
+def _state_in_front(parts: tuple[str, ...]) -> str | None:
+    """The state whose name stands in front; no state's name begins with another's."""
+    return next((code for code, name in _state_words().items() if parts[: len(name)] == name), None)
 
 
 def _put_place_first(text: str, gazetteer: Gazetteer) -> str:
@@ -292,7 +310,7 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple
     parts = words(text)
     known = consolidated_states(name)
     own = [code for code in STATES if parts[0] in ACRONYMS.get(code, ())] if len(parts) == 1 else []
-    led = [code for code in STATES if parts[: len(words(STATES[code]))] == words(STATES[code])]
+    led = _state_in_front(parts)
     if known or own:
         return [(code, 0) for code in (known or own)]
     if any(word in ("county", "parish") or word in COUNTY_OFFICES for word in parts):
@@ -304,9 +322,10 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple
             counties += county_areas(cities, "VA", gazetteer, explicit=True)
         if counties:
             return [(area.state, area.population) for area in counties[:MOST_STATES]]
-    alone = any(parts == (*words(STATES[code]), *_PUBLIC_SAFETY) for code in led)
-    if led and ("state" in parts or "highway" in parts or alone):
-        return [(max(led, key=lambda code: len(STATES[code])), 0)]
+    if led is not None and (
+        "state" in parts or "highway" in parts or parts == (*_state_words()[led], *_PUBLIC_SAFETY)
+    ):
+        return [(led, 0)]
     for core in variants(name.core):
         towns = known_areas(spoken(core), None, gazetteer)
         largest = {town.state: town.population for town in reversed(towns)}
@@ -319,7 +338,7 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple
 def _populations(name_key: str, gazetteer: Gazetteer) -> dict[str, int]:
     """The states with a town of that name, with the people of the largest one."""
     found: dict[str, int] = {}
-    for code in STATES:
+    for code in all_names(gazetteer.table).states_of(name_key):
         people = gazetteer.table.state(code).count_people(name_key)
         if people is not None or mailing(code, name_key):
             found[code] = people or 0

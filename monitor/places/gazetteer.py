@@ -10,6 +10,7 @@ from functools import cache
 from msgspec import structs
 
 from monitor.domain import TOWNS, Confidence, Listing, Placement, PlacementReason
+from monitor.places.all_names import all_names
 from monitor.places.areas import sites, town_rows
 from monitor.places.codes import EVERYWHERE, MILITARY, state_of_zip
 from monitor.places.known import read_lists
@@ -150,7 +151,7 @@ class Gazetteer:
         wanted = state or (reading.code if reading else None)
         found = [
             TownZips(site.name, code, tuple(sorted(table.zips.pick(town_rows(table, site)))), site.population)
-            for code in ((wanted,) if wanted else STATES)
+            for code in ((wanted,) if wanted else all_names(self.table).states_of(key(name)))
             for table in (self.table.state(code),)
             for site in sites(table, key(name))
             if site.located

@@ -166,13 +166,21 @@ def campuses_by_letters(letters: str) -> tuple[tuple[str, Campus], ...]:
     return _campuses_by_letters().get(letters, ())
 
 
+@cache
+def _campuses_by_word() -> dict[str, tuple[tuple[str, Campus], ...]]:
+    found: dict[str, list[tuple[str, Campus]]] = defaultdict(list)
+    for state, rows in _campuses().items():
+        for row in rows:
+            found[row.name[0]].append((state, row))
+    return {word: tuple(rows) for word, rows in found.items()}
+
+
 def campuses_beginning(name: tuple[str, ...]) -> tuple[tuple[str, Campus], ...]:
     """The institutions whose names begin with these words, each with its state: the campuses of "University
     of North Carolina".
     """
-    return tuple(
-        (state, row) for state, rows in _campuses().items() for row in rows if row.name[: len(name)] == name
-    )
+    alike = _campuses_by_word().get(name[0], ())
+    return tuple((state, row) for state, row in alike if row.name[: len(name)] == name)
 
 
 def read_lists() -> None:
@@ -181,6 +189,7 @@ def read_lists() -> None:
     _mailing()
     _campuses_by_key()
     _campuses_by_letters()
+    _campuses_by_word()
 
 
 def campus(said: tuple[str, ...], state: str) -> Campus | None:

@@ -16,6 +16,11 @@ CHOICES = 60
 CITY = 250_000
 """The population from which a city with a state's name may be meant: Washington, not Louisiana, MO."""
 
+SMALL_TOWN = 10_000
+"""The population below which a town may also be a part of the state in its name (West, Texas), or a slip for
+a city.
+"""
+
 MUCH = 10
 """Times as many people (or ZIPs of a county) as the next of its name make a place the one that is meant."""
 

@@ -42,7 +42,7 @@ _KINDS_BEFORE = tuple(
     )
 )
 """The words for kinds of counties as `words` spells them."""
-_OLD_COUNTIES = {
+OLD_COUNTIES = {
     ("AK", "wadehampton"): ("kusilvak",),
     ("AK", "valdezcordova"): ("chugach", "copperriver"),
     ("SD", "shannon"): ("oglalalakota",),
@@ -166,7 +166,7 @@ def _county_stems(said: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 def counties_by_key(table: StateTable, stem: str) -> list[int]:
     """The counties of that name, old names included."""
     found = list(table.by_county.get(stem, ()))
-    for later in _OLD_COUNTIES.get((table.state, stem), ()):
+    for later in OLD_COUNTIES.get((table.state, stem), ()):
         found.extend(table.by_county.get(later, ()))
     return found
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from monitor.places.codes import EVERYWHERE, parse_known_place, state_of_zip
 from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import FinderResult
-from monitor.places.gazetteer import Gazetteer
-from monitor.places.one_place import find_place
+from monitor.places.one_place import LookUp
 from monitor.states import STATES
 
 _REMARK = re.compile(r"((?<!\d)\d{5}(?:-\d{4})?)\s*\([^()\n]*\)", re.ASCII)  # "60601 (home)"
@@ -27,12 +26,15 @@ _AND_AFTER_CODE = re.compile(r"(?:(?<=\d{5})|,)\s*\b(?:and|y|or|o)\s+")
 _TWO_STATES = re.compile(r"^([^,/&\d]+?),? ([A-Z]{2})(?: ?[/&-] ?| (?:and|or|y|o) )([A-Z]{2})$")
 """One name in two states: "Bristol TN/VA"."""
 
+MOST_JOINED = 6
+"""The most names that "and" may join to one, or that have one state behind the last."""
+
 _CODE = re.compile(r"\d{5}(-\d{4})?|[A-Za-z]{2}", re.ASCII)
 _ONE_OF = {"count": "County", "parish": "Parish"}
 _COUNTIES = re.compile(r" (count(?=ies$)|parish(?=es$))(?:ies|es)$", re.IGNORECASE)
 
 
-def split_places(text: str, gazetteer: Gazetteer) -> list[str]:
+def split_places(text: str, look_up: LookUp) -> list[str]:
     """Split places at lines, commas and "and", ZIP codes also at spaces.
 
     "IL 60601" is one ZIP code, as on an envelope.
@@ -41,22 +43,22 @@ def split_places(text: str, gazetteer: Gazetteer) -> list[str]:
     if twice and {twice[2], twice[3]} <= STATES.keys():
         text = f"{twice[1]}, {twice[2]}\n{twice[1]}, {twice[3]}"
     found: list[str] = []
-    for part in _parts(text, gazetteer):
+    for part in _parts(text, look_up):
         words = part.split()
         if _ends_address(part):
             del words[:-1]
-        if len(words) > 1 and all(map(_CODE.fullmatch, words)) and not find_place(part, gazetteer).sure:
+        if len(words) > 1 and all(map(_CODE.fullmatch, words)) and not look_up(part).sure:
             found += words  # "LA CA" is Los Angeles
         elif words:
             found += (
                 name
-                for each in _split_at_and(" ".join(words), gazetteer)
-                for name in _split_after_states(each, gazetteer)
+                for each in _split_at_and(" ".join(words), look_up)
+                for name in _split_after_states(each, look_up)
             )
     return found
 
 
-def _parts(text: str, gazetteer: Gazetteer) -> Iterator[str]:
+def _parts(text: str, look_up: LookUp) -> Iterator[str]:
     """The parts between lines and commas; what is one place stays whole ("Hammond, IN", "Queens, NY").
 
     A street before its town is left out, and so is the country after it.
@@ -64,15 +66,15 @@ def _parts(text: str, gazetteer: Gazetteer) -> Iterator[str]:
     text = _AND_AFTER_CODE.sub("\n", _REMARK.sub(r"\1", text))
     lines = [line for each in re.split(r"(?:[;/+\n]|&(?!\w\b))+", text) if (line := each.strip())]
     for number, line in enumerate(lines):
-        if _is_address(line, gazetteer):
+        if _is_address(line, look_up):
             yield line
             continue
         parts = [part for each in line.split(",") for part in _split_after_place(each.strip()) if part]
         while parts:
             part = parts.pop(0)
-            if _is_street(part, gazetteer) and _names_town(parts or lines[number + 1 :]):
+            if _is_street(part, look_up) and _names_town(parts or lines[number + 1 :]):
                 continue
-            length = _count_parts(part, parts, gazetteer)
+            length = _count_parts(part, parts, look_up)
             if length:
                 yield _ends_address(parts[length - 1]) or f"{part}, {parts[length - 1]}"
                 del parts[:length]
@@ -82,18 +84,18 @@ def _parts(text: str, gazetteer: Gazetteer) -> Iterator[str]:
                 yield part
 
 
-def _is_address(line: str, gazetteer: Gazetteer) -> bool:
+def _is_address(line: str, look_up: LookUp) -> bool:
     """Whether a line is a whole address that ends in its ZIP code: "1600 Main St, Springfield, IL 62701"."""
     number = re.match(r"\s*(\d{1,4}|\d{6})[a-z]?\s+\S*[a-z]", line, re.IGNORECASE | re.ASCII)
-    return number is not None and find_place(line, gazetteer).kind == "zip"
+    return number is not None and look_up(line).kind == "zip"
 
 
-def _is_street(part: str, gazetteer: Gazetteer) -> bool:
+def _is_street(part: str, look_up: LookUp) -> bool:
     """Whether a part is a house number with its street, a post office box or an apartment."""
     if _BOX_OR_UNIT.match(part):
         return True
     number = re.match(r"(\d{1,4}|\d{6})[a-z]?\s+\S*[a-z]", part, re.IGNORECASE | re.ASCII)
-    return number is not None and find_place(part, gazetteer).problem == "no_town"
+    return number is not None and look_up(part).problem == "no_town"
 
 
 def _names_town(parts: list[str]) -> bool:
@@ -104,13 +106,13 @@ def _names_town(parts: list[str]) -> bool:
     return bool(rest) and (known is None or not known.isalpha() or with_state)
 
 
-def _count_parts(name: str, following: list[str], gazetteer: Gazetteer) -> int:
+def _count_parts(name: str, following: list[str], look_up: LookUp) -> int:
     """How many of the following parts are one place with a name: "Hammond", then "IN", "IN 46320" or
     "Lake County", "IN".
     """
     if not following or not any(map(str.isalpha, name)):
         return 0
-    if _is_name_with_state(name, following[0], gazetteer):
+    if _is_name_with_state(name, following[0], look_up):
         return 1
     code = _ends_address(following[0])
     if code is not None and not re.search(r"\d{5}", name):
@@ -120,10 +122,10 @@ def _count_parts(name: str, following: list[str], gazetteer: Gazetteer) -> int:
     if (
         len(following) > 1
         and parse_known_place(name) is None
-        and _is_name_with_state(following[0], following[1], gazetteer)
+        and _is_name_with_state(following[0], following[1], look_up)
     ):
-        county = find_place(f"{following[0]}, {following[1]}", gazetteer)
-        town = find_place(f"{name}, {following[1]}", gazetteer)
+        county = look_up(f"{following[0]}, {following[1]}")
+        town = look_up(f"{name}, {following[1]}")
         if county.kind == "county" and town.kind == "town":
             return 2 * (not set(county.towns[0].zips).isdisjoint(town.towns[0].zips))
     return 0
@@ -138,7 +140,7 @@ def _ends_address(part: str) -> str | None:
     return code if code and parse_known_place(state.strip()) == state_of_zip(code) else None
 
 
-def _is_name_with_state(name: str, following: str, gazetteer: Gazetteer) -> bool:
+def _is_name_with_state(name: str, following: str, look_up: LookUp) -> bool:
     """Whether two parts are one place: "Hammond, IN", and "Washington, DC" although both are states."""
     if not any(map(str.isalpha, name)) or not (parse_known_place(following) or "").isalpha():
         return False
@@ -146,7 +148,7 @@ def _is_name_with_state(name: str, following: str, gazetteer: Gazetteer) -> bool
     short = len(name) > 2 and (
         len(following.replace(".", "")) == 2 or parse_known_place(following) == "DC"  # "District of Columbia"
     )
-    return known is None or (known.isalpha() and short and find_place(f"{name}, {following}", gazetteer).sure)
+    return known is None or (known.isalpha() and short and look_up(f"{name}, {following}").sure)
 
 
 def _split_after_place(part: str) -> list[str]:
@@ -155,12 +157,12 @@ def _split_after_place(part: str) -> list[str]:
     return [first, *others] if others and parse_known_place(first) is not None else [part]
 
 
-def _split_at_and(text: str, gazetteer: Gazetteer) -> list[str]:
+def _split_at_and(text: str, look_up: LookUp) -> list[str]:
     """Split "Hammond and Gary, IN" into two places of one state; "King and Queen County, VA" is one."""
     pieces = _AND.split(text)
     if len(pieces) == 1:
         return [text]
-    result = find_place(text, gazetteer)
+    result = look_up(text)
     if any(map(_AND.search, _labels(result))):
         return [text]
     whole = result.kind in ("agency", "state", "none")  # "Texas Parks and Wildlife Department"
@@ -170,22 +172,20 @@ def _split_at_and(text: str, gazetteer: Gazetteer) -> list[str]:
         pieces[-1] = last[: kind.start()]
         pieces = [f"{piece} {_ONE_OF[kind[1].lower()]}" for piece in pieces]
         pieces[-1] += f", {state}" if state else ""
+    if len(pieces) > MOST_JOINED:
+        return pieces
     found = [
         f"{piece}, {state}"
-        if state and _is_without_state(piece) and _is_sure(f"{piece}, {state}", gazetteer)
+        if state and _is_without_state(piece) and _is_sure(f"{piece}, {state}", look_up)
         else piece
         for piece in pieces
     ]
-    results = [find_place(piece, gazetteer) for piece in found]
-    if not whole or all(map(_labels, results)) or (result.kind == "none" and _is_partly_known(text, results)):
-        return found
-    return [text]
-
-
-def _is_partly_known(text: str, results: list[FinderResult]) -> bool:
-    """Whether a list has a name that means nothing beside one that is known: "Hammond and Xyzzy"."""
-    known = any(_labels(result) and not (result.typo or result.problem) for result in results)
-    return known and not is_agency(text)  # "Parks and Wildlife Department"
+    labels = (_labels(look_up(piece)) for piece in found)
+    if result.kind == "none" and not is_agency(
+        text
+    ):  # "Hammond and Xyzzy", not "Parks and Wildlife Department"
+        return found if any(labels) else [text]
+    return found if not whole or all(labels) else [text]
 
 
 def _split_state(text: str) -> tuple[str, str]:
@@ -197,7 +197,7 @@ def _split_state(text: str) -> tuple[str, str]:
     return (name, state) if name and state.isupper() and state in STATES else (text, "")
 
 
-def _split_after_states(text: str, gazetteer: Gazetteer) -> list[str]:
+def _split_after_states(text: str, look_up: LookUp) -> list[str]:
     """Split "Gary IN Hammond IN" where each part is sure to be a place of its state."""
     if "," in text:
         return [text]
@@ -209,7 +209,7 @@ def _split_after_states(text: str, gazetteer: Gazetteer) -> list[str]:
     names = [" ".join(piece) for piece in pieces if piece]
     return (
         names
-        if 1 < len(names) == len(pieces) - 1 and all(_is_sure(name, gazetteer) for name in names)
+        if 1 < len(names) == len(pieces) - 1 and all(_is_sure(name, look_up) for name in names)
         else [text]
     )
 
@@ -218,8 +218,8 @@ def _is_without_state(piece: str) -> bool:
     return "," not in piece and parse_known_place(piece) is None
 
 
-def _is_sure(text: str, gazetteer: Gazetteer) -> bool:
-    return find_place(text, gazetteer).sure
+def _is_sure(text: str, look_up: LookUp) -> bool:
+    return look_up(text).sure
 
 
 def _labels(result: FinderResult) -> list[str]:

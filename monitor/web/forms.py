@@ -24,7 +24,7 @@ from monitor.places.codes import is_area, parse_known_place, state_of_zip
 from monitor.places.finder_result import PROBLEMS, FinderResult
 from monitor.places.followed_areas import choose_followed, load_area
 from monitor.places.gazetteer import Gazetteer, load
-from monitor.places.one_place import find_place
+from monitor.places.one_place import find_place, remember_found
 from monitor.places.typed_list import split_places
 from monitor.storage import meta
 from monitor.storage.engine import reading
@@ -150,7 +150,9 @@ def write_places(places: Iterable[str], language: str) -> str:
 
 def _name_to_type(place: str, language: str) -> str:
     for name in (drop_article(name_place(place, language)), name_place(place, "en")):
-        if split_places(name, load()) == [name] and choose_followed(find_place(name, load())) == (place,):
+        if split_places(name, remember_found(load())) == [name] and choose_followed(
+            find_place(name, load())
+        ) == (place,):
             return name
     return place
 
@@ -251,7 +253,7 @@ def read_places(text: str, gazetteer: Gazetteer) -> Iterator[tuple[str, tuple[st
     """Yield the entries of the places field: the text, the places that it means (empty if that is not
     certain), and the finder's result.
     """
-    for entry in split_places(text, gazetteer):
+    for entry in split_places(text, remember_found(gazetteer)):
         yield (entry, *_read_followed(entry, gazetteer))
 
 

@@ -10,7 +10,7 @@ from types import FrameType
 import pytest
 
 from monitor.places.areas import sites, town_rows
-from monitor.places.finder import find
+from monitor.places.finder import ALWAYS_NAMED, find
 from monitor.places.gazetteer import Gazetteer
 from monitor.places.known import read_lists
 from monitor.places.packaged_table import list_names, packaged
@@ -20,13 +20,19 @@ MOST_CALLS = 6_000
 """About 2 ms of processor on the machines that this was measured on."""
 
 
-def count_calls(do: Callable[[], object]) -> int:
-    """How many calls of Python functions a piece of work takes, those of generators included."""
+MOST_COMPARISONS = 8
+"""How often one text is compared with the names of all towns."""
+
+
+def count_calls(do: Callable[[], object], name: str | None = None) -> int:
+    """How many calls of Python functions a piece of work takes, those of generators included; only of one
+    ``name`` if it is given.
+    """
     count = 0
 
-    def profile(_frame: FrameType, event: str, _argument: object) -> None:
+    def profile(frame: FrameType, event: str, _argument: object) -> None:
         nonlocal count
-        count += event == "call"
+        count += event == "call" and name in (None, frame.f_code.co_name)
 
     before = sys.getprofile()
     sys.setprofile(profile)
@@ -65,6 +71,39 @@ def gazetteer() -> Gazetteer:
 )  # fmt: skip
 def test_the_first_look_up_of_a_name_is_cheap(gazetteer: Gazetteer, text: str) -> None:
     assert count_calls(lambda: find(text, gazetteer)) <= MOST_CALLS
+
+
+MISSPELLED = [
+    "chicgo, detriot, huoston",
+    "Chicgo Detriot Huoston",
+    "Sprngfield and Minneaplis and Philadelpha",
+    "Jakson County and Jeferson County and Washingtn County",
+    "Coook County, Laake County, Dupaage County, Wiill County",
+    "where is the sherif of maricpa conty arizna",
+    "Does the Sprngfeild Polce Departmnt use Rng cameras",
+    "mi ciudad es Huoston Tejass",
+    "Kolumbus Jorgia Filadelfia Forth Worthh",
+    "a b c d e f g h i j k l m n o p",
+    "Gray; Hamond; Chcago; Bston; Detrit; Lansng; Albny; Mimi; Dalas; Portlnd; Seatle; Denvr; Phenix; Tuson",
+    "a list which nobody reads: offices, letters, regions, nations, schools, slips and what else is there",
+]
+
+
+@pytest.mark.parametrize("text", MISSPELLED)
+def test_many_misspelled_words_cost_no_more_than_few(gazetteer: Gazetteer, text: str) -> None:
+    assert count_calls(lambda: find(text, gazetteer)) <= MOST_CALLS
+    assert count_calls(lambda: find(text, gazetteer), "near_areas") <= MOST_COMPARISONS
+
+
+def test_only_the_first_places_of_a_long_list_are_looked_up(gazetteer: Gazetteer) -> None:
+    """Twenty names of many towns each cost 16 ms."""
+    text = "; ".join(
+        f"{name} Township" for name in ["Springfield", "Washington", "Franklin", "Clinton", "Madison"]
+    )
+    assert count_calls(lambda: find(text, gazetteer), "find_exact") <= 1 + ALWAYS_NAMED
+    found = find(text, gazetteer)
+    assert found.more
+    assert {"Springfield, IL", "Washington, UT", "Franklin, TN"} <= set(found.suggestions)
 
 
 def some_states() -> list[str]:

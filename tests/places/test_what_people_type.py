@@ -430,3 +430,9 @@ def test_hostile_signs_around_a_name_cost_little(text: str) -> None:
 
 def test_a_name_behind_a_long_address_is_found() -> None:
     assert look_up(f"https://example.org/{'list/' * 60} Gary, IN").zips == look_up("Gary, IN").zips
+
+
+@pytest.mark.parametrize("text", ["?q=sheriff", "?day=2026-01-31&who=sheriff", "/agency/in-hammond-police-"])
+def test_a_sign_beside_an_office_is_no_endless_name(text: str) -> None:
+    """Such a text ended in a RecursionError."""
+    assert look_up(text).problem == "nothing"

@@ -1,0 +1,93 @@
+"""Suggests places for a text that names none: for slips, and for a town whose name only begins or ends so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from monitor.places.finder_offices import is_agency, strip_office
+from monitor.places.finder_result import FinderResult
+from monitor.places.gazetteer import Gazetteer, TownZips
+from monitor.places.meant_place import CITY, SMALL_TOWN, distinct_areas, estimate_population
+from monitor.places.named_place import towns_named
+from monitor.places.near_names import NEAR, areas_beginning, near_areas, near_states, respell
+from monitor.places.typed_names import (
+    AREA,
+    GOVERNMENT_BEHIND,
+    LEAD_IN,
+    LONGEST_NAME,
+    ROAD,
+    state_at_the_end,
+)
+from monitor.states import read_exact_state
+
+_POINT_OR_PORT = re.compile(r"^pt\.? (?=\w)", re.IGNORECASE)
+_TERRITORIES = ("AS", "GU", "MP", "VI")
+"""Whose villages are not known; each has few ZIPs."""
+
+
+def find_near(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
+    """Suggest places for a name that was not found; None if there are none.
+
+    Names are compared with all others a few times at most, and only if they are no longer than towns' names.
+    """
+    name = LEAD_IN.sub("", typed)
+    if is_agency(name):
+        name = strip_office(name)
+    name = AREA.sub("", name)
+    rest, state = state_at_the_end(name)
+    if not rest or rest[0].isdigit():
+        return None
+    near = _suggest(rest, state, gazetteer)
+    if not near and (behind := GOVERNMENT_BEHIND.search(rest)):  # "Hammnd City"
+        near = near_areas(rest[: behind.start()], state, gazetteer)
+    states = near_states(name) if state is None else ()
+    if near or states:
+        return FinderResult(towns=near, states=states, typo=True)
+    return FinderResult(states=(state,), unknown=(rest,)) if state in _TERRITORIES else None
+
+
+def _suggest(rest: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+    """The first of these that are any: names with a slip, of which the text is the end or the beginning, that
+    sound alike, of other states.
+    """
+    end = _at_the_end(rest, state, gazetteer)
+    if len(rest.rpartition(",")[2].split()) > LONGEST_NAME:
+        return end
+    near = distinct_areas((*_behind_a_state(rest, gazetteer), *near_areas(rest, state, gazetteer), *end))
+    if not near and (short_for := _POINT_OR_PORT.match(rest)):
+        spelled = (f"{word} {rest[short_for.end() :]}" for word in ("Point", "Port"))
+        near = tuple(town for name in spelled for town in gazetteer.towns(name, state)[:NEAR])
+    if near or ROAD.search(rest):
+        return near
+    if near := areas_beginning(rest, state, gazetteer):
+        return near
+    near = next(filter(None, (near_areas(other, state, gazetteer) for other in respell(rest))), ())
+    return near if near or state is None else towns_named(rest, None, gazetteer)[:NEAR]  # "Chicago, TX"
+
+
+def _behind_a_state(rest: str, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+    """The towns behind the state in front of a text: "TX - Houston"."""
+    first, _, behind = rest.partition(" ")
+    state = read_exact_state(first) if behind else None
+    return towns_named(behind.lstrip("- "), state, gazetteer) if state is not None else ()
+
+
+def _at_the_end(rest: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+    """The towns of a state whose name ends an unknown one, as a suggestion: "Broadway New York, NY"."""
+    words = rest.split()[-LONGEST_NAME:] if state is not None else []
+    for first in range(1, len(words)):
+        if towns := gazetteer.towns(" ".join(words[first:]), state):
+            return towns[:NEAR]
+    return ()
+
+
+def or_a_city(result: FinderResult, typed: str, gazetteer: Gazetteer) -> FinderResult:
+    """A question where a city is one letter away from a small town: "Huston" is a post office in Idaho."""
+    if not result.sure or result.kind != "town" or not typed.isalpha():
+        return result
+    town = result.towns[0]
+    if estimate_population(town) >= SMALL_TOWN:
+        return result
+    cities = near_areas(typed, None, gazetteer, least_slips=1, people=CITY)
+    return replace(result, towns=(town, *cities), sure=False) if cities else result
