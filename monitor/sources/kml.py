@@ -349,8 +349,8 @@ def _are_clean(texts: list[str]) -> bool:
     ASCII's control characters.
     """
     together = " ".join(["", *filter(None, texts), ""])  # a space at the end of a text is then one of two
-    if not together.isascii():  # `isprintable` alone takes longer
-        return "  " not in together and together.isprintable()
+    if not together.isascii() and not "".join(text for text in texts if not text.isascii()).isprintable():
+        return False  # `isprintable` for all texts takes longer
     return not (
         "\n" in together or "\t" in together or "\r" in together or "\x7f" in together or "  " in together
     )
