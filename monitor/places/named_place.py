@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from monitor.places.finder_names import known_areas, known_states
 from monitor.places.finder_offices import (
@@ -54,11 +56,31 @@ _RESERVATION = re.compile(r" (?:indian )?reservation$", re.IGNORECASE)
 _SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | state$", re.IGNORECASE)
 
 
+class _TypedName(NamedTuple):
+    """A typed text, and what it says before a state at its end."""
+
+    text: str
+    rest: str  # without the state at the end
+    state: str | None  # at the end
+    whole: str | None  # the state that the whole text is called
+    gazetteer: Gazetteer
+
+    @property
+    def has_state(self) -> bool:
+        """Whether a state follows a comma: "Cook, IL" is in Illinois, "St. Louis, MO" in no Louisiana."""
+        return "," in self.text and read_exact_state(self.text.rpartition(",")[2]) is not None
+
+
 def find_named(typed: str, gazetteer: Gazetteer, *, may_be_agency: bool = True) -> FinderResult:
     """A state, an agency, a county, a town or an address without a usable ZIP."""
-    whole = read_exact_state(_SAYS_STATE.sub("", typed))
-    if whole and _SAYS_STATE.search(typed):
-        return _state_or_campus(typed, whole, gazetteer)
+    name = _split_state(typed, gazetteer)
+    for read in _READINGS:
+        if (may_be_agency or read is not _read_agency) and (found := read(name)) is not None:
+            return found
+    return FinderResult(problem=_find_problem(typed))
+
+
+def _split_state(typed: str, gazetteer: Gazetteer) -> _TypedName:
     rest, state = state_at_the_end(typed)
     if rest == typed:
         state = None
@@ -66,99 +88,20 @@ def find_named(typed: str, gazetteer: Gazetteer, *, may_be_agency: bool = True) 
         rest = STATES[state]  # "NY, NY"
     elif state == "DC" and read_exact_state(rest) == "WA":
         rest = "Washington"  # "Wash., D.C."
-    if found := _by_hand(rest, typed, state, gazetteer):
-        return found
-    # Trooper is a town in Pennsylvania, and "Trooper, PA" is not an office
-    named_so = state is not None and " " not in rest and bool(gazetteer.towns(rest, state))
-    if may_be_agency and is_agency(typed) and not named_so:
-        if state is None and names_no_place(typed):
-            return FinderResult(problem="which_agency")
-        return _agency(_OF_AT_THE_END.sub("", rest), state, typed, gazetteer)
-    counties = county_areas(rest, state, gazetteer, explicit=True)
-    if not counties and state == "CO" and "," not in typed and not gazetteer.towns(rest, state):
-        counties = county_areas(typed, None, gazetteer, explicit=True)  # "Cook Co."
-    if counties:
-        return choose(counties, (), gazetteer)
-    towns = towns_named(rest, state, gazetteer)
-    # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like
-    # a state
-    has_state = "," in typed and read_exact_state(typed.rpartition(",")[2])  # "Cook, IL" is in Illinois
-    if state is not None and not has_state and (not towns or not re.search(r"[\d,]", typed)):
-        towns = distinct_areas(towns + towns_named(typed, None, gazetteer))
-    if not towns and not whole:
-        towns = county_areas(rest, state, gazetteer, explicit=False) or campus_areas(rest, state, gazetteer)
-    if not towns and state is not None and not has_state:  # "University of Michigan"
-        towns = campus_areas(typed, None, gazetteer)
-    if not towns and not whole:
-        towns = (campus_areas(typed, None, gazetteer, whole=False) if not has_state else ()) or campus_areas(
-            rest, state, gazetteer, whole=False
-        )
-    other = read_exact_state(rest) if not towns and state is not None and rest != typed else None
-    if other is not None and state is not None:  # "Indiana Illinois"
-        return FinderResult(states=(other, state))
-    if whole == "DC" and towns:
-        whole = None  # Washington and its District are one place
-    region = _REGION.fullmatch(typed) if not whole and "," not in typed else None
-    if region and (not towns or (towns[0].population < SMALL_TOWN and not towns[0].meant)):
-        whole = read_exact_state(region[1] or region[2])  # "West Texas" is no town
-    if towns or whole:
-        result = choose(towns, (whole,) if whole else (), gazetteer)
-        if result.sure and not whole and state is None:
-            return add_larger_namesakes(result, rest, gazetteer)
-        return result if result.sure or whole else add_namesakes(result, rest, state, gazetteer)
-    if offices := offices_of_states(typed, gazetteer):
-        return FinderResult(states=offices, sure=True)
-    if state is not None and typed[:1].isdigit():  # "1600 Pennsylvania Ave NW, Washington DC"
-        city = "Washington, DC" if state == "DC" else STATES[state]
-        if state == "DC" or (city in LIKE_TOWNS and typed.endswith(city)):
-            return find_named(city, gazetteer)
-    if typed[:1].isdigit():
-        return FinderResult(problem="no_town")
-    first, _, behind_first = typed.partition(" ")
-    if (short := _SHORT_ZIP.fullmatch(typed)) and state_at_the_end(short[1])[1] is not None:
-        return FinderResult(problem="digits")  # "Boston MA 2108"
-    led = read_exact_state(first) if behind_first else None
-    if led is not None and key(first) not in (key(led), key(STATES[led])):  # "Colo Springs"
-        return find_named(f"{STATES[led]} {behind_first}", gazetteer)
-    prefix = LEAD_IN.match(typed)
-    if prefix:
-        return find_named(typed[prefix.end() :], gazetteer)
-    behind = GOVERNMENT_BEHIND.search(rest)
-    if behind:  # "Wilkinsburg Borough, PA"
-        named = find_named(rest[: behind.start()] + (f", {state}" if state else ""), gazetteer)
-        if named.states and named.towns and state is None:  # "Delaware Township" is not the state
-            return replace(named, states=(), sure=len(named.towns) == 1)
-        if not (named.states or named.problem):
-            # a part of Columbus is called German Village, and a town of Ohio German
-            legal = state is not None or _TOWNSHIP.fullmatch(behind[0].strip())
-            others = behind[0].strip().lower() in ("township", "twp") and any(
-                each.state == named.towns[0].state for each in named.towns[1:]
-            )  # the census counts few townships: not the largest Washington of New Jersey
-            return named if legal and not others else replace(named, sure=False)
-    if AREA.search(typed):
-        return find_named(AREA.sub("", typed), gazetteer)
-    if not strip_office(typed):
-        return FinderResult(problem="which_agency")
-    if ROAD.search(typed):
-        return FinderResult(problem="no_town")
-    return FinderResult(problem="nothing")
+    return _TypedName(typed, rest, state, read_exact_state(_SAYS_STATE.sub("", typed)), gazetteer)
 
 
-def _state_or_campus(typed: str, state: str, gazetteer: Gazetteer) -> FinderResult:
-    """What "Ohio State" means: the university or the state. "Penn State" and "Kent State" are universities;
-    New York State and Washington State are called so to tell them from the cities.
-    """
-    campuses = campus_areas(typed, None, gazetteer)
-    short = key(_SAYS_STATE.sub("", typed)) not in (key(state), key(STATES[state]))
-    if campuses and short:
-        return choose(campuses, (), gazetteer)
-    sure = not campuses or STATES[state] in LIKE_TOWNS
-    return FinderResult(towns=campuses, states=(state,), sure=sure)
+def _read_said_state(name: _TypedName) -> FinderResult | None:
+    """The state that is called one: "State of Indiana", "Ohio State"."""
+    if name.whole and _SAYS_STATE.search(name.text):
+        return _state_or_campus(name.text, name.whole, name.gazetteer)
+    return None
 
 
-def _by_hand(rest: str, typed: str, state: str | None, gazetteer: Gazetteer) -> FinderResult | None:
-    """What the hand-kept names of agencies and of regions over several states say; None for other texts."""
-    states = known_states(typed)
+def _read_by_hand(name: _TypedName) -> FinderResult | None:
+    """What the hand-kept names of agencies and of regions over several states say."""
+    rest, state, gazetteer = name.rest, name.state, name.gazetteer
+    states = known_states(name.text)
     agencies = tuple(area for area in known_areas(rest, state, gazetteer) if area.kind == "agency")
     if _RESERVATION.search(rest):
         named = _RESERVATION.sub("", rest)
@@ -171,6 +114,168 @@ def _by_hand(rest: str, typed: str, state: str | None, gazetteer: Gazetteer) -> 
         return None
     others = towns_named(rest, state, gazetteer) if states else ()
     return choose((*agencies, *others), states, gazetteer)
+
+
+def _read_agency(name: _TypedName) -> FinderResult | None:
+    # Trooper is a town in Pennsylvania, and "Trooper, PA" is not an office
+    named_so = name.state is not None and " " not in name.rest and bool(_towns_of(name))
+    if not is_agency(name.text) or named_so:
+        return None
+    if name.state is None and names_no_place(name.text):
+        return FinderResult(problem="which_agency")
+    return _agency(_OF_AT_THE_END.sub("", name.rest), name.state, name.text, name.gazetteer)
+
+
+def _read_county(name: _TypedName) -> FinderResult | None:
+    """A county that is called one."""
+    counties = county_areas(name.rest, name.state, name.gazetteer, explicit=True)
+    if not counties and name.state == "CO" and "," not in name.text and not _towns_of(name):
+        counties = county_areas(name.text, None, name.gazetteer, explicit=True)  # "Cook Co."
+    return choose(counties, (), name.gazetteer) if counties else None
+
+
+def _read_area_or_state(name: _TypedName) -> FinderResult | None:
+    """A town, a county, a campus; a state, or a region of one; two states."""
+    rest, state, gazetteer = name.rest, name.state, name.gazetteer
+    areas = _find_areas(name)
+    other = read_exact_state(rest) if not areas and state is not None and rest != name.text else None
+    if other is not None and state is not None:
+        return FinderResult(states=(other, state))  # "Indiana Illinois"
+    whole = None if name.whole == "DC" and areas else name.whole  # Washington and its District are one place
+    if not whole and (not areas or (areas[0].population < SMALL_TOWN and not areas[0].meant)):
+        whole = _state_of_region(name.text)
+    if not areas and not whole:
+        return None
+    result = choose(areas, (whole,) if whole else (), gazetteer)
+    if result.sure and not whole and state is None:
+        return add_larger_namesakes(result, rest, gazetteer)
+    return result if result.sure or whole else add_namesakes(result, rest, state, gazetteer)
+
+
+def _find_areas(name: _TypedName) -> tuple[TownZips, ...]:
+    """The towns of a name, or else the county or campus that is called so without the word for it."""
+    text, rest, state, gazetteer = name.text, name.rest, name.state, name.gazetteer
+    may_end_so = state is not None and not name.has_state
+    towns = towns_named(rest, state, gazetteer)
+    # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like
+    # a state
+    if may_end_so and (not towns or not re.search(r"[\d,]", text)):
+        towns = distinct_areas(towns + towns_named(text, None, gazetteer))
+    if not towns and not name.whole:
+        towns = county_areas(rest, state, gazetteer, explicit=False) or campus_areas(rest, state, gazetteer)
+    if not towns and may_end_so:  # "University of Michigan"
+        towns = campus_areas(text, None, gazetteer)
+    if not towns and not name.whole and not name.has_state:
+        towns = campus_areas(text, None, gazetteer, whole=False)
+    if not towns and not name.whole:
+        towns = campus_areas(rest, state, gazetteer, whole=False)
+    return towns
+
+
+def _state_of_region(text: str) -> str | None:
+    """The state of "West Texas" or "Upstate New York", which are no towns."""
+    region = _REGION.fullmatch(text) if "," not in text else None
+    return read_exact_state(region[1] or region[2]) if region else None
+
+
+def _read_offices_of_states(name: _TypedName) -> FinderResult | None:
+    offices = offices_of_states(name.text, name.gazetteer)
+    return FinderResult(states=offices, sure=True) if offices else None
+
+
+def _read_address(name: _TypedName) -> FinderResult | None:
+    """An address without a town: "1600 Pennsylvania Ave NW, Washington DC"."""
+    if not name.text[:1].isdigit():
+        return None
+    if name.state is not None:
+        city = "Washington, DC" if name.state == "DC" else STATES[name.state]
+        if name.state == "DC" or (city in LIKE_TOWNS and name.text.endswith(city)):
+            return find_named(city, name.gazetteer)
+    return FinderResult(problem="no_town")
+
+
+def _read_short_zip(name: _TypedName) -> FinderResult | None:
+    """A ZIP whose first zero is missing: "Boston MA 2108"."""
+    short = _SHORT_ZIP.fullmatch(name.text)
+    if short is None or state_at_the_end(short[1])[1] is None:
+        return None
+    return FinderResult(problem="digits")
+
+
+def _read_state_in_front(name: _TypedName) -> FinderResult | None:
+    """A name that begins with a state's short form: "Colo Springs"."""
+    first, _, behind = name.text.partition(" ")
+    state = read_exact_state(first) if behind else None
+    if state is None or key(first) in (key(state), key(STATES[state])):
+        return None
+    return find_named(f"{STATES[state]} {behind}", name.gazetteer)
+
+
+def _read_without_lead_in(name: _TypedName) -> FinderResult | None:
+    prefix = LEAD_IN.match(name.text)
+    return find_named(name.text[prefix.end() :], name.gazetteer) if prefix else None
+
+
+def _read_without_government(name: _TypedName) -> FinderResult | None:
+    """A municipality whose kind is said behind its name: "Wilkinsburg Borough, PA"."""
+    state = name.state
+    kind = GOVERNMENT_BEHIND.search(name.rest)
+    if kind is None:
+        return None
+    found = find_named(name.rest[: kind.start()] + (f", {state}" if state else ""), name.gazetteer)
+    if found.states and found.towns and state is None:  # "Delaware Township" is not the state
+        return replace(found, states=(), sure=len(found.towns) == 1)
+    if found.states or found.problem:
+        return None
+    # a part of Columbus is called German Village, and a town of Ohio German
+    legal = state is not None or _TOWNSHIP.fullmatch(kind[0].strip())
+    others = kind[0].strip().lower() in ("township", "twp") and any(
+        each.state == found.towns[0].state for each in found.towns[1:]
+    )  # the census counts few townships: not the largest Washington of New Jersey
+    return found if legal and not others else replace(found, sure=False)
+
+
+def _read_without_area(name: _TypedName) -> FinderResult | None:
+    return find_named(AREA.sub("", name.text), name.gazetteer) if AREA.search(name.text) else None
+
+
+_READINGS: tuple[Callable[[_TypedName], FinderResult | None], ...] = (
+    _read_said_state,
+    _read_by_hand,
+    _read_agency,
+    _read_county,
+    _read_area_or_state,
+    _read_offices_of_states,
+    _read_address,
+    _read_short_zip,
+    _read_state_in_front,
+    _read_without_lead_in,
+    _read_without_government,
+    _read_without_area,
+)
+"""In this order: the first that finds something, or knows why nothing is found, has the answer."""
+
+
+def _find_problem(typed: str) -> str:
+    if not strip_office(typed):
+        return "which_agency"
+    return "no_town" if ROAD.search(typed) else "nothing"
+
+
+def _towns_of(name: _TypedName) -> tuple[TownZips, ...]:
+    return name.gazetteer.towns(name.rest, name.state)
+
+
+def _state_or_campus(typed: str, state: str, gazetteer: Gazetteer) -> FinderResult:
+    """What "Ohio State" means: the university or the state. "Penn State" and "Kent State" are universities;
+    New York State and Washington State are called so to tell them from the cities.
+    """
+    campuses = campus_areas(typed, None, gazetteer)
+    short = key(_SAYS_STATE.sub("", typed)) not in (key(state), key(STATES[state]))
+    if campuses and short:
+        return choose(campuses, (), gazetteer)
+    sure = not campuses or STATES[state] in LIKE_TOWNS
+    return FinderResult(towns=campuses, states=(state,), sure=sure)
 
 
 def _agency(rest: str, state: str | None, typed: str, gazetteer: Gazetteer) -> FinderResult:
