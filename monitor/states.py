@@ -129,7 +129,7 @@ _ABBREVIATIONS = {
     "TX": "tex",
     "VA": "virg",
     "WA": "wash|washington state",
-    "WV": "w va|w virginia|w virg",
+    "WV": "w va|w virginia|w virg|west va",
     "WI": "wis|wisc",
     "WY": "wyo",
     "DC": "washington dc|washington d c|dist of columbia|district of columbia (dc)",

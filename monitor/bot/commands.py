@@ -187,7 +187,7 @@ class Commands:
             result = followed_towns.find_areas(words, self._context)
             if result.zips:  # the ZIP in an address
                 return {code: self._context.gazetteer.state_of_zip(code) for code in result.zips}
-            if result.problem in ("no_town", "which_agency"):
+            if result.problem in ("no_town", "which_agency", "which_town"):
                 return NotAPlace(PROBLEMS[result.problem])
             if result.kind in ("county", "radius") and result.towns[0].key:
                 return {result.towns[0].key: None}

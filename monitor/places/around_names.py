@@ -16,9 +16,16 @@ _TOPIC = re.compile(
     r"(?<!\w)287 ?\(?g\)?(?!\w)(?: agreements?| program)?|\bneighbors app\b"
     r"|\b(?:ring|flock|doorbell|body|surveillance|license plate) (?:cam(?:era)?s?|doorbells?)\b"
     r"|\bon (?:ring|neighbors|the ring app)\b|\bc[a\u00e1]maras? (?:de )?(?:ring|vigilancia)\b"
-    r"|\bring (?:neighbors|partnerships?|partners|map|list)\b",
+    r"|\bring (?:neighbors|partnerships?|partners|map|list)\b"
+    r"|\b(?:jail enforcement|task force) model\b|\bwarrant service officers?(?: model)?\b",
     re.IGNORECASE,
 )
+_ZIP_OF = re.compile(
+    r"^(?:what(?:'s| is) )?(?:the )?(?:zip|postal)(?: ?codes?)? (?:for|of|in) (?=\D)"
+    r"|^(?:el |los )?c[o\u00f3]digos? postal(?:es)? (?:(?:del?|en|para) )?(?=[^\W\d])",
+    re.IGNORECASE,
+)
+"""A question for the ZIP of a name: "zip code for Peoria, IL"."""
 _AFTER_TOPIC = re.compile(r"^(?:in|at|for|near|en|de) (?=\S)")  # "IN" is Indiana
 _LEADS = re.compile(
     r"^(?:(?:is|are|does|do|did|has|have|can|will|what about|how about|what|which|who|where|list of|show me"
@@ -31,14 +38,16 @@ _LEADS = re.compile(
 _TAIL = re.compile(
     r"\s+(?:(?:uses?|using|works?|working|has|have|joined|join|partners?|shares?|sharing|part of|on|with"
     r"|usan?|tienen?|trabajan?|colaboran?|en|con)\b.*|(?:on )?(?:ring|ice|flock|neighbors|la migra)"
-    r"|immigration|inmigracion|please|por favor|thanks|gracias)$",
+    r"|immigration|inmigracion|(?:right )?now|today|currently|ahora(?: mismo)?|hoy|please|por favor|thanks"
+    r"|gracias)$",
     re.IGNORECASE,
 )
 _OFFICES = (
     r"(?:(?:(?:local|city|town|county|state|campus) )?(?:police|pds?|cops?|sheriffs?(?:'s)?|law enforcement"
     r"|agenc(?:y|ies)|officers?|deputies)(?: (?:departments?|depts?|offices?|agencies|officers))?"
     r"|polic[i\u00ed]as?|alguacil(?:es)?|agencias|departamentos? de polic[i\u00ed]a|ice|ring|flock"
-    r"|immigration|inmigraci[o\u00f3]n|la migra|cameras?|c[a\u00e1]maras?)"
+    r"|immigration|inmigraci[o\u00f3]n|(?:la )?migra|(?:ice |immigration )?raids?"
+    r"|redadas?(?: de (?:ice|la migra))?|cameras?|c[a\u00e1]maras?)"
 )
 _IN = re.compile(
     rf"^(?:all )?(?:the |la |el |las |los )?{_OFFICES}(?: (?:in|near|around|en|cerca de))+ (?:the )?"
@@ -49,8 +58,10 @@ _IN = re.compile(
 _BEFORE = re.compile(r"^(?:ring|ice|flock|immigration|inmigracion) (?=\S+ \S)", re.IGNORECASE)
 _HERE = re.compile(
     r"\b(?:(?:near(?:est)?|around|close|next) (?:to )?(?:me|us|here|my (?:house|home|area))"
-    r"|(?:in )?my (?:area|city|town|neighborhood|county)|where i live|cerca de (?:m[i\u00ed]|aqu[i\u00ed])"
-    r"|(?:en )?mi (?:[a\u00e1]rea|ciudad|pueblo|barrio|condado)|donde vivo)(?!\w)",
+    r"|(?:in )?(?:my|our) (?:area|city|town|neighborhood|county|state|location)|where i (?:live|am)"
+    r"|(?:my |current )?location|cerca de (?:m[i\u00ed]|aqu[i\u00ed])|d[o\u00f3]nde (?:vivo|estoy)"
+    r"|(?:en )?(?:mi|nuestr[oa]) (?:[a\u00e1]rea|ciudad|pueblo|barrio|condado|estado|ubicaci[o\u00f3]n)"
+    r")(?!\w)",
     re.IGNORECASE,
 )
 _ARTICLE = re.compile(r"^(?:la|el) (?=(?:ciudad|condado|estado|pueblo|municipio) )", re.IGNORECASE)
@@ -68,10 +79,15 @@ _EDGE = " ,.;:?!\u00bf\u00a1-\u2013\"'"
 
 def drop_topic(text: str) -> str:
     """A text without what is no part of a place's name: addresses, "287(g)", "Ring cameras", "police in"."""
-    kept = _TOPIC.sub(" ", _PASTED.sub(" ", text))
+    kept = _ZIP_OF.sub("", _TOPIC.sub(" ", _PASTED.sub(" ", text)))
     kept = text if kept == text else _AFTER_TOPIC.sub("", " ".join(kept.split()).strip(_EDGE))
     # before "in" can be Indiana and "la" Louisiana, but not so that "me" is Maine
     return kept if _HERE.search(kept) else _ARTICLE.sub("", _IN.sub("", kept))
+
+
+def asks_about_here(text: str) -> bool:
+    """Whether a text means the place where its writer is: "near me", "mi ciudad"."""
+    return _HERE.search(text) is not None
 
 
 def put_state_last(text: str) -> str:
@@ -96,8 +112,10 @@ def drop_question(text: str) -> str:
     "Is the Gary PD on Neighbors?" is "Gary PD", "police in Hammond" is "Hammond", "ICE near me" is "".
     """
     kept = text.strip(_EDGE)
-    kept = _HERE.sub("", kept).strip(_EDGE)
-    for pattern in (_LEADS, _IN, _TAIL, _IN, _BEFORE, _ARTICLE):
+    kept = " ".join(_HERE.sub("", kept).split()).strip(_EDGE)
+    for pattern in (_LEADS, _IN, _TAIL, _TAIL, _IN, _BEFORE, _ARTICLE):
         kept = pattern.sub("", kept).strip(_EDGE)
+    if _HERE.search(text):
+        kept = re.sub(rf"^(?:{_OFFICES}) (?=\S)", "", kept, flags=re.IGNORECASE)
     bare = re.fullmatch(_OFFICES, kept, re.IGNORECASE)
     return "" if bare and _HERE.search(text) else kept

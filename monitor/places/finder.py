@@ -11,19 +11,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from monitor.places.around_names import drop_question, drop_topic, put_state_last
+from monitor.places.around_names import asks_about_here, drop_question, drop_topic, put_state_last
 from monitor.places.codes import names_radius, state_of_zip
-from monitor.places.finder_offices import is_agency
+from monitor.places.finder_offices import is_agency, strip_office
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
+from monitor.places.finder_zips import middle_zip
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import CHOICES
 from monitor.places.names import remove_accents
 from monitor.places.near_names import NEAR
 from monitor.places.near_place import or_a_city
 from monitor.places.one_place import LookUp, remember_found, suggest_place
+from monitor.places.packaged_table import distance
 from monitor.places.spanish_names import put_names_in_english
 from monitor.places.typed_list import split_places
-from monitor.places.typed_names import LONGEST, state_at_the_end
+from monitor.places.typed_names import LONGEST, put_crossing_as_address, state_at_the_end
 from monitor.states import STATES
 
 __all__ = ["LONGEST", "PROBLEMS", "FinderResult", "find", "label_area"]
@@ -52,8 +54,10 @@ _PART_OF_CITY = re.compile(r"[^\W\d_]+(?:(?:,| |, |['.-])[^\W\d_]+){1,4}\.?")
 _NO_PART = re.compile(r"\bcounty\b.*\bcounty\b", re.IGNORECASE)  # a list, which no city has parts of
 PART_FROM, PART_FROM_ZIPS = 100_000, 10
 """The population from which a city has parts that are called by name, and the ZIPs where none is known."""
-MOST_SPACES, CITY_OF_PAIR = 4, 10_000
-"""Spaces in a text that may be two names, and the least people of each of the two towns."""
+MOST_SPACES, CITY_OF_PAIR, PAIR_KM = 4, 10_000, 50
+"""Spaces in a text that may be two names, the least people of each of the two towns, and the most kilometers
+between those of two states.
+"""
 _CITIES = ("town", "city", "borough")
 MOST_CITIES = 2  # that a word behind a part may mean: LA
 _COUNTIES = re.compile(r"^[^\d\n]+(?: and | y ).+ (?:counties|parishes)\b", re.IGNORECASE)
@@ -73,7 +77,7 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     all meant. A part that means nothing is named beside the others, unless the text is one name or address.
     Where no name is found, what people write around one is left out: "police in Hammond".
     """
-    text = put_state_last(drop_topic(text[:_MOST_TYPED]))
+    text = put_crossing_as_address(put_state_last(drop_topic(text[:_MOST_TYPED])))
     look_up = remember_found(gazetteer)
     result = _find(text, gazetteer, look_up)
     if result.problem not in _MAY_BE_A_QUESTION:
@@ -86,6 +90,8 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     near = _suggest(plain, result, gazetteer, look_up) or (
         name != plain and _suggest(name, within, gazetteer, look_up)
     )
+    if near is None and asks_about_here(plain):
+        return FinderResult(problem="which_town")
     return near or (result if within.problem == "empty" else within)
 
 
@@ -200,7 +206,7 @@ def _find_joined(typed: str, gazetteer: Gazetteer, look_up: LookUp) -> FinderRes
     names = typed.split("-")
     if len(names) == 2 and all(map(_is_plain, names)):
         first, second = (look_up(name.strip()) for name in names)
-        return _pair_towns(first.towns, second.towns)
+        return _pair_towns(first.towns, second.towns) or _pair_near(first.towns, second.towns, gazetteer)
     together, state = state_at_the_end(typed)
     spaces = [match.start() for match in re.finditer(" ", together)]
     if not 1 <= len(spaces) <= MOST_SPACES or not _is_plain(typed):
@@ -223,6 +229,18 @@ def _pair_towns(first: Iterable[TownZips], second: Iterable[TownZips], least: in
     )
     pair = next(pairs, None)
     return FinderResult(towns=pair) if pair else None
+
+
+def _pair_near(
+    first: tuple[TownZips, ...], second: tuple[TownZips, ...], gazetteer: Gazetteer
+) -> FinderResult | None:
+    """The largest two cities that are near to each other, in two states: "Fargo-Moorhead"."""
+    if not first or not second or min(first[0].population, second[0].population) < CITY_OF_PAIR:
+        return None
+    middles = [middle_zip(area, gazetteer) for area in (first[0], second[0])]
+    here, there = (gazetteer.point(code) if code else None for code in middles)
+    near = here is not None and there is not None and distance(here, there) <= PAIR_KM
+    return FinderResult(towns=(first[0], second[0])) if near else None
 
 
 def _has_parts(city: TownZips) -> bool:
@@ -267,7 +285,8 @@ def _is_plain(name: str) -> bool:
 def _is_one_agency(text: str) -> bool:
     """Whether a text is one agency, though its name has parts: "Lee County Sheriff / Lee County Jail"."""
     parts = [part for part in _PARTS.split(text) if part.strip().upper() not in STATES]
-    return is_agency(text) and not all(map(is_agency, parts))
+    places = {strip_office(state_at_the_end(part)[0]).lower() for part in parts}
+    return is_agency(text) and (not all(map(is_agency, parts)) or len(places) == 1)
 
 
 def _join_results(results: list[FinderResult], whole: FinderResult, *, listed: bool) -> FinderResult:

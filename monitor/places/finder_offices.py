@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import takewhile
 
 from monitor.domain import Listing
 from monitor.places.agency_kinds import COUNTY_OFFICES, read_name, spoken, variants
@@ -27,7 +28,7 @@ from monitor.states import STATES
 
 _AGENCY_WORDS = word_set(
     "police sheriff constable marshal trooper troopers policia patrol nypd alguacil sheriffs policias staties"
-    " cop cops"
+    " cop cops jail detention corrections probation parole attorney prosecutor deputies"
 )
 _OFFICE_WORDS = _AGENCY_WORDS | word_set(
     "dept department office of the de la el departamento oficina public safety bureau division tribal campus "
@@ -41,6 +42,15 @@ _KINDS_OF_PLACE = word_set(
     "village"
 )
 """Words of an office that say what it is for, and are names of small towns too: "Park Police", Park, KS."""
+_KINDS_IN_FRONT = word_set(
+    "campus college metro metropolitan port school transit tribal university airport park"
+)
+_WORDS_IN_FRONT = (_OFFICE_WORDS | _KINDS_IN_FRONT) - word_set("la el mi my local")
+_ARTICLES_OF = word_set("of the de")
+_KINDS_BEHIND = word_set(
+    "airport campus city consolidated district hospital housing independent metropolitan park port public "
+    "school schools transit unified"
+)
 _TITLES_OF_KIND = {
     "county": (" County", " Borough", " Census Area", " Municipality", " Municipio"),
     "parish": (" Parish",),
@@ -253,13 +263,14 @@ def _letters() -> frozenset[str]:
 
 
 def agency_areas(
-    text: str, state: str | None, gazetteer: Gazetteer
+    text: str, state: str | None, gazetteer: Gazetteer, *, of_kind: bool = False
 ) -> tuple[tuple[TownZips, ...], tuple[str, ...]]:
-    """The areas of the agencies of a name, the largest first, and the states that one serves as a whole."""
+    """The areas of the agencies of a name, the largest first, and the states that one serves as a whole; with
+    ``of_kind`` those of the place before the words for a kind of agency ("Houston" of its school district).
+    """
     areas: list[TownZips] = []
     statewide: list[str] = []
-    text = _put_place_first(text, gazetteer)
-    for code, population in _states_of(text, state, gazetteer):
+    for code, population in _states_of(text, state, gazetteer, of_kind=of_kind):
         placement = gazetteer.locate(Listing(name=text, state=code))
         if placement.statewide:
             statewide.append(code)
@@ -290,19 +301,22 @@ def _state_in_front(parts: tuple[str, ...]) -> str | None:
     return next((code for code, name in _state_words().items() if parts[: len(name)] == name), None)
 
 
-def _put_place_first(text: str, gazetteer: Gazetteer) -> str:
-    """The "Metropolitan Police Nashville" as lists name it; "Metropolitan Police" alone is that of the
-    District of Columbia.
+def put_place_first(text: str) -> str:
+    """The "Campus Police Harvard" as lists name it: "Harvard Campus Police".
+
+    An office alone, and one that does not say of what it is the police, stay as they are.
     """
-    if words(text)[:2] != ("metropolitan", "police"):
+    pieces = text.replace(",", " ").split()
+    office = list(takewhile(lambda piece: set(words(piece)) <= _WORDS_IN_FRONT, pieces))
+    said = words(" ".join(office))
+    if len(office) == len(pieces) or _KINDS_IN_FRONT.isdisjoint(said) or _AGENCY_WORDS.isdisjoint(said):
         return text
-    place = strip_office(text.split(maxsplit=1)[1])
-    parts = words(place)
-    known = parts and (known_areas(place, None, gazetteer) or _populations(squeeze(parts), gazetteer))
-    return f"{place} Metropolitan Police" if known else text
+    while office and not _ARTICLES_OF.isdisjoint(words(office[-1])):
+        office.pop()
+    return " ".join((*pieces[len(office) :], *office))
 
 
-def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple[str, int]]:
+def _states_of(text: str, state: str | None, gazetteer: Gazetteer, *, of_kind: bool) -> list[tuple[str, int]]:
     """The states in which an agency of that name may lie, with the people (or ZIPs) of its place."""
     if state is not None:
         return [(state, 0)]
@@ -326,13 +340,19 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer) -> list[tuple
         "state" in parts or "highway" in parts or parts == (*_state_words()[led], *_PUBLIC_SAFETY)
     ):
         return [(led, 0)]
-    for core in variants(name.core):
+    for core in (_place_of_kind(name.core),) if of_kind else variants(name.core):
         towns = known_areas(spoken(core), None, gazetteer)
         largest = {town.state: town.population for town in reversed(towns)}
         largest = largest or _populations(squeeze(core), gazetteer)
         if largest:
             return sorted(largest.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_STATES]
     return []
+
+
+def _place_of_kind(core: tuple[str, ...]) -> tuple[str, ...]:
+    """A name without the words of its kind behind it: "Houston" of an independent school district's."""
+    last = next((at for at in range(len(core), 0, -1) if core[at - 1] not in _KINDS_BEHIND), 0)
+    return core[:last]
 
 
 def _populations(name_key: str, gazetteer: Gazetteer) -> dict[str, int]:

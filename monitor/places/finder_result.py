@@ -26,6 +26,9 @@ PROBLEMS: Mapping[str, str] = MappingProxyType(
         "which_agency": N_(
             "Add where the agency is: Chicago police, Cook County sheriff, Texas state police."
         ),
+        "which_town": N_(
+            "Enter the name of your town or your ZIP code: this site does not know where you are."
+        ),
         "nothing": N_(
             "We found no town of that name. Write it with its state (Hammond, IN), or write the ZIP code."
         ),
@@ -42,8 +45,8 @@ class FinderResult:
     ``towns`` are areas of any kind, the one most likely meant first. ``sure``: the state is meant if there is
     one, else the first area.
     ``typo``: the text was misspelled and these are near. ``problem``: empty, digits, unknown_zip, no_town,
-    radius, which_agency, nothing. ``agencies``: the currently listed ones of that name. ``more``: there are
-    more towns than `CHOICES`.
+    radius, which_agency, which_town, nothing. ``agencies``: the currently listed ones of that name.
+    ``more``: there are more towns than `CHOICES`.
     ``unknown``: what was listed beside the choices and is no place; then none of them is ``sure``.
     """
 

@@ -28,8 +28,8 @@ MORE = 3
 """Times as many people in a county as in the town of its name make a question of the name."""
 
 LARGE_COUNTY, LARGE_TOWN = 20, 50_000
-"""ZIPs from which a county is offered beside towns of its name, as long as none is so large: Westchester
-County, NY.
+"""ZIPs from which a county is offered beside towns of its name (Westchester County, NY); beside a city only a
+county that is much larger.
 """
 
 FAR_COUNTY = 10
@@ -82,12 +82,16 @@ def county_of(town: TownZips, gazetteer: Gazetteer) -> str:
 
 def add_namesakes(result: FinderResult, rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
     """A question with the large counties and the universities of the name behind its towns."""
-    if estimate_population(result.towns[0]) >= LARGE_TOWN:
-        return result
-    counties = county_areas(rest, state, gazetteer, explicit=False)
+    largest = estimate_population(result.towns[0])
+    of_city = largest >= LARGE_TOWN
     others = (
-        *(county for county in counties if len(county.zips) >= LARGE_COUNTY),
-        *campus_areas(rest, state, gazetteer),
+        *(
+            county
+            for county in county_areas(rest, state, gazetteer, explicit=False)
+            if len(county.zips) >= LARGE_COUNTY
+            and (not of_city or PEOPLE_PER_ZIP * len(county.zips) >= MORE * largest)
+        ),
+        *(() if of_city else campus_areas(rest, state, gazetteer)),
     )
     return replace(result, towns=distinct_areas((*result.towns, *others))[:CHOICES])
 

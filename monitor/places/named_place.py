@@ -15,11 +15,13 @@ from monitor.places.finder_offices import (
     is_agency,
     names_no_place,
     offices_of_states,
+    put_place_first,
     strip_office,
 )
 from monitor.places.finder_result import LIKE_TOWNS, FinderResult
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import (
+    LARGE_TOWN,
     SMALL_TOWN,
     add_larger_namesakes,
     add_namesakes,
@@ -28,12 +30,13 @@ from monitor.places.meant_place import (
     distinct_areas,
     estimate_population,
 )
-from monitor.places.names import key
+from monitor.places.names import key, word_set, words
 from monitor.places.typed_names import (
     AREA,
     GOVERNMENT_BEHIND,
     LEAD_IN,
     ROAD,
+    SIDE,
     names_at_the_end,
     state_at_the_end,
 )
@@ -43,7 +46,7 @@ _SHORT_ZIP = re.compile(r"(.*\S)[\s,]+\d{4}", re.ASCII)
 _OF_AT_THE_END = re.compile(r" (?:of(?: the)?|del?)$", re.IGNORECASE)
 _REGION = re.compile(
     r"(?:(?:north|south)?(?:east|west)|north|south)(?:ern)? (.{3,})"
-    r"|(?:central|upstate|downstate|coastal) (.{3,})",
+    r"|(?:central|upstate|downstate|coastal) (.{2,})",
     re.IGNORECASE,
 )
 _WITH_COUNTY = re.compile(
@@ -53,7 +56,8 @@ _WITH_COUNTY = re.compile(
 )
 _TOWNSHIP = re.compile("township|twp|borough|boro", re.IGNORECASE)
 _RESERVATION = re.compile(r" (?:indian )?reservation$", re.IGNORECASE)
-_SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | state$", re.IGNORECASE)
+_OF_CAMPUS = word_set("campus university college")
+_SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | (?:state|estado)$", re.IGNORECASE)
 
 
 class _TypedName(NamedTuple):
@@ -123,7 +127,8 @@ def _read_agency(name: _TypedName) -> FinderResult | None:
         return None
     if name.state is None and names_no_place(name.text):
         return FinderResult(problem="which_agency")
-    return _agency(_OF_AT_THE_END.sub("", name.rest), name.state, name.text, name.gazetteer)
+    office = put_place_first(_OF_AT_THE_END.sub("", name.rest))
+    return _agency(office, name.state, put_place_first(name.text), name.gazetteer)
 
 
 def _read_county(name: _TypedName) -> FinderResult | None:
@@ -216,6 +221,16 @@ def _read_without_lead_in(name: _TypedName) -> FinderResult | None:
     return find_named(name.text[prefix.end() :], name.gazetteer) if prefix else None
 
 
+def _read_without_side(name: _TypedName) -> FinderResult | None:
+    """A side of a city or a state: "East Austin", "SE Washington DC"."""
+    side = SIDE.match(name.text)
+    if side is None:
+        return None
+    found = find_named(name.text[side.end() :], name.gazetteer)
+    large = found.states or (found.towns and estimate_population(found.towns[0]) >= LARGE_TOWN)
+    return found if found.sure and large else None
+
+
 def _read_without_government(name: _TypedName) -> FinderResult | None:
     """A municipality whose kind is said behind its name: "Wilkinsburg Borough, PA"."""
     state = name.state
@@ -250,6 +265,7 @@ _READINGS: tuple[Callable[[_TypedName], FinderResult | None], ...] = (
     _read_short_zip,
     _read_state_in_front,
     _read_without_lead_in,
+    _read_without_side,
     _read_without_government,
     _read_without_area,
 )
@@ -285,11 +301,15 @@ def _agency(rest: str, state: str | None, typed: str, gazetteer: Gazetteer) -> F
     """
     place = strip_office(rest)
     nation = tuple(area for area in known_areas(place, state, gazetteer) if area.kind == "tribal")
-    towns, statewide = (nation, ()) if nation else agency_areas(rest, state, gazetteer)
+    campus = campus_areas(rest, state, gazetteer) if not _OF_CAMPUS.isdisjoint(words(rest)) else ()
+    meant = nation or campus
+    towns, statewide = (meant, ()) if meant else agency_areas(rest, state, gazetteer)
     if not towns and not statewide and place and state is not None and "," not in typed:
         towns, statewide = agency_areas(typed, None, gazetteer)
     if not towns and not statewide:
         towns = campus_areas(rest, state, gazetteer, whole=" " in place)
+    if not towns and not statewide:
+        towns, statewide = agency_areas(rest, state, gazetteer, of_kind=True)
     if towns or statewide:
         return choose(towns, statewide, gazetteer)
     if not place and state:
@@ -313,8 +333,9 @@ def find_in_county(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
         return None
     towns = gazetteer.towns(name, state) or gazetteer.towns(GOVERNMENT_BEHIND.sub("", name), state)
     named = tuple(town for town in towns if key(county_of(town, gazetteer)) == key(county))
-    if not named:
-        return None
+    if not named:  # a township of which only the county is known, or a slip
+        counties = county_areas(county, state, gazetteer, explicit=True)
+        return FinderResult(towns=counties[:1], unknown=(name.strip(),)) if counties else None
     label = f"{named[0].name} ({county_of(named[0], gazetteer)})"
     return FinderResult(towns=(replace(named[0], name=label),), sure=True)
 

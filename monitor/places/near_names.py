@@ -90,17 +90,24 @@ _ALIKE = {"k": "c", "c": "k", "j": "g", "g": "j", "s": "c"}
 
 
 def near_areas(
-    text: str, state: str | None, gazetteer: Gazetteer, *, least_slips: int = 0, people: int = 0
+    text: str,
+    state: str | None,
+    gazetteer: Gazetteer,
+    *,
+    least_slips: int = 0,
+    most_slips: int = TWO_SLIPS,
+    people: int = 0,
 ) -> tuple[TownZips, ...]:
     """The towns whose names a misspelled text is near to, nearest and largest first; at most `NEAR`.
 
-    The first letter must be correct; one typo is allowed up to six letters, two above that. With
+    The first letter must be correct; one typo is allowed up to six letters, above that ``most_slips``. With
     ``least_slips`` a place of that very name is none of them; none has less than ``people``.
     """
     wanted = key(text.rpartition(",")[2] if "," in text else text)
     if len(wanted) < LEAST_LETTERS:
         return ()
-    allowed = TWO_SLIPS if len(wanted) >= TWO_SLIPS_FROM else 1
+    own = wanted.removesuffix("county").removesuffix("parish")  # Mordor County is not Morrow County
+    allowed = most_slips if len(own) >= TWO_SLIPS_FROM else 1
     near: list[tuple[float, int, _Spelling]] = []
     for length in range(len(wanted) - allowed, len(wanted) + allowed + 1):
         names = all_names(gazetteer.table).alike(wanted[0], length)

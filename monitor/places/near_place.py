@@ -17,9 +17,10 @@ from monitor.places.typed_names import (
     LEAD_IN,
     LONGEST_NAME,
     ROAD,
+    SIDE,
     state_at_the_end,
 )
-from monitor.states import read_exact_state
+from monitor.states import STATES, read_exact_state
 
 _POINT_OR_PORT = re.compile(r"^pt\.? (?=\w)", re.IGNORECASE)
 _TERRITORIES = ("AS", "GU", "MP", "VI")
@@ -41,7 +42,11 @@ def find_near(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     near = _suggest(rest, state, gazetteer)
     if not near and (behind := GOVERNMENT_BEHIND.search(rest)):  # "Hammnd City"
         near = near_areas(rest[: behind.start()], state, gazetteer)
+    if not near and (side := SIDE.match(rest)):  # "West Hammond"
+        near = towns_named(rest[side.end() :], state, gazetteer)[:NEAR]
     states = near_states(name) if state is None else ()
+    of_state = {STATES[code] for code in states}  # California, Maryland, is not meant by "Californa"
+    near = tuple(town for town in near if town.name not in of_state or town.population >= CITY)
     if near or states:
         return FinderResult(towns=near, states=states, typo=True)
     return FinderResult(states=(state,), unknown=(rest,)) if state in _TERRITORIES else None
@@ -54,13 +59,17 @@ def _suggest(rest: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZi
     end = _at_the_end(rest, state, gazetteer)
     if len(rest.rpartition(",")[2].split()) > LONGEST_NAME:
         return end
-    near = distinct_areas((*_behind_a_state(rest, gazetteer), *near_areas(rest, state, gazetteer), *end))
+    road = ROAD.search(rest) is not None
+    near = (
+        *near_areas(rest, state, gazetteer, most_slips=1),
+        *(() if road else areas_beginning(rest, state, gazetteer)),
+    )
+    near = near or near_areas(rest, state, gazetteer)
+    near = distinct_areas((*_behind_a_state(rest, gazetteer), *near, *end))
     if not near and (short_for := _POINT_OR_PORT.match(rest)):
         spelled = (f"{word} {rest[short_for.end() :]}" for word in ("Point", "Port"))
         near = tuple(town for name in spelled for town in gazetteer.towns(name, state)[:NEAR])
-    if near or ROAD.search(rest):
-        return near
-    if near := areas_beginning(rest, state, gazetteer):
+    if near or road:
         return near
     near = next(filter(None, (near_areas(other, state, gazetteer) for other in respell(rest))), ())
     return near if near or state is None else towns_named(rest, None, gazetteer)[:NEAR]  # "Chicago, TX"

@@ -27,11 +27,20 @@ _GOVERNMENT_OF = re.compile(r"^(?:city|town|village|township|borough) of (?=\S)"
 LEAD_IN = re.compile(
     r"^(?:(?:the )?(?:city|town|village|township|borough|ciudad|pueblo|municipio) (?:of|de)"
     r"|charter township of|cuidad de|(?:i live|i am|i'?m|vivo|estoy)(?: in| near| en| cerca de)|soy de"
-    r"|near me in|(?:close|next) to|[ns][ew]|(?:just )?(?:outside|north|south|east|west)(?: of)?"
+    r"|near me in|(?:close|next) to|(?:just )?outside(?: of)?"
+    r"|(?:just )?(?:north|south|(?:north|south)?(?:east|west)) of"
     r"|around|by|downtown|(?:el )?centro de|(?:la )?isla de) (?=\S)",
     re.IGNORECASE,
 )
 """What people write before the name of a town."""
+SIDE = re.compile(r"^(?:(?:north|south)(?:east|west)?|east|west|[ns][ew])(?:ern)? (?=\S)", re.IGNORECASE)
+"""The side of a town; of an unknown name it may be the beginning: "West Palm"."""
+_CROSSING = re.compile(
+    r"^(?:(?:the )?(?:corner|intersection) of|(?:la )?esquina (?:de|con)) [^,]*? (?:&|and|at|y|con) (?=\S)"
+    r"|^[^,&;]*(?:\b(?:st|street|ave|avenue|rd|road|blvd|boulevard|hwy|highway|dr|drive|ln|lane|pkwy)\b\.?"
+    r"|\b\d+(?:st|nd|rd|th)) (?:&|and|at|y|con) (?=\S)",
+    re.IGNORECASE,
+)
 GOVERNMENT_BEHIND = re.compile(r"(?<=\S) (?:city|town|village|township|twp|borough|boro)$", re.IGNORECASE)
 AREA = re.compile(
     r"(?<=\w)(?:(?: metro(?:politan)?)? (?:area|region)| metro(?:politan)?)$|^(?:near|cerca de) (?=\w{4})",
@@ -43,6 +52,11 @@ ROAD = re.compile(
 )
 """What an address without a number in front holds: "PO Box 12", "County Road 480"."""
 LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
+
+
+def put_crossing_as_address(text: str) -> str:
+    """Two streets that cross as a house: "Main St & 1st Ave, Hackensack" is "1 1st Ave, Hackensack"."""
+    return _CROSSING.sub("1 ", text)
 
 
 def state_at_the_end(typed: str) -> tuple[str, str | None]:
