@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from monitor.core.damage import looks_damaged
 from monitor.core.diff import diff
@@ -57,48 +58,78 @@ def judge(
     placeless = placeless_of([change for change in changes if change.identity not in stateless], accepted)
     doubts = placeless | unreadable_rows_of(changes, accepted, damaged)
     holds = group_holds(changes, accepted, known, memory, doubts, now, policy)
+    judge_one = _Judge(known, memory, stateless, hidden, doubts, holds, now, policy, reread).judge
+    return tuple(map(judge_one, changes))
 
-    def verdict(change: Change) -> Judgement:
+
+class _Judge(NamedTuple):
+    """Decides about the changes of one poll, each by what is known of all."""
+
+    known: Mapping[Identity, OpenChange]
+    memory: Memory
+    stateless: frozenset[Identity]
+    hidden: frozenset[Identity]
+    doubts: Mapping[Identity, str]
+    holds: Mapping[Identity, tuple[str, timedelta]]
+    now: datetime
+    policy: Policy
+    reread: bool
+
+    def judge(self, change: Change) -> Judgement:
         if change.quiet:
-            return Judgement(change, State.PUBLISHED, now)
-        stood = known.get(change.identity)
-        seen_again = stood and stood.reason.startswith(_IN_PART) and change.identity not in hidden
-        since = stood.since if stood and not seen_again else now
-        if stood and stood.state is State.REJECTED:
+            return Judgement(change, State.PUBLISHED, self.now)
+        stood = self.known.get(change.identity)
+        seen_again = stood and stood.reason.startswith(_IN_PART) and change.identity not in self.hidden
+        since = stood.since if stood and not seen_again else self.now
+        return (
+            (self._judge_decided(change, stood, since) if stood else None)
+            or self._judge_waiting(change, since)
+            or self._judge_missing(change, since, seen_before=stood is not None)
+            or Judgement(change, State.PUBLISHED, since)
+        )
+
+    def _judge_decided(self, change: Change, stood: OpenChange, since: datetime) -> Judgement | None:
+        """What a person or an earlier hold has decided."""
+        if stood.state is State.REJECTED:
             return Judgement(change, State.REJECTED, since, stood.reason)
-        if stood and stood.approved:
+        if stood.approved:
             return Judgement(change, State.PUBLISHED, since, stood.reason, held=stood.state is State.HELD)
-        if (
-            stood
-            and stood.state is State.HELD
-            and not (reread and change.identity not in doubts and _is_doubt(stood))
-        ):
-            if stood.release_at and stood.release_at <= now:
-                return Judgement(change, State.PUBLISHED, since, stood.reason, held=True)
-            return Judgement(change, State.HELD, since, stood.reason, stood.release_at)
-        if doubt := doubts.get(change.identity):
+        doubt_is_over = self.reread and change.identity not in self.doubts and _is_doubt(stood)
+        if stood.state is not State.HELD or doubt_is_over:
+            return None
+        if stood.release_at and stood.release_at <= self.now:
+            return Judgement(change, State.PUBLISHED, since, stood.reason, held=True)
+        return Judgement(change, State.HELD, since, stood.reason, stood.release_at)
+
+    def _judge_waiting(self, change: Change, since: datetime) -> Judgement | None:
+        """Why a change is not believed yet, if something speaks against it."""
+        if doubt := self.doubts.get(change.identity):
             return Judgement(change, State.HELD, since, doubt)
-        if flapping := memory.flapping(change):
-            words = (
-                f"It was announced as listed again less than {span(policy.flap_window)} ago; what changes "
-                "back and forth may be a correction and is told once it lasts."
+        if flapping := self.memory.flapping(change):
+            reason = (
+                f"It was announced as listed again less than {span(self.policy.flap_window)} ago; what "
+                "changes back and forth may be a correction and is told once it lasts."
             )
-            return Judgement(change, State.PENDING, since, words, max(flapping, since + policy.removal_wait))
-        if unread := _unread(change, stateless, hidden, policy):
-            words, wait = unread
-            if now < since + wait:
-                return Judgement(change, State.PENDING, since, words, since + wait)
-        if hold := holds.get(change.identity):
+            until = max(flapping, since + self.policy.removal_wait)
+            return Judgement(change, State.PENDING, since, reason, until)
+        if unread := _unread(change, self.stateless, self.hidden, self.policy):
+            reason, wait = unread
+            if self.now < since + wait:
+                return Judgement(change, State.PENDING, since, reason, since + wait)
+        if hold := self.holds.get(change.identity):
             reason, wait = hold
             return Judgement(change, State.HELD, since, reason, since + wait)
-        # a poll can read a half-written file or a server that lags behind: a removal needs a second poll,
-        # half an hour later
-        if change.kind is Kind.REMOVED and (not stood or now - since < policy.removal_wait):
-            words = f"Missing; announced if it is still missing {span(policy.removal_wait)} later."
-            return Judgement(change, State.PENDING, since, words, since + policy.removal_wait)
-        return Judgement(change, State.PUBLISHED, since)
+        return None
 
-    return tuple(map(verdict, changes))
+    def _judge_missing(self, change: Change, since: datetime, *, seen_before: bool) -> Judgement | None:
+        """A poll can read a half-written file or a server that lags behind: a removal needs a second poll,
+        half an hour later.
+        """
+        wait = self.policy.removal_wait
+        if change.kind is not Kind.REMOVED or (seen_before and self.now - since >= wait):
+            return None
+        reason = f"Missing; announced if it is still missing {span(wait)} later."
+        return Judgement(change, State.PENDING, since, reason, since + wait)
 
 
 def _is_doubt(stood: OpenChange) -> bool:
