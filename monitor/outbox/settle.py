@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -51,16 +51,45 @@ def settle(
         {each for outcome in outcomes for each in _list_touched(outcome)}
         | {each.subscriber for each in (*known, *confirmed)},
     )
-    accepted = [delivery for outcome in by_kind[OutcomeKind.SENT] for delivery in outcome.deliveries]
-    accepted_before = None
-    if accepted:
-        accepted_before = refusals.note_acceptance(conn, channel, now)
-        queue.settle_sent(conn, [delivery.id for delivery in accepted], now)
-        queue.write_references(conn, _references(by_kind[OutcomeKind.SENT]))
-        _retract_late(conn, by_kind[OutcomeKind.SENT], now)
-        recovered = {delivery.subscriber for delivery in accepted if delivery.strikes}
-        if recovered:
-            queue.clear_strikes(conn, recovered)
+    accepted_before = _settle_sent(conn, channel, by_kind[OutcomeKind.SENT], now)
+    _settle_unsent(conn, owner, by_kind, now)
+    wanted: list[PauseRequest] = []
+    for outcome in (*by_kind[OutcomeKind.SENT], *by_kind[OutcomeKind.AGAIN], *by_kind[OutcomeKind.FAILED]):
+        _settle_address(conn, keys, channel, outcome, now)
+        if outcome.ends_pause and pauses.end_pause(conn, channel, EVERYTHING, now):
+            log.info("%s: the server takes messages again", channel)
+        if outcome.slower is not None:
+            rates.slow_down(conn, channel, outcome.lane, now, outcome.slower)
+        if outcome.pause is not None:
+            wanted.append(outcome.pause)
+    if in_doubt and (known or any(outcome.verdict for outcome in outcomes)):
+        judged = judge_refusals(conn, keys, channel, outcomes, known, confirmed, now, accepted_before)
+    else:
+        judged = Settled()
+    return Settled(
+        tuple(_write_pause(conn, channel, pause, now) for pause in (*wanted, *judged.pauses)),
+        judged.given_up,
+    )
+
+
+def _settle_sent(conn: Connection, channel: str, sent: Sequence[Outcome], now: datetime) -> datetime | None:
+    """Settle the accepted messages; returns when the server accepted one before them."""
+    accepted = [delivery for outcome in sent for delivery in outcome.deliveries]
+    if not accepted:
+        return None
+    accepted_before = refusals.note_acceptance(conn, channel, now)
+    queue.settle_sent(conn, [delivery.id for delivery in accepted], now)
+    queue.write_references(conn, _references(sent))
+    _retract_late(conn, sent, now)
+    if recovered := {delivery.subscriber for delivery in accepted if delivery.strikes}:
+        queue.clear_strikes(conn, recovered)
+    return accepted_before
+
+
+def _settle_unsent(
+    conn: Connection, owner: str, by_kind: Mapping[OutcomeKind, Sequence[Outcome]], now: datetime
+) -> None:
+    """Settle what is sent again, given up, dropped, postponed or released."""
     queue.schedule_retries(
         conn,
         owner,
@@ -87,26 +116,8 @@ def settle(
         assert at is not None
         ids = [id for outcome in by_kind[OutcomeKind.POSTPONED] if outcome.at == at for id in outcome.ids]
         queue.postpone(conn, owner, ids, at)
-    released = [id for outcome in by_kind[OutcomeKind.RELEASED] for id in outcome.ids]
-    if released:
+    if released := [id for outcome in by_kind[OutcomeKind.RELEASED] for id in outcome.ids]:
         queue.release(conn, owner, released)
-    wanted: list[PauseRequest] = []
-    for outcome in (*by_kind[OutcomeKind.SENT], *by_kind[OutcomeKind.AGAIN], *by_kind[OutcomeKind.FAILED]):
-        _settle_address(conn, keys, channel, outcome, now)
-        if outcome.ends_pause and pauses.end_pause(conn, channel, EVERYTHING, now):
-            log.info("%s: the server takes messages again", channel)
-        if outcome.slower is not None:
-            rates.slow_down(conn, channel, outcome.lane, now, outcome.slower)
-        if outcome.pause is not None:
-            wanted.append(outcome.pause)
-    if in_doubt and (known or any(outcome.verdict for outcome in outcomes)):
-        judged = judge_refusals(conn, keys, channel, outcomes, known, confirmed, now, accepted_before)
-    else:
-        judged = Settled()
-    return Settled(
-        tuple(_write_pause(conn, channel, pause, now) for pause in (*wanted, *judged.pauses)),
-        judged.given_up,
-    )
 
 
 def _load_confirmed(

@@ -14,7 +14,7 @@ times.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
@@ -54,27 +54,9 @@ def judge_refusals(
     lanes = {outcome.lane for outcome in outcomes if outcome.lane}
     names = {hash_lane(keys, channel, lane): lane for lane in lanes}
     hashes = {name: hashed for hashed, name in names.items()}
-    refused = [
-        Refusal(
-            channel=channel,
-            subscriber=delivery.subscriber,
-            delivery=delivery.id,
-            lane=hashes[outcome.lane],
-            answer=outcome.answer,
-            error=outcome.error,
-            verdict=outcome.verdict,
-            at=outcome.moment or now,
-        )
-        for outcome in outcomes
-        if outcome.verdict and outcome.lane
-        for delivery in outcome.deliveries
-    ]
+    refused = _list_refused(channel, outcomes, hashes, now)
     refusals.insert_refusals(conn, refused)
-    taken: dict[str, datetime] = {}  # when the sending of the newest accepted message of a lane began
-    for outcome in outcomes:
-        if outcome.kind is OutcomeKind.SENT and outcome.lane and outcome.moment is not None:
-            lane = hashes[outcome.lane]
-            taken[lane] = max(outcome.moment, taken.get(lane, outcome.moment))
+    taken = _find_taken(outcomes, hashes)
     unsettled = refusals.load_open(conn, channel) if refused else tuple(known)
     if refused and ALIKE in pauses.load_reason(conn, channel, EVERYTHING):
         # they were being sent when the wave was found: since then only probes are, and none is doubted
@@ -94,16 +76,7 @@ def judge_refusals(
     if disproved:
         _reverse(conn, disproved, now)
         unsettled = tuple(each for each in unsettled if each not in disproved)
-    # a domain's complaint about us is disproved only by the domain itself
-    answered = [
-        each
-        for each in unsettled
-        if any(
-            (lane == each.lane) == (each.verdict == refusals.POLICY) and began >= each.at
-            for lane, began in taken.items()
-        )
-    ]
-    proven, stale = _split_by_proof(answered, list(taken.values()), accepted_before)
+    proven, stale = _split_by_proof(_find_answered(unsettled, taken), list(taken.values()), accepted_before)
     given_up = _believe(conn, channel, proven, now)
     refusals.make_due(conn, stale, now)  # refused at the time of a message that was accepted just now
     left = {each.id for each in unsettled} - {each.id for each in proven}
@@ -116,6 +89,51 @@ def judge_refusals(
         ],
     )
     return Settled(given_up=given_up)
+
+
+def _list_refused(
+    channel: str, outcomes: Iterable[Outcome], hashes: Mapping[str, str], now: datetime
+) -> list[Refusal]:
+    """The refusals of a group, one per delivery."""
+    return [
+        Refusal(
+            channel=channel,
+            subscriber=delivery.subscriber,
+            delivery=delivery.id,
+            lane=hashes[outcome.lane],
+            answer=outcome.answer,
+            error=outcome.error,
+            verdict=outcome.verdict,
+            at=outcome.moment or now,
+        )
+        for outcome in outcomes
+        if outcome.verdict and outcome.lane
+        for delivery in outcome.deliveries
+    ]
+
+
+def _find_taken(outcomes: Iterable[Outcome], hashes: Mapping[str, str]) -> dict[str, datetime]:
+    """When the sending of the newest accepted message of each lane began."""
+    taken: dict[str, datetime] = {}
+    for outcome in outcomes:
+        if outcome.kind is OutcomeKind.SENT and outcome.lane and outcome.moment is not None:
+            lane = hashes[outcome.lane]
+            taken[lane] = max(outcome.moment, taken.get(lane, outcome.moment))
+    return taken
+
+
+def _find_answered(unsettled: Iterable[Refusal], taken: Mapping[str, datetime]) -> list[Refusal]:
+    """The refusals after which another lane took a message; for a domain's complaint about us, the domain
+    itself.
+    """
+    return [
+        each
+        for each in unsettled
+        if any(
+            (lane == each.lane) == (each.verdict == refusals.POLICY) and began >= each.at
+            for lane, began in taken.items()
+        )
+    ]
 
 
 def _first_of_wave(confirmed: Iterable[Refusal], wave: Sequence[Refusal]) -> tuple[Refusal, ...]:
