@@ -173,21 +173,26 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
     ):
         return write_rejected_again(engine, seen, rejected)
 
-    publication = seen.publication(body)
+    return _weigh_publication(engine, seen, believed, seen.publication(body), body, answer)
+
+
+def _weigh_publication(
+    engine: Engine,
+    seen: Received,
+    believed: BaselineInfo,
+    publication: Publication,
+    body: bytes,
+    answer: bool | None,
+) -> PollResult:
+    """Compare new content with the baseline that was ``believed`` before it was parsed. ``answer`` is a
+    person's decision about this content. Raises BaselineMoved.
+    """
+    watch, now = seen.watch, seen.now
     with reading(engine) as conn:
         view = apply.load_state(conn, watch, now)
         last_seen = history.find_last_seen(conn, watch.name, digest=seen.digest, sha256=seen.hash)
         cut = publication.unterminated and _was_terminated(conn, believed)
-        run = guard.RejectedRun(
-            *history.find_rejected_run(
-                conn,
-                watch.name,
-                digest=seen.digest,
-                now=now,
-                longest=max(watch.policy.reject_wait, watch.policy.stale_after) + watch.longest_gap,
-                gap=watch.longest_gap,
-            )
-        )
+        run = _load_rejected_run(conn, seen)
     continued = continue_reading(view.accepted.listings, publication, seen.parser.pair)
     publication = continued.publication
     if view.believed != believed:
@@ -197,17 +202,7 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
         if publication.unread and not answer and now < ends:
             return write_rejected(engine, seen, publication, body, _explain_unread(publication), ends)
         return write_first(engine, seen, view, publication, body)
-    differences = diff(
-        view.accepted.listings,
-        publication.listings,
-        silent=watch.policy.silent,
-        new_columns=view.believed.columns ^ publication.columns,
-        pairing=seen.parser.pair,
-    )
-    if watch.leads_to is not None:
-        with reading(engine) as conn:
-            there = _load_identities(conn, watch.leads_to)
-        differences = tuple(_without_moved(differences, there))
+    differences = _find_differences(engine, seen, view, publication)
     if answer:
         judgements = apply.judge_approved(differences, now)
         return write_accepted(engine, seen, view, publication, body, judgements, approved=True)
@@ -240,6 +235,42 @@ def _weigh(engine: Engine, seen: Received) -> PollResult:
         in_part=publication.in_part,
     )
     return write_accepted(engine, seen, view, publication, body, judgements)
+
+
+def _load_rejected_run(conn: Connection, seen: Received) -> guard.RejectedRun:
+    """Read how long this content has been rejected without a break."""
+    watch = seen.watch
+    return guard.RejectedRun(
+        *history.find_rejected_run(
+            conn,
+            watch.name,
+            digest=seen.digest,
+            now=seen.now,
+            longest=max(watch.policy.reject_wait, watch.policy.stale_after) + watch.longest_gap,
+            gap=watch.longest_gap,
+        )
+    )
+
+
+def _find_differences(
+    engine: Engine, seen: Received, view: apply.SourceState, publication: Publication
+) -> tuple[Change, ...]:
+    """Compute the changes from the baseline to a publication; what moved to the list that this one leads
+    to is quiet.
+    """
+    watch = seen.watch
+    differences = diff(
+        view.accepted.listings,
+        publication.listings,
+        silent=watch.policy.silent,
+        new_columns=view.believed.columns ^ publication.columns,
+        pairing=seen.parser.pair,
+    )
+    if watch.leads_to is None:
+        return differences
+    with reading(engine) as conn:
+        there = _load_identities(conn, watch.leads_to)
+    return tuple(_without_moved(differences, there))
 
 
 def _load_identities(conn: Connection, source: str) -> frozenset[tuple[str, str | None]]:
