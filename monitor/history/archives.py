@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from monitor.errors import UsageError
@@ -64,65 +64,93 @@ def read_archive(path: Path, said: Attribution, folder: Path) -> list[CapturedFi
     repeated identical answers. The file may contain only one URL, or ``said.url`` selects one; in an archive
     that this program exported, all URLs belong to one list.
     """
-    try:
-        from warcio.archiveiterator import ArchiveIterator
-        from warcio.exceptions import ArchiveLoadFailed
-    except ImportError:
-        raise UsageError("web archives need the package warcio: pip install 'map-monitor[warc]'") from None
-
-    found: list[CapturedFile] = []
-    by = said.captured_by
-    own = False
-    operators: dict[str, str] = {}
-    seen: dict[str, bytes] = {}
-    urls: set[str] = set()
-    try:
-        for stream in _open_warcs(path):
-            for record in ArchiveIterator(stream):
-                if record.rec_type == "warcinfo":
-                    info = _read_info(record)
-                    own = own or info.get("software", "").startswith(_OWN)
-                    operators[record.rec_headers.get_header("WARC-Record-ID") or ""] = _find_operator(info)
-                url = record.rec_headers.get_header("WARC-Target-URI") or ""
-                if record.rec_type not in ("response", "resource", "revisit") or not (
-                    _is_wanted(url, said.url) or (own and not said.url)
-                ):
-                    continue
-                if record.http_headers is not None and record.http_headers.get_statuscode() not in (
-                    "200",
-                    "304",
-                ):
-                    continue
-                digest = record.rec_headers.get_header("WARC-Payload-Digest") or ""
-                content = _read_payload(record) if record.rec_type != "revisit" else seen.get(digest)
-                if content is None:
-                    raise UsageError(f"{path}: a record of {url} repeats one that is not in the archive")
-                seen[digest] = content
-                urls.add(url)
-                name = url.rpartition("/")[2].partition("?")[0] or "index"
-                made_by = operators.get(record.rec_headers.get_header("WARC-Warcinfo-ID") or "")
-                first_info = next(iter(operators.values()), "")
-                found.append(
-                    describe_file(
-                        _keep(folder, content, Path(name).suffix),
-                        at=_read_date(record),
-                        name=name[:200],
-                        dated_by="archive",
-                        said=replace(
-                            said,
-                            captured_by=by or made_by or first_info,
-                            url=url if _is_wanted(url, "") else "",
-                        ),
-                    )
-                )
-    except (ArchiveLoadFailed, BadZipFile, EOFError, OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read as a web archive: {error}") from None
+    reader = _ArchiveReader(path, said.url)
+    found, urls = [], set()
+    for answer in reader.read_answers():
+        found.append(_describe(answer, said, folder))
+        urls.add(answer.url)
     if not found:
         raise UsageError(f"{path} has no answer with status 200" + (f" of {said.url}" if said.url else ""))
-    if len(urls) > 1 and not own:
+    if len(urls) > 1 and not reader.own:
         named = ", ".join(sorted(urls)[:3])
         raise UsageError(f"{path} has answers of {len(urls)} addresses ({named}): choose one with --url")
     return found
+
+
+class _Answer(NamedTuple):
+    """An answer in an archive; ``operator`` is who captured it, as the archive says, "" if it does not."""
+
+    url: str
+    content: bytes
+    at: datetime
+    operator: str
+
+
+class _ArchiveReader:
+    """Reads one web archive, once. ``own``: this program exported it."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        self._path, self._url = path, url
+        self._operators: dict[str, str] = {}  # by the id of their warcinfo record
+        self._contents: dict[str, bytes] = {}  # by digest, for the records that repeat one
+        self.own = False
+
+    def read_answers(self) -> Iterator[_Answer]:
+        """Read the wanted answers in their order. Raises UsageError."""
+        try:
+            from warcio.archiveiterator import ArchiveIterator
+            from warcio.exceptions import ArchiveLoadFailed
+        except ImportError:
+            reason = "web archives need the package warcio: pip install 'map-monitor[warc]'"
+            raise UsageError(reason) from None
+
+        try:
+            for stream in _open_warcs(self._path):
+                for record in ArchiveIterator(stream):
+                    if record.rec_type == "warcinfo":
+                        self._note_info(record)
+                    elif self._is_wanted(record):
+                        yield self._read_answer(record)
+        except (ArchiveLoadFailed, BadZipFile, EOFError, OSError, ValueError) as error:
+            raise UsageError(f"{self._path} cannot be read as a web archive: {error}") from None
+
+    def _note_info(self, record: Any) -> None:
+        info = _read_info(record)
+        self.own = self.own or info.get("software", "").startswith(_OWN)
+        self._operators[_header(record, "WARC-Record-ID")] = _find_operator(info)
+
+    def _is_wanted(self, record: Any) -> bool:
+        url = _header(record, "WARC-Target-URI")
+        if record.rec_type not in ("response", "resource", "revisit"):
+            return False
+        if not (_is_wanted(url, self._url) or (self.own and not self._url)):
+            return False
+        return record.http_headers is None or record.http_headers.get_statuscode() in ("200", "304")
+
+    def _read_answer(self, record: Any) -> _Answer:
+        url, digest = _header(record, "WARC-Target-URI"), _header(record, "WARC-Payload-Digest")
+        content = _read_payload(record) if record.rec_type != "revisit" else self._contents.get(digest)
+        if content is None:
+            raise UsageError(f"{self._path}: a record of {url} repeats one that is not in the archive")
+        self._contents[digest] = content
+        operator = self._operators.get(_header(record, "WARC-Warcinfo-ID"))
+        return _Answer(url, content, _read_date(record), operator or next(iter(self._operators.values()), ""))
+
+
+def _describe(answer: _Answer, said: Attribution, folder: Path) -> CapturedFile:
+    name = answer.url.rpartition("/")[2].partition("?")[0] or "index"
+    url = answer.url if _is_wanted(answer.url, "") else ""
+    return describe_file(
+        _keep(folder, answer.content, Path(name).suffix),
+        at=answer.at,
+        name=name[:200],
+        dated_by="archive",
+        said=replace(said, captured_by=said.captured_by or answer.operator, url=url),
+    )
+
+
+def _header(record: Any, name: str) -> str:
+    return record.rec_headers.get_header(name) or ""
 
 
 _GIT = ("git", "-c", "core.fsmonitor=false", "-c", "safe.directory=*", "-C")
@@ -200,8 +228,7 @@ def _find_operator(info: Mapping[str, str]) -> str:
 
 
 def _read_date(record: Any) -> datetime:
-    text = record.rec_headers.get_header("WARC-Date") or ""
-    return datetime.fromisoformat(text).astimezone(UTC)
+    return datetime.fromisoformat(_header(record, "WARC-Date")).astimezone(UTC)
 
 
 def _keep(folder: Path, content: bytes, suffix: str) -> Path:
