@@ -34,7 +34,7 @@ __all__ = [
     "parse",
 ]
 
-PARSER_VERSION = 9
+PARSER_VERSION = 10
 """Incremented whenever the same body would give other listings: the stored body is then parsed again without
 alerts.
 
@@ -47,6 +47,8 @@ programs are read. 6: dates of a list that has the day first are read so.
 8: rows that are grouped by name alone are no longer one listing when their states differ.
 9: numbers of items and states are no part of names, "Ohio (OH)" is a heading, no HTML table gets the state of
 the one before it, and "N/A" and "Total agencies" are no agencies.
+10: merged cells and links of an ODS, errors, links and days since 1904 of an XLS and an XLSB are read, and
+whole numbers have no exponent.
 """
 
 

@@ -129,6 +129,11 @@ def plain_number(text: str) -> str:
     return text
 
 
+def format_number(number: int | float) -> str:
+    """Format a number as people write it: "1" for 1.0, and without an exponent if it is whole."""
+    return str(int(number)) if isinstance(number, float) and number.is_integer() else str(number)
+
+
 _US_DATE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})(?:[ ,T].*)?")
 _ISO_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[ T].*)?")
 _COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\.0+)?")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from monitor.domain import Problem
 from monitor.errors import ParseError
-from monitor.sources.cells import clean, plain_number
+from monitor.sources.cells import clean, format_number, plain_number
 from monitor.sources.column_map import MIB, ParseLimits
 from monitor.sources.sniff import decode_utf8, is_utf16, read_head, refuse_empty_and_pages
 
@@ -111,4 +111,4 @@ def format_value(value: object, level: int = 1) -> str:
     if isinstance(value, list):
         texts = (format_value(each, level + 1) for each in value) if level < _MOST_LEVELS else ()
         return "; ".join(filter(None, texts))
-    return plain_number(str(value))
+    return format_number(value) if isinstance(value, float) else str(value)

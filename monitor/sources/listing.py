@@ -201,13 +201,6 @@ class ListingReader:
         self.listings[-1] = self._maker.rename(last, name)
         return True
 
-    def report_links_left(self, message: str) -> None:
-        """Keep one problem if listings have no document although the configuration names a column of
-        links.
-        """
-        if any(listing.url is None for listing in self.listings):
-            self.report("links left", message)
-
     def separate(self, folders: tuple[str, ...] = (), rows: str = "rows") -> Publication:
         """Create the publication in which each row is a listing of its own, with one problem per shared key.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from monitor.sources.cells import TEXT_LENGTH, clean, plain_number, read_date, read_web_address
+from monitor.sources.cells import TEXT_LENGTH, clean, format_number, plain_number, read_date, read_web_address
 from monitor.sources.column_choice import KNOWN, NAME, ColumnSample, is_exact_state, split_words
 from monitor.sources.column_map import fold_header
 from monitor.sources.headings import find_heading_above
@@ -86,4 +86,6 @@ def is_header(titles: Sequence[str]) -> bool:
 
 def format_cell(cell: object) -> str:
     """Format a cell as the beginning of its text on one line, which is enough to judge it by."""
+    if isinstance(cell, float):
+        return format_number(cell)
     return "" if cell is None else plain_number(clean(str(cell)[:TEXT_LENGTH]))

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from monitor.sources.column_map import ParseLimits
 from monitor.sources.workbook_sheet import WorkbookSheet
 
-OTHER_KINDS = ("xls", "ods", "xlsb")
 SHEET_TITLE = "(sheet)"
 """The header under which the configuration finds the title of the sheet, for workbooks with a sheet per
 state.
@@ -16,7 +15,11 @@ state.
 
 def read_any_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[WorkbookSheet]:
     """The visible sheets of a workbook; the libraries that read them take long to import."""
-    if kind in OTHER_KINDS:
+    if kind == "ods":
+        from monitor.sources.ods import read_ods
+
+        return read_ods(body, limits)
+    if kind in ("xls", "xlsb"):
         from monitor.sources.other_workbook import read_other_sheets
 
         return read_other_sheets(body, kind, limits)

@@ -15,7 +15,7 @@ from monitor.sources.headings import (
 )
 from monitor.sources.json_body import is_json
 from monitor.sources.listing import ListingReader
-from monitor.sources.sheets import OTHER_KINDS, SHEET_TITLE
+from monitor.sources.sheets import SHEET_TITLE
 from monitor.sources.sniff import (
     find_workbook_kind,
     is_html,
@@ -55,8 +55,6 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         tables = [read_csv(body, columns, options.limits, reader.problems.found)]
     for table in tables:
         TableReader(table, columns, chosen, reader).read()
-    if kind in OTHER_KINDS and columns.url:
-        reader.report_links_left(f"the links of a workbook in the {kind.upper()} format are not read")
     if not reader.listings:
         raise ParseError("The table has its headers and no row with a name that can be read.")
     publication = reader.merge(chosen.group_by)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from monitor.errors import ParseError
-from monitor.sources.cells import CUT_OFF, clean, plain_number
+from monitor.sources.cells import CUT_OFF, clean, format_number, plain_number
 from monitor.sources.column_map import ColumnMap, fold_header, list_headers
 from monitor.sources.footers import find_note
 from monitor.sources.format import FillOptions
@@ -166,7 +166,9 @@ def _text(value: object) -> str:
     if isinstance(value, datetime):
         midnight = not (value.hour or value.minute or value.second)
         return value.date().isoformat() if midnight else value.isoformat(" ")
-    return "" if value is None else plain_number(str(value))
+    if isinstance(value, float):
+        return format_number(value)
+    return "" if value is None else str(value)
 
 
 def repeats_header(texts: Sequence[str], titles: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from monitor.errors import ParseError
 from monitor.sources.archive import Archive, open_archive
 from monitor.sources.column_map import ParseLimits
-from monitor.sources.workbook_extras import SheetExtras, read_extras
+from monitor.sources.workbook_extras import read_extras
 from monitor.sources.workbook_parts import (
     WORKBOOK,
     find_sheet_paths,
@@ -26,13 +26,12 @@ from monitor.sources.workbook_parts import (
     refuse_too_much,
 )
 from monitor.sources.workbook_rows import find_struck_styles, read_rows, read_unmarked
-from monitor.sources.workbook_sheet import WorkbookSheet, fill_cells
+from monitor.sources.workbook_sheet import DAYS_TO_1904, SheetExtras, WorkbookSheet, fill_cells
 
 _WORDINESS = 4
 """A workbook's XML is this many times longer than other formats of the same list: 150,000 rows are over 64
 MiB.
 """
-_DAYS_TO_1904 = 1462  # between the two date systems (ECMA-376 part 1, 18.17.4.1)
 
 
 def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
@@ -70,7 +69,7 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
                 notes: list[str] = []
                 found = list(read_rows(book, sheet, part, notes, struck, unmarked))
                 rows = fill_cells(found, extras.merged, extras.unvalued)
-                later = _DAYS_TO_1904 if book.epoch == CALENDAR_MAC_1904 else 0
+                later = DAYS_TO_1904 if book.epoch == CALENDAR_MAC_1904 else 0
                 read.append(WorkbookSheet(sheet.title, rows, tuple(notes), extras.links, later))
             book.close()
     except ParseError:

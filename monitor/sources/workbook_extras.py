@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 
 from lxml import etree
 from openpyxl.utils.cell import coordinate_to_tuple, range_boundaries
 
 from monitor.sources.workbook_parts import find_relation_id, iterate_elements, read_relations
-from monitor.sources.workbook_sheet import MAX_COLUMNS, CellPosition, Range
+from monitor.sources.workbook_sheet import MAX_COLUMNS, MAX_LINKED, NO_VALUE, CellPosition, Range, SheetExtras
 
-_MAX_LINKED = 100_000  # the most cells that get a link, so that a link over a whole sheet stays cheap
 _FORMULA = re.compile(r'HYPERLINK\(\s*"([^"]+)"\s*(?:[,;]\s*"([^"]*)"|[,;)])', re.IGNORECASE)
-NO_VALUE = "#CALC!"
-"""Replaces a formula without a stored value; it is read like a spreadsheet's own errors."""
-
-
-@dataclass
-class SheetExtras:
-    """The parts of a sheet that openpyxl's read-only mode omits: links by cell, vertically merged cells,
-    and the texts of formulas without a value by row and column.
-    """
-
-    links: dict[CellPosition, str] = field(default_factory=dict)
-    merged: list[Range] = field(default_factory=list)
-    unvalued: dict[int, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
 
 
 def read_extras(parts: dict[str, bytes], path: str) -> SheetExtras:
@@ -48,7 +32,7 @@ def read_extras(parts: dict[str, bytes], path: str) -> SheetExtras:
         elif kind == "mergeCell":
             extras.merged += _read_range(element.get("ref", ""))
         elif target := relations.get(find_relation_id(element)):
-            for linked in islice(_list_cells(element.get("ref", "")), _MAX_LINKED - len(extras.links)):
+            for linked in islice(_list_cells(element.get("ref", "")), MAX_LINKED - len(extras.links)):
                 extras.links[linked] = target
     return extras
 

@@ -6,7 +6,7 @@ import io
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lxml import etree
 
@@ -99,7 +99,7 @@ def iterate_elements(part: bytes, *names: str) -> Iterator[etree._Element]:
         raise ParseError("The workbook is damaged.") from None
 
 
-def read_relations(parts: dict[str, bytes], path: str) -> dict[str, str]:
+def read_relations(parts: Mapping[str, bytes], path: str) -> dict[str, str]:
     """The targets that a part refers to, by id (ECMA-376 part 2, 9.3)."""
     folder, name = posixpath.split(path)
     part = parts.get(f"{folder}/_rels/{name}.rels")

@@ -16,7 +16,14 @@ from monitor.errors import ParseError
 from monitor.sources.cells import FOOTNOTE
 from monitor.sources.listing import MOST_ROWS
 from monitor.sources.workbook_parts import iterate_elements
-from monitor.sources.workbook_sheet import MAX_COLUMNS, MAX_ROWS, NOTE_FAR, SheetRow
+from monitor.sources.workbook_sheet import (
+    MAX_COLUMNS,
+    MAX_ROWS,
+    NOTE_FAR,
+    SheetRow,
+    describe_hidden,
+    describe_struck,
+)
 
 _ROWS_END = re.compile(rb"</(\w+:)?sheetData\s*>")
 _TEXT, _RUN = (INLINE_STRING.removesuffix("is") + name for name in ("t", "r"))
@@ -146,7 +153,4 @@ def read_rows(
             yield number, tuple(map(values.get, range(1, width + 1)))
     if far:
         notes.append(NOTE_FAR)
-    if hidden:
-        notes.append(f"rows that are hidden, and read like the others: {hidden:,}")
-    if crossed:
-        notes.append(f"rows that are struck through, and read like the others: {crossed:,}")
+    notes += describe_hidden(hidden) + describe_struck(crossed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,9 +13,13 @@ MAX_ROWS, MAX_COLUMNS = 1_048_576, 100
 """The most rows of an XLSX; and the most columns that are read, so that one stray cell does not widen a
 million rows.
 """
+MAX_LINKED = 100_000
+"""The most cells that get a link, so that a link over a whole sheet stays cheap."""
 MOST_CELLS = 3_000_000
 """The most cells of a workbook."""
 NOTE_FAR = f"columns after the {MAX_COLUMNS}th are not read"
+DAYS_TO_1904 = 1462
+"""The days between the two date systems (ECMA-376 part 1, 18.17.4.1)."""
 
 SheetRow = tuple[int, tuple[object, ...]]
 """A row's number and its cells."""
@@ -22,6 +27,22 @@ CellPosition = tuple[int, int]
 """The row and column of a cell, from 1."""
 Range = tuple[int, int, int]
 """A column, and the first and last row of merged cells; all count from 1."""
+
+NO_VALUE = "#CALC!"
+"""Replaces a formula without a stored value; it is read like a spreadsheet's own errors."""
+
+
+@dataclass
+class SheetExtras:
+    """The parts of a sheet that the libraries omit: links by cell, vertically merged cells, and the texts of
+    formulas without a value and of errors by row and column.
+    """
+
+    links: dict[CellPosition, str] = field(default_factory=dict)
+    merged: list[Range] = field(default_factory=list)
+    unvalued: dict[int, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+    hidden: int = 0
+    """The number of hidden rows that have a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +68,16 @@ class WorkbookSheet:
     def height(self) -> int:
         """The number of the last row."""
         return self.rows[-1][0] if self.rows else 0
+
+
+def describe_hidden(rows: int) -> list[str]:
+    """The note that so many rows are hidden."""
+    return [f"rows that are hidden, and read like the others: {rows:,}"] * (rows > 0)
+
+
+def describe_struck(rows: int) -> list[str]:
+    """The note that so many rows are struck through."""
+    return [f"rows that are struck through, and read like the others: {rows:,}"] * (rows > 0)
 
 
 def fill_cells(

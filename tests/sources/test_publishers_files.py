@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import struct
-import zipfile
 from datetime import date
 from io import BytesIO
-from pathlib import Path
 
 import openpyxl
 import pytest
@@ -401,96 +398,6 @@ def test_a_strict_workbook_is_read() -> None:
         parts = {name: part.replace(ours, strict) for name, part in parts.items()}
     listing = only(parse(zipped(parts), TABLE))
     assert (listing.name, listing.since) == ("Gary Police", date(2025, 1, 2))
-
-
-def ods(*rows: list[str], hidden: bool = False) -> bytes:
-    """The least OpenDocument spreadsheet (ODF 1.3 part 3): one visible sheet, and a hidden one before it."""
-    office = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
-    cells = "".join(
-        "<table:table-row>"
-        + "".join(
-            f'<table:table-cell office:value-type="string"><text:p>{cell}</text:p></table:table-cell>'
-            for cell in row
-        )
-        + "</table:table-row>"
-        for row in rows
-    )
-    content = (
-        f'<office:document-content xmlns:office="{office}"'
-        ' xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"'
-        ' xmlns:style="urn:oasis:names:tc:opendocument:xmlns:style:1.0"'
-        ' xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0">'
-        '<office:automatic-styles><style:style style:name="ta1" style:family="table">'
-        '<style:table-properties table:display="false"/></style:style></office:automatic-styles>'
-        "<office:body><office:spreadsheet>"
-        f'<table:table table:name="Old" table:style-name="ta1">{cells}</table:table>'
-        f'<table:table table:name="List">{cells}</table:table>'
-        "</office:spreadsheet></office:body></office:document-content>"
-    )
-    manifest = (
-        '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
-        '<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml"/>'
-        "</manifest:manifest>"
-    )
-    return zipped(
-        {
-            "mimetype": b"application/vnd.oasis.opendocument.spreadsheet",
-            "META-INF/manifest.xml": manifest.encode(),
-            "content.xml": content.encode(),
-        },
-        zipfile.ZIP_STORED,
-    )
-
-
-def xlsb(*rows: list[str]) -> bytes:
-    """The least binary workbook (MS-XLSB): records of a type, a length and bytes."""
-
-    def record(kind: int, content: bytes = b"") -> bytes:
-        head = bytes([kind]) if kind < 128 else bytes([kind & 0x7F | 0x80, kind >> 7])
-        return head + bytes([len(content)]) + content
-
-    def wide(text: str) -> bytes:
-        return struct.pack("<I", len(text)) + text.encode("utf-16-le")
-
-    sheet = (
-        record(129) + record(148, struct.pack("<IIII", 0, len(rows) - 1, 0, len(rows[0]) - 1)) + record(145)
-    )
-    for number, row in enumerate(rows):
-        sheet += record(0, struct.pack("<IIHBBBI", number, 0, 300, 0, 0, 0, 0))
-        for column, text in enumerate(row):
-            sheet += record(6, struct.pack("<II", column, 0) + wide(text))
-    sheet += record(146) + record(130)
-    bundle = record(156, struct.pack("<II", 0, 1) + wide("rId1") + wide("List"))
-    relations = (
-        b'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-        b'<Relationship Id="rId1" Target="worksheets/sheet1.bin"'
-        b' Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"/></Relationships>'
-    )
-    return zipped({
-        "xl/workbook.bin": record(131) + record(143) + bundle + record(144) + record(132),
-        "xl/_rels/workbook.bin.rels": relations,
-        "xl/worksheets/sheet1.bin": sheet,
-    })  # fmt: skip
-
-
-ROWS = ["Agency", "State", "County"], ["Gary Police", "IN", "Lake"], ["Lima Police", "OH", "Allen"]
-
-
-@pytest.mark.parametrize(
-    "body",
-    [ods(*ROWS), xlsb(*ROWS), (Path(__file__).parent / "agencies.xls").read_bytes()],
-    ids=["ods", "xlsb", "xls"],
-)
-def test_other_workbooks_are_read(body: bytes) -> None:
-    publication = parse(body, TABLE)
-    assert [(x.name, x.state, x.county) for x in publication.listings] == [
-        ("Gary Police", "IN", "Lake"),
-        ("Lima Police", "OH", "Allen"),
-    ]
-    assert kinds(publication) == ["links left"]  # the configuration names a column of links
-    assert not publication.unterminated
-    with pytest.raises(ParseError, match="is damaged"):
-        parse(body[: len(body) * 2 // 3], TABLE)
 
 
 def test_a_table_may_be_parted_by_bars() -> None:

@@ -1,0 +1,179 @@
+"""What calamine omits of the sheets of an XLS: links, errors, formulas without a value, hidden rows, and the
+date system.
+
+The workbook is a stream of records in a compound file ([MS-CFB], [MS-XLS] 2.4).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from itertools import islice
+from struct import unpack_from
+
+from monitor.errors import ParseError
+from monitor.sources.workbook_sheet import MAX_LINKED, NO_VALUE, SheetExtras
+
+_MOST_SECTORS = 1_000_000
+_END_OF_CHAIN = 0xFFFFFFFA  # from here on, numbers of sectors have other meanings
+_ENTRY = 128  # bytes of an entry of the directory
+_FIRST_SECTORS = 109  # of the table of sectors, which the header names
+_BOF, _EOF, _BOUNDSHEET, _DATEMODE, _FILEPASS = 0x809, 0x0A, 0x85, 0x22, 0x2F
+_ROW, _FORMULA, _BOOLERR, _HLINK = 0x208, 0x06, 0x205, 0x1B8
+_OF_ERROR, _OF_BLANK = 2, 3  # kinds of a formula's value that is no number
+_HIDDEN = 0x20  # of a row's flags
+ERRORS = {
+    0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!",
+    0x2A: "#N/A",
+}  # fmt: skip
+_URL_MONIKER = bytes.fromhex("e0c9ea79f9bace118c8200aa004ba90b")
+_LINKED = re.compile(rb"\x17(.)(?=\x00https?://)", re.DOTALL)
+"""The text of a link in a formula: its mark and its length."""
+OF_LINK = b"\x42\x02\x67\x01"  # HYPERLINK with two arguments
+OF_BARE_LINK = b"\x42\x01\x67\x01"
+
+
+def read_xls_extras(body: bytes) -> tuple[list[SheetExtras], bool]:
+    """Read the extras of every sheet in the order of the file, and whether days count from 1904.
+
+    Raises ParseError if the file is damaged or protected.
+    """
+    try:
+        stream = _read_stream(body)
+        return _read_workbook(stream)
+    except (struct.error, IndexError):
+        raise ParseError("The workbook (XLS) is damaged.") from None
+
+
+def _read_stream(body: bytes) -> bytes:
+    """Read the workbook's stream of a compound file."""
+    size = 1 << unpack_from("<H", body, 30)[0]
+    small_size = 1 << unpack_from("<H", body, 32)[0]
+    if not (128 <= size <= 4096 and 8 <= small_size <= 512):
+        raise ParseError("The workbook (XLS) is damaged.")
+    first, least, first_small = unpack_from("<I4xI", body, 48) + unpack_from("<I", body, 60)
+
+    def sector(number: int) -> bytes:
+        return body[(number + 1) * size : (number + 2) * size]
+
+    def numbers(data: bytes) -> tuple[int, ...]:
+        return unpack_from(f"<{len(data) // 4}I", data)
+
+    tables = list(unpack_from(f"<{_FIRST_SECTORS}I", body, 76))
+    more, count = unpack_from("<I", body, 68)[0], 0
+    while more < _END_OF_CHAIN and count < _MOST_SECTORS // size:
+        *named, more = numbers(sector(more))
+        tables += named
+        count += 1
+    following = [each for number in tables if number < _END_OF_CHAIN for each in numbers(sector(number))]
+
+    def chain(number: int, table: list[int] | tuple[int, ...]) -> Iterator[int]:
+        for _ in range(min(_MOST_SECTORS, len(table))):
+            if number >= _END_OF_CHAIN:
+                return
+            yield number
+            number = table[number]
+
+    def read(number: int) -> bytes:
+        return b"".join(map(sector, chain(number, following)))
+
+    directory = read(first)
+    root = 0
+    for at in range(0, len(directory) - _ENTRY + 1, _ENTRY):
+        name = directory[at : at + unpack_from("<H", directory, at + 64)[0]].decode("utf-16-le", "replace")
+        start, length = unpack_from("<II", directory, at + 116)
+        if at == 0:
+            root = start
+        elif name.rstrip("\0") in ("Workbook", "Book"):
+            if length >= least:
+                return read(start)[:length]
+            small, table = read(root), numbers(read(first_small))
+            pieces = (small[each * small_size : (each + 1) * small_size] for each in chain(start, table))
+            return b"".join(pieces)[:length]
+    raise ParseError("The workbook (XLS) is damaged, or the file holds something else.")
+
+
+def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    """The records from a position on, of one sheet or of the workbook's own part."""
+    while at + 4 <= len(stream):
+        kind, length = unpack_from("<HH", stream, at)
+        yield kind, stream[at + 4 : at + 4 + length]
+        at += 4 + length
+        if kind == _EOF:
+            return
+
+
+def _read_workbook(stream: bytes) -> tuple[list[SheetExtras], bool]:
+    places: list[int] = []
+    since_1904 = False
+    for kind, data in _records(stream, 0):
+        if kind == _FILEPASS:
+            raise ParseError(
+                "The workbook is protected by a password; ask the publisher for one that is not."
+            )
+        if kind == _BOUNDSHEET:
+            places.append(unpack_from("<I", data)[0])
+        elif kind == _DATEMODE:
+            since_1904 = unpack_from("<H", data)[0] == 1
+    return [_read_sheet(stream, at) for at in places], since_1904
+
+
+def _read_sheet(stream: bytes, start: int) -> SheetExtras:
+    extras = SheetExtras()
+    hidden: set[int] = set()
+    filled: set[int] = set()
+    blank: list[tuple[int, int]] = []  # formulas with an empty text
+    has_values = False
+    for kind, data in _records(stream, start):
+        if kind == _ROW:
+            if unpack_from("<H", data, 12)[0] & _HIDDEN:
+                hidden.add(unpack_from("<H", data)[0] + 1)
+        elif kind == _BOOLERR:
+            row, column, code, is_error = unpack_from("<HH2xBB", data)
+            if is_error:
+                extras.unvalued[row + 1][column + 1] = ERRORS.get(code, NO_VALUE)
+        elif kind == _FORMULA:
+            row, column, of, code, mark = unpack_from("<HH2xBxB3xH", data)
+            if mark == 0xFFFF and of == _OF_ERROR:
+                extras.unvalued[row + 1][column + 1] = ERRORS.get(code, NO_VALUE)
+            elif mark == 0xFFFF and of == _OF_BLANK:
+                blank.append((row + 1, column + 1))
+            else:
+                has_values = True
+            if link := _find_link(data[22:]):
+                extras.links[row + 1, column + 1] = link
+        elif kind == _HLINK:
+            _read_link(data, extras)
+        if kind in _CELLS:
+            filled.add(unpack_from("<H", data)[0] + 1)
+    if not has_values:  # a program wrote them, and computed none
+        for row, column in blank:
+            extras.unvalued[row][column] = NO_VALUE
+    extras.hidden = len(hidden & filled)
+    return extras
+
+
+_CELLS = frozenset((0x06, 0xFD, 0x203, 0x204, 0x205, 0x27E, 0xBD, 0xD6))
+"""Records of cells with a value: formula, shared and own text, numbers, booleans."""
+
+
+def _find_link(formula: bytes) -> str:
+    """The address in a formula that is a link; "" without one."""
+    if OF_LINK not in formula and OF_BARE_LINK not in formula:
+        return ""
+    found = _LINKED.search(formula)
+    return formula[found.end() + 1 : found.end() + 1 + found[1][0]].decode("latin-1") if found else ""
+
+
+def _read_link(data: bytes, extras: SheetExtras) -> None:
+    """Keep the address of a link ([MS-OSHARED] 2.3.7.1) for its cells."""
+    top, bottom, left, right = unpack_from("<4H", data)
+    at = data.find(_URL_MONIKER, 24)
+    if at < 0:
+        return  # a file, or a place in the workbook
+    length = unpack_from("<I", data, at + 16)[0]
+    url = data[at + 20 : at + 20 + length].decode("utf-16-le", "replace").partition("\0")[0]
+    cells = ((row, column) for row in range(top, bottom + 1) for column in range(left, right + 1))
+    for row, column in islice(cells, MAX_LINKED - len(extras.links)):
+        extras.links[row + 1, column + 1] = url
