@@ -73,8 +73,12 @@ def _constable_places(query: Query) -> list[agency_kinds.Words]:
     """The rest of a constable's name without office, state, precinct and number: its municipality."""
     text = re.sub(r"\bSo\.? (?=[A-Z][a-z])", "South ", query.name.text)
     own = (*agency_kinds.state_words(query.state), "state")
-    left = tuple(w for w in words(text) if w not in own and w not in _CONSTABLE_WORDS and not w[:1].isdigit())
-    return [core for core in (left, left[:-1] if left[-1:] in (("twp",), ("boro",)) else ()) if core]
+    said = words(text)
+    said = said[1:] if said[:1] == (query.state.lower(),) else said  # "PA State Constable"
+    left = tuple(w for w in said if w not in own and w not in _CONSTABLE_WORDS and not w[:1].isdigit())
+    behind = left[:-1] if left and left[-1] in agency_kinds.DESIGNATORS else ()
+    before = left[1:] if left and left[0] in agency_kinds.DESIGNATORS else ()  # "City of Reading"
+    return [core for core in (left, behind, before) if core]
 
 
 def within_county_given(query: Query, placement: Placement) -> Placement:

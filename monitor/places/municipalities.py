@@ -57,7 +57,7 @@ def name_is_city(query: Query) -> Placement | None:
         and query.name.designator == "twp"
         and site.name != (own := _township_beside(query, site, cores)).name
     ):
-        return _town(query, own, "name")
+        return _town(query, own, "name", Confidence.EXACT if own.known else Confidence.APPROXIMATE)
     if query.counties and not query.counties & counties_of(query.table, site):
         return _town(query, site, "name_is_city", Confidence.CONFLICT, "other_county")
     unsure = _rivals(query, site) if not site.rows else _post_towns(query) > 1 or _is_outgrown(query, site)
@@ -65,9 +65,12 @@ def name_is_city(query: Query) -> Placement | None:
 
 
 def _township_beside(query: Query, city: NamedPlace, cores: list[agency_kinds.Words]) -> NamedPlace:
-    """The township around a city of its name if the hand-kept list has it, else the city."""
+    """The township around a city of its name if the hand-kept list has it, or if it is a post town and the
+    city is none ("Monroe Township" of New Jersey); else the city.
+    """
     whole = sites(query.table, squeeze(cores[0])) if cores else ()
-    return next((s for s in whole if s.known and s != city), city)
+    posted = key(city.name) in query.table.by_city
+    return next((s for s in whole if (s.known or (s.rows and not posted)) and s != city), city)
 
 
 def municipal(query: Query) -> Placement | None:
