@@ -34,11 +34,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from monitor.places.areas import pack_towns
 from monitor.places.fips import FIPS
 from monitor.places.names import key
 from monitor.places.packaged_table import StateTable
 from monitor.places.table_format import NO_AREA, NOWHERE, StateColumns, TableFile
+from monitor.places.town_zips import pack_towns
 from tools.raw_places import (
     Raw,
     Zip,

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.places import agency_kinds
-from monitor.places.areas import counties_of, main_counties, sites, town_rows
+from monitor.places.areas import counties_of, main_counties, sites
 from monitor.places.names import squeeze, word_set, words
 from monitor.places.query import Query, counties_by_key, counties_said, county_rows, place, titles
 from monitor.places.spelling import near_keys
+from monitor.places.town_zips import town_rows
 
 _CONSTABLE_WORDS = word_set(
     "constable constables office of the precinct pct district ward deputy no number sheriff"

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from monitor.domain import TOWNS, Confidence, Listing, Placement, PlacementReason
 from monitor.places.all_names import all_names
-from monitor.places.areas import sites, town_rows
+from monitor.places.areas import sites
 from monitor.places.codes import EVERYWHERE, MILITARY, state_of_zip
 from monitor.places.known import read_lists
 from monitor.places.listed_agencies import FindListed, find_no_listed
@@ -19,6 +19,7 @@ from monitor.places.locate import locate_in
 from monitor.places.names import key
 from monitor.places.overrides import Overrides
 from monitor.places.packaged_table import Point, Table, compute_version, packaged
+from monitor.places.town_zips import town_rows
 from monitor.places.zips import ZipArea, area, unknown_notice
 from monitor.states import STATES, read_state
 

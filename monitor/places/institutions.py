@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.places import agency_kinds
-from monitor.places.areas import NamedPlace, closest, sites, town_rows
+from monitor.places.areas import NamedPlace, closest, sites
 from monitor.places.known import campus
 from monitor.places.municipalities import named_site
 from monitor.places.names import key, squeeze, word_set
 from monitor.places.packaged_table import Point, distance
 from monitor.places.query import Query, counties_by_key, counties_said, county_rows, place, titles
+from monitor.places.town_zips import town_rows
 
 CAMPUS_ZIPS = 8  # of a big city, when it is not known where in it an institution is
 SEAT_KM = 6.0  # an address in another town, farther from the main seat than that, is another campus

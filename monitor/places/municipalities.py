@@ -14,12 +14,12 @@ from monitor.places.areas import (
     main_counties,
     radius_km,
     sites,
-    town_rows,
 )
 from monitor.places.names import key, squeeze, word_set
 from monitor.places.packaged_table import distance
 from monitor.places.query import Query, counties_by_key, county_rows, place, titles
 from monitor.places.spelling import near_keys
+from monitor.places.town_zips import town_rows
 
 # up to this distance, a department may serve both the place in its name and the one in its address
 BOTH_KM = 25.0

@@ -62,7 +62,7 @@ class Town(Struct, frozen=True):
 class Named(Struct, frozen=True):
     """Everything with a name in a state: ``subdivisions`` are (county, letter of its kind).
 
-    ``posted`` are the rows of ZIPs whose mailing city it is; ``town_zips`` is text of `areas.pack_towns`.
+    ``posted`` are the rows of ZIPs whose mailing city it is; ``town_zips`` is text of `town_zips.pack_towns`.
     """
 
     towns: tuple[Town, ...]

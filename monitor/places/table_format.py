@@ -89,7 +89,7 @@ class StateColumns:
     subdivisions: list[tuple[int, int, str]] = field(default_factory=list)  # (county's FIPS, name, kind)
     municipalities: list[int] = field(default_factory=list)  # those that nothing else is known of
     relation: str = ""  # of the Census, where the table is built with it: "name|ZIP:percent ZIP:percent||..."
-    town_zips: str = ""  # of each key of a town or post town, see `areas.pack_towns`
+    town_zips: str = ""  # of each key of a town or post town, see `town_zips.pack_towns`
 
 
 class Index(TypedDict):

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
-from monitor.places.areas import sites, town_rows
+from monitor.places.areas import sites
 from monitor.places.codes import MILITARY, state_of_zip
 from monitor.places.names import key, word_set
 from monitor.places.packaged_table import Point, StateTable, Table
+from monitor.places.town_zips import town_rows
 from monitor.states import STATES
 
 TOWNS_KM = 25.0

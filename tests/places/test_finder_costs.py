@@ -9,11 +9,12 @@ from types import FrameType
 
 import pytest
 
-from monitor.places.areas import sites, town_rows
+from monitor.places.areas import sites
 from monitor.places.finder import ALWAYS_NAMED, find
 from monitor.places.gazetteer import Gazetteer
 from monitor.places.known import read_lists
 from monitor.places.packaged_table import list_names, packaged
+from monitor.places.town_zips import town_rows
 from monitor.states import STATES
 
 MOST_CALLS = 6_000
