@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
@@ -166,60 +166,85 @@ def data_file(request: Request, source: str, name: str) -> Response:
     """A file of a list: now, or its agencies at a moment, of one state, or added in one year, with or without
     those that were removed again; compressed with .gz after its name.
     """
-    site, files = site_of(request), _files(request)
-    read_source(site, source)
+    files = _files(request)
+    read_source(site_of(request), source)
     if name == PACKAGE:
-        with reading(site.engine) as conn:
-            find_moment(conn, source, None)
-            head = load_head_header(conn)
-        return answer_bytes(request, files.build_package(source)[0], "application/json", head)
+        return _send_package(request, files, source)
     if name == DATASET:
-        with reading(site.engine) as conn:
-            since, move = page_queries.load_first_read(conn, source), find_moment(conn, source, None)
-        built = files.build_package(source)[1].values()
-        described = {
-            "@context": "https://schema.org",
-            **_describe_dataset(site, files, source, built, since, move),
-        }
-        return answer_bytes(request, dump_json(described) + b"\n", _JSON_LD)
-    whole = name
-    name = name.removesuffix(COMPRESSED)
-    if name not in FILES:
+        return _send_dataset(request, files, source)
+    plain = name.removesuffix(COMPRESSED)
+    if plain not in FILES:
         raise ProblemError(404, "No such file", f"The files are: {', '.join((*FILES, PACKAGE, DATASET))}.")
-    at, state, year, left = (request.query_params.get(each, "") for each in ("at", "state", "joined", "left"))
-    if FILES[name][0] != "agencies" and (at or state or year or left):
-        raise ProblemError(400, "Whole history", f"{name} is always complete: omit the parameters.")
-    if state and state not in STATES:
-        raise ProblemError(400, "No such state", "Write the USPS code of a state, such as TX.")
-    if year and not (year.isascii() and year.isdecimal() and len(year) == 4):
-        raise ProblemError(400, "Not a year", "Write the year in four digits.")
-    if left not in ("", "1"):
-        raise ProblemError(400, "Not a choice", "Write left=1 for those that are no longer listed too.")
+    part = _read_part(request, plain)
     moment = None
-    with reading(site.engine) as conn:
+    with reading(files.engine) as conn:
         modified = find_moment(conn, source, None).at
-        if at:
-            moment = find_moment(conn, source, read_moment(at))
+        if part.at:
+            moment = find_moment(conn, source, read_moment(part.at))
         head = load_head_header(conn)
-    if moment is not None and at != (exact := format_time(moment.at)):
+    if moment is not None and part.at != (exact := format_time(moment.at)):
         # all moments between two changes have the same file, under one URL
-        asked = (("state", state), ("joined", year), ("left", left))
-        rest = "".join(f"&{key}={value}" for key, value in asked if value)
-        return _redirect(site, f"/data/{source}/{whole}?at={exact}{rest}")
-    if (state or year or left) and whole != name:
-        raise ProblemError(400, "Only whole files are compressed", f"Ask for {name}.")
-    if state or year or left:
-        body = files.select_agencies(
-            source, name, moment, state or None, int(year) if year else None, departed=bool(left)
-        )
-        parts = (source, state, year and f"joined-{year}", left and "with-departed")
-        place = "-".join(filter(None, parts))
-        named = (
-            {"Content-Disposition": f'attachment; filename="{place}-{name}"'} if name.endswith("csv") else {}
-        )
-        return answer_bytes(request, body, FILES[name][1], head | named)
-    build = files.build if whole == name else files.build_compressed
-    return _send(request, build(source, name, moment), modified, head)
+        return _redirect(site_of(request), f"/data/{source}/{name}?at={exact}{part.query}")
+    if not part.query:
+        build = files.build if name == plain else files.build_compressed
+        return _send(request, build(source, plain, moment), modified, head)
+    if name != plain:
+        raise ProblemError(400, "Only whole files are compressed", f"Ask for {plain}.")
+    year = int(part.joined) if part.joined else None
+    body = files.select_agencies(source, plain, moment, part.state or None, year, departed=bool(part.left))
+    if plain.endswith("csv"):
+        head |= {"Content-Disposition": f'attachment; filename="{part.name_file(source, plain)}"'}
+    return answer_bytes(request, body, FILES[plain][1], head)
+
+
+class _Part(NamedTuple):
+    """A part of a file that a URL asks for, as it writes it; "" asks for everything, now."""
+
+    at: str
+    state: str
+    joined: str
+    left: str
+
+    @property
+    def query(self) -> str:
+        """What a URL asks for apart from the moment."""
+        asked = (("state", self.state), ("joined", self.joined), ("left", self.left))
+        return "".join(f"&{name}={value}" for name, value in asked if value)
+
+    def name_file(self, source: str, name: str) -> str:
+        """The name under which a part is saved."""
+        parts = (source, self.state, self.joined and f"joined-{self.joined}", self.left and "with-departed")
+        return "-".join((*filter(None, parts), name))
+
+
+def _read_part(request: Request, name: str) -> _Part:
+    """Raises ProblemError for what no file has."""
+    part = _Part(*(request.query_params.get(field, "") for field in _Part._fields))
+    if FILES[name][0] != "agencies" and any(part):
+        raise ProblemError(400, "Whole history", f"{name} is always complete: omit the parameters.")
+    if part.state and part.state not in STATES:
+        raise ProblemError(400, "No such state", "Write the USPS code of a state, such as TX.")
+    if part.joined and not (part.joined.isascii() and part.joined.isdecimal() and len(part.joined) == 4):
+        raise ProblemError(400, "Not a year", "Write the year in four digits.")
+    if part.left not in ("", "1"):
+        raise ProblemError(400, "Not a choice", "Write left=1 for those that are no longer listed too.")
+    return part
+
+
+def _send_package(request: Request, files: DataFiles, source: str) -> Response:
+    with reading(files.engine) as conn:
+        find_moment(conn, source, None)
+        head = load_head_header(conn)
+    return answer_bytes(request, files.build_package(source)[0], "application/json", head)
+
+
+def _send_dataset(request: Request, files: DataFiles, source: str) -> Response:
+    with reading(files.engine) as conn:
+        since, move = page_queries.load_first_read(conn, source), find_moment(conn, source, None)
+    built = files.build_package(source)[1].values()
+    described = _describe_dataset(site_of(request), files, source, built, since, move)
+    body = dump_json({"@context": "https://schema.org", **described}) + b"\n"
+    return answer_bytes(request, body, _JSON_LD)
 
 
 def _files(request: Request) -> DataFiles:
