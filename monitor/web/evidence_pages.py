@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -224,24 +224,8 @@ def _load_day(conn: Connection, site: Site, source: str, day: date, asked: str, 
     first = next((each.at for each in (before, *earlier) if each), start)
     last = next((each.at for each in (after, *later) if each), end)
     polls = poll_rows.load_polls_between(conn, source, first, last, _MOST_POLLS)
-    wanted = normalise(asked)
-    state = site.gazetteer.state_of_zip(asked) if is_zip else None
-
-    def fits(listing: Listing) -> bool:
-        if not is_zip:
-            return wanted in normalise(listing.name)
-        placement = site.coverage.placement(source, listing)
-        return asked in placement.places or (state is not None and state in placement.places)
-
-    matches = [
-        ListedMatch(each.listing, each.agency, each.seen_from, each.seen_to, each.captured_by)
-        for each in record_rows.load_versions_between(conn, source, first, last)
-    ]
-    matches += [
-        ListedMatch(row.change.subject, None, row.first_seen_at, row.ended_at)
-        for row in changes.load_unbelieved_additions(conn, source, first, last)
-    ]
-    fitting = [match for match in matches if fits(match.listing)]
+    fits = _match_zip(site, source, asked) if is_zip else _match_name(asked)
+    fitting = [match for match in _load_matches(conn, source, first, last) if fits(match.listing)]
     listed = tuple(
         each for each in fitting if each.since < end and (each.until is None or each.until > start)
     )
@@ -258,6 +242,27 @@ def _load_day(conn: Connection, site: Site, source: str, day: date, asked: str, 
         captures=tuple(capture for capture in captured if start <= capture.at < end),
         around=(*earlier, *later),
     )
+
+
+def _load_matches(conn: Connection, source: str, first: datetime, last: datetime) -> Iterator[ListedMatch]:
+    """Read what was listed at some time between two moments, believed or not."""
+    for version in record_rows.load_versions_between(conn, source, first, last):
+        since, until = version.seen_from, version.seen_to
+        yield ListedMatch(version.listing, version.agency, since, until, version.captured_by)
+    for row in changes.load_unbelieved_additions(conn, source, first, last):
+        yield ListedMatch(row.change.subject, None, row.first_seen_at, row.ended_at)
+
+
+def _match_name(asked: str) -> Callable[[Listing], bool]:
+    """Whether a listing's name holds the words asked for."""
+    wanted = normalise(asked)
+    return lambda listing: wanted in normalise(listing.name)
+
+
+def _match_zip(site: Site, source: str, code: str) -> Callable[[Listing], bool]:
+    """Whether a listing serves a ZIP or its whole state."""
+    places = {code, site.gazetteer.state_of_zip(code)}
+    return lambda listing: not places.isdisjoint(site.coverage.placement(source, listing).places)
 
 
 def _read_day(text: str) -> date | None:
