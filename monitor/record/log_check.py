@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.errors import RecordError
 from monitor.record.change_check import ChangeCheck, Claims
-from monitor.record.checkpoint import Verifier, open_checkpoint, parse_head
+from monitor.record.checkpoint import Checkpoint, Verifier, open_checkpoint, parse_head
 from monitor.record.leaf import LeafValue, format_time
 from monitor.record.log import describe_poll
 from monitor.record.tiles import HEIGHT
@@ -22,6 +22,7 @@ from monitor.record.tree import EMPTY_ROOT, Frontier, hash_leaf
 from monitor.storage.lists import log_rows
 from monitor.storage.lists.bodies import find_kept
 from monitor.storage.lists.history import GOOD, REJECTED, UNCHANGED
+from monitor.storage.lists.log_rows import LogHead
 from monitor.storage.lists.logged_rows import (
     LoggedPoll,
     find_unlogged_poll,
@@ -47,13 +48,7 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
     if size > stands.size:
         older = f"the record has {stands.size} entries and had {size}: it is an older copy"
         return (("Head", False, older),)
-    note = log_rows.load_checkpoint(conn)
-    signed, problem = None, "the record was never signed"
-    if note is not None and stands.key is not None:
-        try:
-            signed = open_checkpoint(note, Verifier.parse(stands.key))
-        except RecordError as error:
-            problem = f"{error}"
+    signed, problem = _open_signed(conn, stands)
     roots: dict[int, bytes] = {0: EMPTY_ROOT}
     wanted = {size, stands.size, *([signed.size] if signed else [])}
     frontier, damaged = Frontier(), _Damage(conn)
@@ -71,35 +66,53 @@ def check_log(conn: Connection, head: str) -> tuple[tuple[str, bool, str], ...]:
         damaged.compare(number, [node for node in completed if node[0] % HEIGHT == 0])
         if frontier.size in wanted:
             roots[frontier.size] = frontier.root
-    whole = frontier.size == stands.size and b"".join(frontier.peaks) == stands.peaks
-    where = damaged.finish()
+    entries = _describe_damage(stands, frontier, damaged.finish())
     polls.finish(began)
     changes.finish(began)
     publications.finish()
-    if roots.get(size) == root:
-        first = f"the record of {stands.size} entries continues the one of {size} that was published"
-    else:
-        first = f"the first {size} entries are not those that were published: it is another history"
-        for fork in log_rows.load_forks(conn):
-            first += f"; entry {fork.entry} says that it goes on from an older copy than {fork.published!r}"
-    entries = "every entry has the hash that is stored for it"
-    if not whole:
-        entries = (
-            f"there are {frontier.size} entries, and they do not lead to the stored state of {stands.size}"
-        )
-    if where is not None:
-        entries = f"entry {where} was changed: the hash that is stored belongs to another one"
+    continues = roots.get(size) == root
     if signed is not None and roots.get(signed.size) != signed.root:
         problem = f"the signed state of {signed.size} entries is of another history"
         signed = None
     return (
-        ("Head", roots.get(size) == root, first),
-        ("Entries", whole and where is None, entries),
+        ("Head", continues, _describe_history(conn, size, stands.size, continues=continues)),
+        ("Entries", not entries, entries or "every entry has the hash that is stored for it"),
         ("Polls", not polls.problem, polls.problem or f"{polls.count} polls read as their entries say"),
         ("Changes", not changes.problem, changes.problem or f"{changes.count} changes {_AS_TOLD}"),
         ("Publications", not publications.problem, publications.problem or _KEPT),
         ("Signature", signed is not None, f"{signed.size} entries are signed" if signed else problem),
     )
+
+
+def _open_signed(conn: Connection, stands: LogHead) -> tuple[Checkpoint | None, str]:
+    """Read the newest signed state, or why there is none."""
+    note = log_rows.load_checkpoint(conn)
+    if note is None or stands.key is None:
+        return None, "the record was never signed"
+    try:
+        return open_checkpoint(note, Verifier.parse(stands.key)), ""
+    except RecordError as error:
+        return None, f"{error}"
+
+
+def _describe_history(conn: Connection, size: int, entries: int, *, continues: bool) -> str:
+    """What ``entries`` are to the first ``size`` that were published."""
+    if continues:
+        return f"the record of {entries} entries continues the one of {size} that was published"
+    forks = "".join(
+        f"; entry {fork.entry} says that it goes on from an older copy than {fork.published!r}"
+        for fork in log_rows.load_forks(conn)
+    )
+    return f"the first {size} entries are not those that were published: it is another history{forks}"
+
+
+def _describe_damage(stands: LogHead, frontier: Frontier, where: int | None) -> str:
+    """What is wrong with the hashes of the entries; "" if nothing is. ``where`` is the first damaged one."""
+    if where is not None:
+        return f"entry {where} was changed: the hash that is stored belongs to another one"
+    if frontier.size != stands.size or b"".join(frontier.peaks) != stands.peaks:
+        return f"there are {frontier.size} entries, and they do not lead to the stored state of {stands.size}"
+    return ""
 
 
 class _Damage:
