@@ -66,14 +66,46 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         id_from_url=True,
         ignored=IGNORED,
     )
-    folders: list[str] = []
-    links: list[str] = []
-    count = 0
     by_folder = FOLDER_TITLE in list_headers(columns.state)
-    earlier: set[tuple[object, ...]] = set()
-    empty: list[str] = []
+    placemarks = _DocumentReader(reader, by_folder=by_folder, several=len(documents) > 1)
     for title, content in documents.items():
-        document = Document(content, before=count, names_column=reader.meanings.is_mapped)
+        placemarks.read(title, content)
+    unread = find_outside_links(documents, placemarks.links)
+    if not placemarks.count:
+        raise ParseError(
+            "The KML has no placemark, only a link to another document; configure that document's address."
+            if unread
+            else "The KML has no placemark: every layer is empty or gone."
+        )
+    if not reader.listings:
+        raise ParseError(f"None of the {placemarks.count:,} placemarks has a name that can be read.")
+    for title in placemarks.empty:
+        reader.report("empty part", f"the document {clean(title)[:200]} has no placemark")
+    for href in unread:
+        reader.report("unread part", f"the document behind the link {clean(href)[:200]} was not read")
+    publication = reader.separate(folders=tuple(map(clean, placemarks.folders)), rows="placemarks")
+    return replace(publication, unread=tuple(clean(href)[:200] for href in unread))
+
+
+class _DocumentReader:
+    """Reads the placemarks of the documents of a map, one document after the other.
+
+    ``by_folder``: the name of a placemark's folder is a column. ``several``: there are several documents, of
+    which one may repeat another's placemarks. ``empty`` are the titles of documents without one.
+    """
+
+    def __init__(self, reader: ListingReader, *, by_folder: bool, several: bool) -> None:
+        self._reader, self._by_folder, self._several = reader, by_folder, several
+        self._earlier: set[tuple[object, ...]] = set()
+        self.count = 0
+        self.folders: list[str] = []
+        self.links: list[str] = []
+        self.empty: list[str] = []
+
+    def read(self, title: str, content: bytes) -> None:
+        """Read one document. Raises ParseError."""
+        reader = self._reader
+        document = Document(content, before=self.count, names_column=reader.meanings.is_mapped)
         seen: list[tuple[object, ...]] = []
         for number, name, address, description, point, titles, values, folder in document.rows():
             tabled = NO_LINKS
@@ -83,36 +115,21 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
                     reader.report("unread table", "the table in the description is not read", number)
             elif description and not titles:
                 titles, values = _read_description(description, reader)
-            if by_folder:
+            if self._by_folder:
                 titles, values = (*titles, FOLDER_TITLE), [*values, clean(folder or "")]
-            if len(documents) > 1:
+            if self._several:
                 seen.append((name, address, description, point, titles, *values))
-                if seen[-1] in earlier:
+                if seen[-1] in self._earlier:
                     continue
             reader.read(number, titles, values, name, address, point, folder, links=tabled)
-        earlier.update(seen)
-        if count == document.count and not document.links:
-            empty.append(title)
-        count = document.count
-        folders += document.folders
-        links += document.links
+        self._earlier.update(seen)
+        if self.count == document.count and not document.links:
+            self.empty.append(title)
+        self.count = document.count
+        self.folders += document.folders
+        self.links += document.links
         for mended in document.mended:
             reader.report("broken text", mended)
-    unread = find_outside_links(documents, links)
-    if not count:
-        raise ParseError(
-            "The KML has no placemark, only a link to another document; configure that document's address."
-            if unread
-            else "The KML has no placemark: every layer is empty or gone."
-        )
-    if not reader.listings:
-        raise ParseError(f"None of the {count:,} placemarks has a name that can be read.")
-    for title in empty:
-        reader.report("empty part", f"the document {clean(title)[:200]} has no placemark")
-    for href in unread:
-        reader.report("unread part", f"the document behind the link {clean(href)[:200]} was not read")
-    publication = reader.separate(folders=tuple(map(clean, folders)), rows="placemarks")
-    return replace(publication, unread=tuple(clean(href)[:200] for href in unread))
 
 
 def _add_table(
