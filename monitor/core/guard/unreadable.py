@@ -28,24 +28,47 @@ def unreadable_rows_of(
     """Find the changes that only a person can decide, with the reason: listings that seem new or gone because
     a row cannot be read.
     """
-    removed = [change for change in changes if change.kind is Kind.REMOVED]
     arrived = [change for change in changes if change.kind is Kind.ADDED]
-    doubts: dict[Identity, str] = {}
-    broken = list(damaged)
-    for change in changes:
-        after = change.after
-        if after is None or after.state or change.quiet:
-            continue
-        if after.state_text:
-            broken.append(after)
-            doubts[change.identity] = f'"{after.state_text}" is not the name of a state.'
-        elif change.before and change.before.state:
-            doubts[change.identity] = f"{title(change.before)} is published without its state."
+    doubts = _doubt_states(changes)
+    broken = [*damaged, *(change.after for change in changes if change.after and _lacks_state(change))]
     nowhere = {
         normalise(x.subject.name): x for x in arrived if not x.subject.state and not x.subject.state_text
     }
     doubts |= _rows_astray(changes, accepted, nowhere, broken)
     broken += [x.subject for x in arrived if x.subject.state and looks_damaged(x.subject.name)]
+    return doubts | _doubt_missing(changes, accepted, nowhere, broken)
+
+
+def _lacks_state(change: Change) -> bool:
+    """Whether a change leads to a listing whose state cannot be read."""
+    after = change.after
+    return after is not None and not change.quiet and not after.state and bool(after.state_text)
+
+
+def _doubt_states(changes: Iterable[Change]) -> dict[Identity, str]:
+    """Find the changes that lead to a listing without a state, where there is a text for it, or was one."""
+    doubts: dict[Identity, str] = {}
+    for change in changes:
+        if change.after is None or change.after.state or change.quiet:
+            continue
+        if change.after.state_text:
+            doubts[change.identity] = f'"{change.after.state_text}" is not the name of a state.'
+        elif change.before and change.before.state:
+            doubts[change.identity] = f"{title(change.before)} is published without its state."
+    return doubts
+
+
+def _doubt_missing(
+    changes: Sequence[Change],
+    accepted: Collection[Listing],
+    nowhere: Mapping[str, Change],
+    broken: Sequence[Listing],
+) -> dict[Identity, str]:
+    """Find the missing listings that one of the ``broken`` rows may be, or one of those ``nowhere``, by name;
+    the doubt is about both.
+    """
+    removed = [change for change in changes if change.kind is Kind.REMOVED]
+    doubts: dict[Identity, str] = {}
     by_likeness = len(broken) * len(removed) <= _MOST_COMPARED
     shared = Counter(document for change in removed for document in evidence_of(change.subject))
     alive = _namesakes(changes, accepted) if removed else frozenset()
