@@ -226,6 +226,9 @@ class ColumnsSection(Section):
     since: str | tuple[str, ...] | None = None
     id: str | tuple[str, ...] | None = None
     url: str | tuple[str, ...] | None = None
+    latitude: str | tuple[str, ...] | None = None
+    longitude: str | tuple[str, ...] | None = None
+    point: str | tuple[str, ...] | None = None
     attributes: tuple[str, ...] = ()
 
 

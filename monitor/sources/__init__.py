@@ -47,8 +47,8 @@ programs are read. 6: dates of a list that has the day first are read so.
 8: rows that are grouped by name alone are no longer one listing when their states differ.
 9: numbers of items and states are no part of names, "Ohio (OH)" is a heading, no HTML table gets the state of
 the one before it, and "N/A" and "Total agencies" are no agencies.
-10: merged cells and links of an ODS, errors, links and days since 1904 of an XLS and an XLSB are read, and
-whole numbers have no exponent.
+10: merged cells and links of an ODS, errors, links and days since 1904 of an XLS and an XLSB are read, whole
+numbers have no exponent, and headers are found below a long preface.
 """
 
 

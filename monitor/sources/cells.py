@@ -252,6 +252,30 @@ FOOTNOTE_SIGNS = "*\u2020\u2021\u00a7\u00b9\u00b2\u00b3\u2070\u2074\u2075\u2076\
 """Marks of footnotes, which are no part of a name that they follow."""
 
 
+_NUMBER = r"([-+]?\d{1,3}(?:\.\d+)?)"
+_WELL_KNOWN = re.compile(
+    rf"(?:SRID=4326; ?)?POINT(?: Z)? ?\( ?{_NUMBER} {_NUMBER}(?: {_NUMBER})? ?\)", re.IGNORECASE
+)
+_PAIR = re.compile(rf"(?:.* )?\(?{_NUMBER} ?([,;]) ?{_NUMBER}\)?")
+
+
+def read_point(text: str) -> tuple[float, float] | None:
+    """Read latitude and longitude in degrees of a cleaned text: "41.6, -87.3", "Gary, IN (41.6, -87.3)". In
+    well-known text, "POINT (-87.3 41.6)", and in the array of a GeoJSON, "-87.3; 41.6", the longitude is
+    first. None if it is no point on Earth, and for 0, 0, which programs write for none.
+    """
+    if found := _WELL_KNOWN.fullmatch(text):
+        longitude, latitude = float(found[1]), float(found[2])
+    elif found := _PAIR.fullmatch(text[-NAME_LENGTH:]):
+        latitude, longitude = float(found[1]), float(found[3])
+        if found[2] == ";":
+            latitude, longitude = longitude, latitude
+    else:
+        return None
+    exists = abs(latitude) <= 90 and abs(longitude) <= 180 and (latitude or longitude)
+    return (latitude, longitude) if exists else None
+
+
 class Address(NamedTuple):
     """A parsed postal address: ``state`` is a USPS code, ``state_text`` the text in its place if it is not a
     state.

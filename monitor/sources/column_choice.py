@@ -17,6 +17,7 @@ from monitor.sources.cells import (
     read_address,
     read_date,
     read_day_first,
+    read_point,
 )
 from monitor.sources.column_map import ColumnMap, fold_header
 from monitor.sources.date_order import find_doubtful
@@ -81,6 +82,10 @@ AGENCY_WORDS = re.compile(
 )
 _OF_PORTAL = re.compile(r"^:|\bzip\b|postal|^latitude$|^longitude$|^x$|^y$", re.IGNORECASE)
 """Columns that describe the office or that a portal computes, and no attribute of the agency."""
+_LATITUDE = re.compile(r"\blat(?:itude)?\b|\blatitud\b", re.IGNORECASE)
+_LONGITUDE = re.compile(r"\b(?:long?|lng|longitude|longitud)\b", re.IGNORECASE)
+_POINT = re.compile(r"point|location|coordinates|\bgeom|geo ?code|lat.?lo?ng?\b|ubicaci", re.IGNORECASE)
+_MOST_POINTS = 0.9  # of the values that are there
 _PEOPLE = re.compile(
     r"\b(?:first|last|middle|contact|full|officer|chief|person)[ _]?name|e-?mail|phone|\bfax\b|contact",
     re.IGNORECASE,
@@ -198,6 +203,7 @@ def choose_columns(
     source_id = left.take(
         lambda t, s: bool(_ID.search(t)) * s.unique * s.filled * (fold_header(t) not in _ROW_NUMBERS), 0.9
     )
+    latitude, longitude, point = _choose_points(sample, left)
     if state is None and of_table and _is_under_headings(sample, name):
         state = HEADING_TITLE
     columns = ColumnMap(
@@ -208,6 +214,9 @@ def choose_columns(
         since=since,
         id=source_id,
         url=url,
+        latitude=latitude,
+        longitude=longitude,
+        point=point,
         attributes=left.list_attributes(),
     )
     places = tuple(_explain_places(sample, columns, in_towns, bool(settings)))
@@ -289,6 +298,29 @@ def _score_name(title: str, share: ColumnShares) -> float:
         - bool(_GROUP.search(title)) * (share.unique < 0.9)
         + share.filled / 4
     )
+
+
+def _choose_points(sample: ColumnSample, left: _ColumnsLeft) -> tuple[str | None, str | None, str | None]:
+    """The columns of latitude and longitude, or otherwise the one of points, which are then taken."""
+
+    def find(words: re.Pattern[str], pair: str) -> str | None:
+        for at, title in enumerate(sample.titles):
+            if title in left.shares and words.search(split_words(title)):
+                texts = [row[at] for row in sample.rows if row[at]]
+                read = sum(read_point(pair.format(text)) is not None for text in texts)
+                if texts and read >= _MOST_POINTS * len(texts):
+                    return title
+        return None
+
+    latitude, longitude = find(_LATITUDE, "{}, 1"), find(_LONGITUDE, "1, {}")
+    point = None if latitude and longitude else find(_POINT, "{}")
+    if point:
+        latitude = longitude = None
+    elif not (latitude and longitude):
+        return None, None, None
+    for title in filter(None, (latitude, longitude, point)):
+        left.remove(title)
+    return latitude, longitude, point
 
 
 def _choose_block_column(sample: ColumnSample, state: str | None, left: _ColumnsLeft) -> str | None:

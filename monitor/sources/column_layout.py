@@ -23,6 +23,9 @@ class ColumnLayout(NamedTuple):
     since: int
     source_id: int
     url: int
+    latitude: int
+    longitude: int
+    point: int
     attributes: tuple[tuple[int, str], ...]  # positions and names
     repeated: tuple[
         tuple[int, int], ...
@@ -30,8 +33,9 @@ class ColumnLayout(NamedTuple):
     used: tuple[int, ...]  # all but the name
 
 
-_FIELDS = ColumnLayout._fields[:7]
-NO_COLUMNS = ColumnLayout(-1, -1, -1, -1, -1, -1, -1, (), (), ())
+_FIELDS = ColumnLayout._fields[:10]
+_OF_POINTS = frozenset(("latitude", "longitude", "point"))
+NO_COLUMNS = ColumnLayout._make((*[-1] * len(_FIELDS), (), (), ()))
 
 
 class ColumnMeanings:
@@ -44,6 +48,7 @@ class ColumnMeanings:
         mapped = {
             "name": columns.name, "state": columns.state, "county": columns.county, "city": columns.city,
             "since": columns.since, "source_id": columns.id, "url": columns.url,
+            "latitude": columns.latitude, "longitude": columns.longitude, "point": columns.point,
         }  # fmt: skip
         self._fields = {
             fold_header(title): field for field, titles in mapped.items() for title in list_headers(titles)
@@ -70,7 +75,8 @@ class ColumnMeanings:
         """List the contents of the columns seen so far, except the name: fields of `Listing`, and
         attributes.
         """
-        return {field or attribute for field, attribute in self._meanings.values()} - {"", "name"}
+        carried = {field or attribute for field, attribute in self._meanings.values()}
+        return carried - {"", "name"} - _OF_POINTS
 
     def lay_out(self, titles: Sequence[str]) -> ColumnLayout:
         """Compute the positions of the columns in a row."""
@@ -85,11 +91,9 @@ class ColumnMeanings:
                 repeated.append((places[field], at))
             elif field:
                 places[field] = at
-        name, state, county, city, since, source_id, url = (places.get(field, -1) for field in _FIELDS)
         used = (*(at for field, at in places.items() if field != "name"), *(at for at, _ in attributes))
-        return ColumnLayout(
-            name, state, county, city, since, source_id, url, tuple(attributes), tuple(repeated), used
-        )
+        at_fields = (places.get(field, -1) for field in _FIELDS)
+        return ColumnLayout._make((*at_fields, tuple(attributes), tuple(repeated), used))
 
     def _meaning(self, title: str) -> tuple[str, str]:
         """The field, or otherwise the attribute, of a column, "" for neither; computed once per title."""

@@ -26,8 +26,9 @@ class ColumnMap:
     """The header of a table, or the ``Data`` name of a map, for each field.
 
     Letter case and white space do not matter. A field may have several headers, of which each publication has
-    one. ``attributes`` are kept under the names given here; on a map, an empty tuple keeps every column that
-    is not mapped otherwise.
+    one. ``latitude`` and ``longitude`` are degrees in two columns, ``point`` both in one (`read_point`).
+    ``attributes`` are kept under the names given here; on a map, an empty tuple keeps every column that is
+    not mapped otherwise.
     """
 
     name: Headers = None
@@ -37,6 +38,9 @@ class ColumnMap:
     since: Headers = None
     id: Headers = None
     url: Headers = None
+    latitude: Headers = None
+    longitude: Headers = None
+    point: Headers = None
     attributes: tuple[str, ...] = ()
 
 

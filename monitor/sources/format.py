@@ -73,6 +73,19 @@ class RowsOptions(FormatOptions):
     group_by: tuple[Literal["name", "state", "county", "city"], ...] = ()
 
 
+IGNORE_TOTAL = "if that counts something else, ignore_total = true in the options says so"
+"""What to do if a total is not that of the rows."""
+
+
+class TotalOptions(FormatOptions):
+    """Options of formats that may state the number of their rows. ``ignore_total``: that number counts
+    something else. Without it, rows seem to be missing as long as more are stated than there are, and
+    removals wait.
+    """
+
+    ignore_total: bool = False
+
+
 class FillOptions(RowsOptions):
     """Options of tables for people. ``fill_down``: columns whose empty cells repeat the cell above, as where
     a state stands only beside its first agency.

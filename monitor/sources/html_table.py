@@ -29,7 +29,7 @@ from monitor.sources.column_map import (
     describe_headers,
     list_headers,
 )
-from monitor.sources.format import FillOptions, Format, Pages, Proposal
+from monitor.sources.format import IGNORE_TOTAL, FillOptions, Format, Pages, Proposal, TotalOptions
 from monitor.sources.headings import HEADING_TITLE, NO_STATE, find_heading_above, read_heading
 from monitor.sources.html_blocks import read_blocks
 from monitor.sources.html_document import (
@@ -75,7 +75,7 @@ _LISTS = {ITEM_TITLE: (ITEM_TITLES, read_items), BLOCK_TITLE: (BLOCK_TITLES, rea
 """The titles of lists that are no tables, and how they are read, by the title of the names."""
 
 
-class HtmlOptions(FillOptions):
+class HtmlOptions(FillOptions, TotalOptions):
     """``next``: a regular expression for the URL of the next page, if its link cannot be recognized
     otherwise.
     """
@@ -290,12 +290,12 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     reader = ListingReader.of_columns(options)
     for note in page.notes:
         reader.report("odd table", note)
-    if page.stated is not None and page.stated > len(page.rows):
+    chosen = HtmlOptions.model_validate(options.settings)
+    if page.stated is not None and page.stated > len(page.rows) and not chosen.ignore_total:
         said = f"the page says that the list has {page.stated:,} rows, and {len(page.rows):,} are read"
-        reader.report(ROWS_MISSING, said)
+        reader.report(ROWS_MISSING, f"{said}; {IGNORE_TOTAL}")
     if page.left:
         reader.report("pages missing", f"no link leads to {page.left}; options.next says which one does")
-    chosen = HtmlOptions.model_validate(options.settings)
     rows = (
         (number, [text for text, _ in row], {at: link for at, (_, link) in enumerate(row) if link}, "")
         for number, row in enumerate(page.rows, start=1)

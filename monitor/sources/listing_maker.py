@@ -24,6 +24,7 @@ from monitor.sources.cells import (
     plain_number,
     read_address,
     read_markup,
+    read_point,
     read_web_address,
     split_plain_address,
 )
@@ -77,12 +78,15 @@ class ListingMaker:
         self._attributes_read: dict[tuple[str, ...], tuple[tuple[str, str], ...]] = {}
         self._dated_in_part: set[str] = set()
         self._site = _NO_SITE  # at which the last link begins
+        self._has_point_columns = False
         self._has_address = self._has_point = self._has_id = False
         self.unreadable: list[str] = []
 
     def lay_out(self, titles: Sequence[str]) -> None:
         """Find the columns of the next rows."""
         self._titles, self.layout = titles, self._meanings.lay_out(titles)
+        latitude, longitude = self.layout.latitude, self.layout.longitude
+        self._has_point_columns = self.layout.point >= 0 or min(latitude, longitude) >= 0
         positions = [at for at, _ in self.layout.attributes]
         # at least two, because the result for a single one is not a tuple
         self._pick_attributes = itemgetter(-1, *positions)
@@ -110,7 +114,7 @@ class ListingMaker:
         links: Mapping[int, str],
     ) -> Listing:
         """Create the listing of a row. Texts of earlier rows are cached, because nearly all texts repeat."""
-        _, state_at, county_at, city_at, since_at, id_at, url_at, columns, _, _ = self.layout
+        _, state_at, county_at, city_at, since_at, id_at, url_at, _, _, _, columns, _, _ = self.layout
         city = state = state_text = county = url = source_id = None
         day: date | None = None
         part_of_date = ""
@@ -152,6 +156,8 @@ class ListingMaker:
         if part_of_date:
             attributes = tuple(sorted({**dict(attributes), self._titles[since_at]: part_of_date}.items()))
         key_city = (city or "") if self._by_city else None
+        if point is None and self._has_point_columns:
+            point = self._read_point(texts, number)
         return Listing(
             name=name,
             key=identity.make_key(source_id, state, state_text, name, key_city),
@@ -301,6 +307,18 @@ class ListingMaker:
         ):
             self._attributes_read[self._pick_attributes(texts)] = read
         return read
+
+    def _read_point(self, texts: Sequence[str], number: int) -> tuple[float, float] | None:
+        """Read the point in a column, or in those of latitude and longitude; a problem for what is none."""
+        layout = self.layout
+        text = texts[layout.point]
+        if not text and (texts[layout.latitude] or texts[layout.longitude]):
+            text = f"{texts[layout.latitude]}, {texts[layout.longitude]}"
+        if not text or is_missing(text):
+            return None
+        if (point := read_point(text)) is None:
+            self._problems.report("bad point", f'"{brief(text)}" is no point', number)
+        return point
 
     def _point(
         self, point: tuple[float, float] | str, state: str | None, number: int

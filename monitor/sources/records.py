@@ -20,7 +20,7 @@ from monitor.sources.cells import clean
 from monitor.sources.column_choice import choose_columns, is_exact_state
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
 from monitor.sources.columnar import is_mostly, read_columnar
-from monitor.sources.format import Format, Proposal, RowsOptions
+from monitor.sources.format import IGNORE_TOTAL, Format, Proposal, RowsOptions, TotalOptions
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.listing import ListingReader
 from monitor.sources.samples import SAMPLE, is_header, sample_records
@@ -75,7 +75,7 @@ _COUNT = re.compile(
 """Paths to a number that may be that of the records; others are equal by chance."""
 
 
-class RecordsOptions(RowsOptions):
+class RecordsOptions(RowsOptions, TotalOptions):
     """``records``: the keys that lead to the array, joined by points ("data.portals"); "" if it is the
     document. An array on the path is entered by a position ("result.0.rows"), and all of its records by "*"
     ("states.*.agencies").
@@ -115,7 +115,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
         raise ParseError(f"The JSON holds {len(records):,} records, and its {chosen.count} says otherwise.")
     if not records:
         raise ParseError("The JSON has no record: the list is empty or gone.")
-    _refuse_part(document, chosen.records, len(records), reader)
+    _refuse_part(document, chosen, len(records), reader)
     titles: set[str] = set()
     for number, record in enumerate(records, start=1):
         if not isinstance(record, dict):
@@ -209,12 +209,12 @@ def _describe_arrays(document: object) -> str:
     return f"; options.records may be {' or '.join(paths)}" if paths else ""
 
 
-def _refuse_part(document: object, path: str, count: int, reader: ListingReader) -> None:
+def _refuse_part(document: object, chosen: RecordsOptions, count: int, reader: ListingReader) -> None:
     """Raise ParseError if the server says that there is another page. A larger total is only a problem: it
     may count something else. With a total of exactly these records, a link to a next page leads to an empty
     one: CKAN always has it.
     """
-    said = [pair for place in _list_places(document, path) for pair in place.items()]
+    said = [pair for place in _list_places(document, chosen.records) for pair in place.items()]
     counts = [(title, _number(value)) for title, value in said if _fold_key(title) in _COUNTS]
     whole = any(number == count for _, number in counts)
     for title, value in said:
@@ -223,9 +223,9 @@ def _refuse_part(document: object, path: str, count: int, reader: ListingReader)
                 f"The JSON holds {count:,} records, and its {title[:40]} says that there are more."
             )
     for title, number in counts:
-        if number is not None and number > count:
+        if number is not None and number > count and not chosen.ignore_total:
             message = f"the JSON holds {count:,} records, and its {title[:40]} is {number:,}"
-            reader.report(ROWS_MISSING, message)
+            reader.report(ROWS_MISSING, f"{message}; {IGNORE_TOTAL}")
 
 
 def _list_around(document: object, path: str) -> Iterator[dict[str, Any]]:

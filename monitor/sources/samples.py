@@ -26,6 +26,9 @@ SAMPLE = 1000
 """The number of rows by which columns are judged."""
 
 
+_USUAL_ROWS, _ROWS_BELOW = 20, 50
+
+
 def sample_records(records: Sequence[object], size: int) -> ColumnSample:
     """Make a sample of JSON records, of ``size`` that there are."""
     rows = [dict(flatten(record)) for record in records if isinstance(record, Mapping)]
@@ -35,22 +38,25 @@ def sample_records(records: Sequence[object], size: int) -> ColumnSample:
 
 def find_sample(rows: list[list[str]], size: int) -> ColumnSample | None:
     """Find the table below the row that looks most like headers; None if no row does."""
-    best: tuple[float, int] | None = None
-    for at, row in enumerate(rows[:HEADER_ROWS]):
-        score = _score_header(row, rows[at + 1 :])
-        if score > 0 and (best is None or score > best[0]):
-            best = score, at
-    if best is None:
+    top = _find_header(rows[:_USUAL_ROWS], rows)
+    if top is None:
+        top = _find_header(rows[:HEADER_ROWS], rows)
+    if top is None:
         return None
-    titles = tuple(rows[best[1]])
+    titles = tuple(rows[top])
     below = [
-        [row[at] if at < len(row) else "" for at in range(len(titles))]
-        for row in rows[best[1] + 1 :]
-        if any(row)
+        [row[at] if at < len(row) else "" for at in range(len(titles))] for row in rows[top + 1 :] if any(row)
     ]
-    heading = find_heading_above(rows[: best[1]])
-    size = max(size - best[1] - 1, len(below))
+    heading = find_heading_above(rows[:top])
+    size = max(size - top - 1, len(below))
     return ColumnSample(titles, below[:SAMPLE], size, heading=heading) if below else None
+
+
+def _find_header(first: list[list[str]], rows: list[list[str]]) -> int | None:
+    """The position of the row that looks most like headers among the first ones; None if none does."""
+    scores = [_score_header(row, rows[at + 1 : at + 1 + _ROWS_BELOW]) for at, row in enumerate(first)]
+    best = max(scores, default=0)
+    return scores.index(best) if best > 0 else None
 
 
 def _score_header(row: list[str], below: list[list[str]]) -> float:
@@ -67,7 +73,7 @@ def _score_header(row: list[str], below: list[list[str]]) -> float:
     values = sum(
         is_exact_state(x) or read_date(x) is not None or read_web_address(x) is not None for x in titles
     )
-    wide = sum(bool(cells) and sum(map(bool, cells)) * 2 >= len(titles) for cells in below[:50])
+    wide = sum(bool(cells) and sum(map(bool, cells)) * 2 >= len(titles) for cells in below)
     if not NAME.search(" | ".join(map(split_words, titles))) or not wide:
         return 0
     return 2 * known + len(titles) / 10 - 3 * values

@@ -10,11 +10,10 @@ from itertools import zip_longest
 from monitor.errors import ParseError
 from monitor.sources.cells import clean
 from monitor.sources.column_map import ColumnMap, fold_header, list_headers
-from monitor.sources.headings import (
-    HEADING_TITLE,
-)
+from monitor.sources.headings import HEADING_TITLE
 
-HEADER_ROWS = 20  # a title and notes may precede the headers
+HEADER_ROWS = 100
+"""The rows in which headers are looked for: a title, notes and a legend may precede them."""
 
 
 @lru_cache(maxsize=16)  # cached, because each possible header row is compared with it
@@ -80,11 +79,13 @@ def describe_left(row: Sequence[object], header: Mapping[int, str]) -> str:
     return f"only the first columns of their headers are read, not {columns}"
 
 
-def no_headers(columns: ColumnMap, rows: Iterable[Iterable[object]]) -> ParseError:
+def no_headers(columns: ColumnMap, rows: Sequence[Iterable[object]]) -> ParseError:
+    """The error that no row has the configured headers, with the widest of these rows."""
     fields_wanted = filter(None, (list_headers(columns.name), list_headers(columns.state)))
     wanted = " and ".join(" or ".join(f'"{header}"' for header in headers) for headers in fields_wanted)
     widest = max(
         ([clean(str(cell)) for cell in row if cell is not None] for row in rows), key=len, default=[]
     )
     there = ", ".join(header[:40] for header in widest[:20] if header) or "none"
-    return ParseError(f"No column is headed {wanted}; the headers are: {there}.")
+    where = f" in the first {HEADER_ROWS} rows" if len(rows) >= HEADER_ROWS else ""
+    return ParseError(f"No column is headed {wanted}{where}; the headers are: {there}.")

@@ -202,8 +202,16 @@ def test_a_page_that_shows_a_part_of_its_rows_says_so() -> None:
     body = page(f"<table>{HEADERS}<tr><td>Gary Police<td>IN</tr></table>Showing 1 to 1 of 1,044 entries")
     problems = parse(body, ParseOptions("list", "html", COLUMNS)).problems
     assert [problem.message for problem in problems] == [
-        "the page says that the list has 1,044 rows, and 1 are read"
+        "the page says that the list has 1,044 rows, and 1 are read; "
+        "if that counts something else, ignore_total = true in the options says so"
     ]
+    assert read(body, "html", ignore_total=True)[1] == []
+
+
+def test_a_total_of_json_may_count_something_else() -> None:
+    body = b'{"total": 12, "data": [{"Agency": "Gary Police", "State": "IN"}]}'
+    assert read(body, "json", records="data") == ([GARY], ["rows missing"])
+    assert read(body, "json", records="data", ignore_total=True) == ([GARY], [])
 
 
 @pytest.mark.parametrize("head", ["", "<meta charset=iso-8859-1>", "<meta charset='windows-1252'>"])

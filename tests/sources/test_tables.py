@@ -273,6 +273,14 @@ def test_a_sheet_per_state_gives_its_title_as_the_state() -> None:
     assert not publication.damaged
 
 
+def test_headers_stand_below_a_long_preface() -> None:
+    preface = [[f"{number}. A note that explains the table."] for number in range(1, 61)]
+    publication = parse(workbook({"A": [*preface, HEADERS, ROW]}), TABLE)
+    assert len(publication.listings) == 1
+    with pytest.raises(ParseError, match=r"in the first 100 rows; the headers are: 1\. A note"):
+        parse(workbook({"A": [*preface, *preface, HEADERS, ROW]}), TABLE)
+
+
 def test_rows_are_numbered_on_from_sheet_to_sheet() -> None:
     body = workbook({"A": [HEADERS, ROW], "B": [HEADERS, [None, "IN"]]})
     publication = parse(body, by_sheets("all"))
