@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from monitor.states import read_state
 
@@ -20,6 +21,10 @@ _TOPIC = re.compile(
     r"|\b(?:jail enforcement|task force) model\b|\bwarrant service officers?(?: model)?\b",
     re.IGNORECASE,
 )
+_HASH = re.compile(r"(?<!\S)#(?=[^\W\d]{2})")
+_IN_CARE_OF = re.compile(r"^(?:c/o|attn:?|attention:?) [^,]*, ?", re.IGNORECASE)
+_ILLINOIS = re.compile(r",? I['\u2019]ll\W*$")
+"""What a phone makes of "IL"."""
 _ZIP_OF = re.compile(
     r"^(?:what(?:'s| is) )?(?:the )?(?:zip|postal)(?: ?codes?)? (?:for|of|in) (?=\D)"
     r"|^(?:el |los )?c[o\u00f3]digos? postal(?:es)? (?:(?:del?|en|para) )?(?=[^\W\d])",
@@ -38,6 +43,7 @@ _LEADS = re.compile(
 _TAIL = re.compile(
     r"\s+(?:(?:uses?|using|works?|working|has|have|joined|join|partners?|shares?|sharing|part of|on|with"
     r"|usan?|tienen?|trabajan?|colaboran?|en|con)\b.*|(?:on )?(?:ring|ice|flock|neighbors|la migra)"
+    r"|border patrol"
     r"|immigration|inmigracion|(?:right )?now|today|currently|ahora(?: mismo)?|hoy|please|por favor|thanks"
     r"|gracias)$",
     re.IGNORECASE,
@@ -47,6 +53,7 @@ _OFFICES = (
     r"|agenc(?:y|ies)|officers?|deputies)(?: (?:departments?|depts?|offices?|agencies|officers))?"
     r"|polic[i\u00ed]as?|alguacil(?:es)?|agencias|departamentos? de polic[i\u00ed]a|ice|ring|flock"
     r"|immigration|inmigraci[o\u00f3]n|(?:la )?migra|(?:ice |immigration )?raids?"
+    r"|border patrol|patrulla fronteriza"
     r"|redadas?(?: de (?:ice|la migra))?|cameras?|c[a\u00e1]maras?)"
 )
 _IN = re.compile(
@@ -55,7 +62,9 @@ _IN = re.compile(
     re.IGNORECASE,
 )
 """What is asked about, before the name of a place: "police in Hammond"."""
-_BEFORE = re.compile(r"^(?:ring|ice|flock|immigration|inmigracion) (?=\S+ \S)", re.IGNORECASE)
+_BEFORE = re.compile(
+    r"^(?:ring|ice|flock|immigration|inmigracion|border patrol|patrulla fronteriza) (?=\S+ \S)", re.IGNORECASE
+)
 _HERE = re.compile(
     r"\b(?:(?:near(?:est)?|around|close|next) (?:to )?(?:me|us|here|my (?:house|home|area))"
     r"|(?:in )?(?:my|our) (?:area|city|town|neighborhood|county|state|location)|where i (?:live|am)"
@@ -71,14 +80,27 @@ _STATE_BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _STATE_BEHIND = re.compile(
-    r"(?P<town>[^()]+?) ?\((?P<state>[a-z .]{2,20})\)|(?P<before>[a-z ]{3,30})\.(?P<end>[a-z]{2})",
+    r"(?P<town>[^()]+?) ?\((?P<state>[a-z .]{2,20})\)|(?P<before>[a-z ]*[a-z]{3})[./|_-](?P<end>[a-z]{2})",
     re.IGNORECASE,
 )
+_IN_STATE = re.compile(
+    r"(?P<town>[^,]+?),? (?:in|en) (?:the |el )?(?:state of |estado de )?(?P<state>[a-z .]{4,25})",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(
+    r"\b(?:in|en|near|for|about|sobre|para|from|es|is"
+    r"|(?:policias?|agencias|departamentos|redadas|sheriff|alguacil|agencies) (?:de|of)) (?:the |la |el )?"
+    r"(?=\S)",
+    re.IGNORECASE,
+)
+MOST_PREPOSITIONS = 3
+_POSSESSIVE = re.compile(r"(?<=[a-z])['\u2019]s(?= (?:police|pd|cops|sheriff)\b)", re.IGNORECASE)
 _EDGE = " ,.;:?!\u00bf\u00a1-\u2013\"'"
 
 
 def drop_topic(text: str) -> str:
     """A text without what is no part of a place's name: addresses, "287(g)", "Ring cameras", "police in"."""
+    text = _ILLINOIS.sub(", IL", _IN_CARE_OF.sub("", _HASH.sub("", text)))
     kept = _ZIP_OF.sub("", _TOPIC.sub(" ", _PASTED.sub(" ", text)))
     kept = text if kept == text else _AFTER_TOPIC.sub("", " ".join(kept.split()).strip(_EDGE))
     # before "in" can be Indiana and "la" Louisiana, but not so that "me" is Maine
@@ -106,6 +128,19 @@ def put_state_last(text: str) -> str:
     return text
 
 
+def split_at_state(text: str) -> tuple[str, str] | None:
+    """The name and the code of "Detroit in Michigan"; None for any other text."""
+    match = _IN_STATE.fullmatch(text)
+    reading = read_state(match["state"]) if match else None
+    return (match["town"], reading.code) if match and reading and reading.exact else None
+
+
+def follow_prepositions(text: str) -> list[str]:
+    """What stands behind the first prepositions of a sentence: "Gary" of "send me what is new in Gary"."""
+    text = _HERE.sub("", text)  # "near me" is not near Maine
+    return [drop_question(text[match.end() :]) for match in islice(_AFTER.finditer(text), MOST_PREPOSITIONS)]
+
+
 def drop_question(text: str) -> str:
     """A text, without accents, of which no place is found, without what may stand around the name of one.
 
@@ -113,6 +148,7 @@ def drop_question(text: str) -> str:
     """
     kept = text.strip(_EDGE)
     kept = " ".join(_HERE.sub("", kept).split()).strip(_EDGE)
+    kept = _POSSESSIVE.sub("", kept)
     for pattern in (_LEADS, _IN, _TAIL, _TAIL, _IN, _BEFORE, _ARTICLE):
         kept = pattern.sub("", kept).strip(_EDGE)
     if _HERE.search(text):

@@ -11,13 +11,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from monitor.places.around_names import asks_about_here, drop_question, drop_topic, put_state_last
+from monitor.places.around_names import (
+    asks_about_here,
+    drop_question,
+    drop_topic,
+    follow_prepositions,
+    put_state_last,
+    split_at_state,
+)
 from monitor.places.codes import names_radius, state_of_zip
 from monitor.places.finder_offices import is_agency, strip_office
 from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
 from monitor.places.finder_zips import middle_zip
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.meant_place import CHOICES
+from monitor.places.meant_place import CHOICES, SMALL_TOWN, estimate_population
 from monitor.places.names import remove_accents
 from monitor.places.near_names import NEAR
 from monitor.places.near_place import or_a_city
@@ -87,12 +94,28 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     within = _find(name, gazetteer, look_up) if name != plain else result
     if not within.problem:
         return within
+    if of_sentence := _find_in_sentence(plain, look_up):
+        return of_sentence
     near = _suggest(plain, result, gazetteer, look_up) or (
         name != plain and _suggest(name, within, gazetteer, look_up)
     )
     if near is None and asks_about_here(plain):
         return FinderResult(problem="which_town")
     return near or (result if within.problem == "empty" else within)
+
+
+def _find_in_sentence(text: str, look_up: LookUp) -> FinderResult | None:
+    """What a sentence says behind "in" and the like, if that is surely one place and no small town by chance:
+    "Detroit in Michigan", "send me what is new in Flint".
+    """
+    if (parts := split_at_state(text)) and (found := look_up(", ".join(parts))).towns:
+        return found
+    for name in follow_prepositions(text):
+        found = look_up(name)
+        by_state = "," in name or state_at_the_end(name)[0] != name
+        if found.sure and (found.states or by_state or estimate_population(found.towns[0]) >= SMALL_TOWN):
+            return found
+    return None
 
 
 def _find(text: str, gazetteer: Gazetteer, look_up: LookUp) -> FinderResult:
@@ -125,7 +148,8 @@ def _find(text: str, gazetteer: Gazetteer, look_up: LookUp) -> FinderResult:
         return wrong
     if any(each.problem for each in results.values()):
         return _without_unknown(results, typed, gazetteer) or whole
-    joined = _join_results(list(results.values()), whole, listed=_LISTED.search(typed) is not None)
+    listed = _LISTED.search(typed) is not None
+    joined = _join_results(list(results.values()), whole, gazetteer, listed=listed)
     return replace(joined, more=joined.more or len(results) < len(set(named)))
 
 
@@ -289,7 +313,9 @@ def _is_one_agency(text: str) -> bool:
     return is_agency(text) and (not all(map(is_agency, parts)) or len(places) == 1)
 
 
-def _join_results(results: list[FinderResult], whole: FinderResult, *, listed: bool) -> FinderResult:
+def _join_results(
+    results: list[FinderResult], whole: FinderResult, gazetteer: Gazetteer, *, listed: bool
+) -> FinderResult:
     """One result for several places, each once.
 
     Unless they are ``listed`` with "and" or the like, one that holds another only says where that is.
@@ -307,6 +333,8 @@ def _join_results(results: list[FinderResult], whole: FinderResult, *, listed: b
         return next((each for each in results if each.sure and towns[0] in _areas(each)), whole)
     if not towns and len(others) == 1:
         return whole
+    if not towns and not listed and len(others) == 2:  # "Nevada, Missouri" is a town too
+        towns = gazetteer.towns(STATES[others[0]], others[1])[:1]
     agencies = tuple(dict.fromkeys(agency for each in results for agency in each.agencies))
     return FinderResult(towns=towns, states=others, agencies=agencies, more=_has_more(results))
 

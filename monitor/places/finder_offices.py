@@ -28,7 +28,7 @@ from monitor.states import STATES
 
 _AGENCY_WORDS = word_set(
     "police sheriff constable marshal trooper troopers policia patrol nypd alguacil sheriffs policias staties"
-    " cop cops jail detention corrections probation parole attorney prosecutor deputies"
+    " cop cops jail detention corrections probation parole attorney prosecutor precinct deputies"
 )
 _OFFICE_WORDS = _AGENCY_WORDS | word_set(
     "dept department office of the de la el departamento oficina public safety bureau division tribal campus "
@@ -43,13 +43,13 @@ _KINDS_OF_PLACE = word_set(
 )
 """Words of an office that say what it is for, and are names of small towns too: "Park Police", Park, KS."""
 _KINDS_IN_FRONT = word_set(
-    "campus college metro metropolitan port school transit tribal university airport park"
+    "airport border campus college metropolitan park port precinct school transit tribal university"
 )
 _WORDS_IN_FRONT = (_OFFICE_WORDS | _KINDS_IN_FRONT) - word_set("la el mi my local")
 _ARTICLES_OF = word_set("of the de")
 _KINDS_BEHIND = word_set(
-    "airport campus city consolidated district hospital housing independent metropolitan park port public "
-    "school schools transit unified"
+    "airport border campus city consolidated district hospital housing independent metropolitan park port "
+    "precinct public school schools transit unified"
 )
 _TITLES_OF_KIND = {
     "county": (" County", " Borough", " Census Area", " Municipality", " Municipio"),
@@ -307,7 +307,7 @@ def put_place_first(text: str) -> str:
     An office alone, and one that does not say of what it is the police, stay as they are.
     """
     pieces = text.replace(",", " ").split()
-    office = list(takewhile(lambda piece: set(words(piece)) <= _WORDS_IN_FRONT, pieces))
+    office = list(takewhile(lambda piece: set(words(piece)) <= _WORDS_IN_FRONT or piece.isdigit(), pieces))
     said = words(" ".join(office))
     if len(office) == len(pieces) or _KINDS_IN_FRONT.isdisjoint(said) or _AGENCY_WORDS.isdisjoint(said):
         return text

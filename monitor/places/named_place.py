@@ -56,6 +56,8 @@ _WITH_COUNTY = re.compile(
 )
 _TOWNSHIP = re.compile("township|twp|borough|boro", re.IGNORECASE)
 _RESERVATION = re.compile(r" (?:indian )?reservation$", re.IGNORECASE)
+_OF_STATES = word_set("corrections probation parole attorney")
+"""Words of offices that states have beside counties and cities."""
 _OF_CAMPUS = word_set("campus university college")
 _SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | (?:state|estado)$", re.IGNORECASE)
 
@@ -299,6 +301,12 @@ def _agency(rest: str, state: str | None, typed: str, gazetteer: Gazetteer) -> F
 
     The state behind it may be its town: "Metropolitan Police Washington".
     """
+    if (
+        state is None
+        and not _OF_STATES.isdisjoint(words(rest))
+        and (offices := offices_of_states(rest, gazetteer))
+    ):
+        return FinderResult(states=offices, sure=True)
     place = strip_office(rest)
     nation = tuple(area for area in known_areas(place, state, gazetteer) if area.kind == "tribal")
     campus = campus_areas(rest, state, gazetteer) if not _OF_CAMPUS.isdisjoint(words(rest)) else ()

@@ -10,7 +10,7 @@ from monitor.places.finder_result import FinderResult
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import CITY, SMALL_TOWN, distinct_areas, estimate_population
 from monitor.places.named_place import towns_named
-from monitor.places.near_names import NEAR, areas_beginning, near_areas, near_states, respell
+from monitor.places.near_names import NEAR, TWO_SLIPS, areas_beginning, near_areas, near_states, respell
 from monitor.places.typed_names import (
     AREA,
     GOVERNMENT_BEHIND,
@@ -37,14 +37,16 @@ def find_near(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
         name = strip_office(name)
     name = AREA.sub("", name)
     rest, state = state_at_the_end(name)
+    if state is None:
+        rest, state = _split_near_state(name)
     if not rest or rest[0].isdigit():
         return None
-    near = _suggest(rest, state, gazetteer)
+    states = near_states(name) if state is None else ()
+    near = _suggest(rest, state, gazetteer, most_slips=1 if states else TWO_SLIPS)
     if not near and (behind := GOVERNMENT_BEHIND.search(rest)):  # "Hammnd City"
         near = near_areas(rest[: behind.start()], state, gazetteer)
     if not near and (side := SIDE.match(rest)):  # "West Hammond"
         near = towns_named(rest[side.end() :], state, gazetteer)[:NEAR]
-    states = near_states(name) if state is None else ()
     of_state = {STATES[code] for code in states}  # California, Maryland, is not meant by "Californa"
     near = tuple(town for town in near if town.name not in of_state or town.population >= CITY)
     if near or states:
@@ -52,7 +54,17 @@ def find_near(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     return FinderResult(states=(state,), unknown=(rest,)) if state in _TERRITORIES else None
 
 
-def _suggest(rest: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
+def _split_near_state(name: str) -> tuple[str, str | None]:
+    """The text before a misspelled state at its end, and that state: "Chicago Ilinois"."""
+    words = name.replace(",", " ").split()
+    for count in range(min(2, len(words) - 1), 0, -1):
+        near = near_states(" ".join(words[-count:]))
+        if len(near) == 1:
+            return " ".join(words[:-count]), near[0]
+    return name, None
+
+
+def _suggest(rest: str, state: str | None, gazetteer: Gazetteer, *, most_slips: int) -> tuple[TownZips, ...]:
     """The first of these that are any: names with a slip, of which the text is the end or the beginning, that
     sound alike, of other states.
     """
@@ -64,8 +76,10 @@ def _suggest(rest: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZi
         *near_areas(rest, state, gazetteer, most_slips=1),
         *(() if road else areas_beginning(rest, state, gazetteer)),
     )
-    near = near or near_areas(rest, state, gazetteer)
-    near = distinct_areas((*_behind_a_state(rest, gazetteer), *near, *end))
+    if not near and most_slips > 1:
+        near = near_areas(rest, state, gazetteer)
+    own = gazetteer.towns(rest, state)[:NEAR] if state is not None else ()  # of a misspelled state
+    near = distinct_areas((*own, *_behind_a_state(rest, gazetteer), *near, *end))
     if not near and (short_for := _POINT_OR_PORT.match(rest)):
         spelled = (f"{word} {rest[short_for.end() :]}" for word in ("Point", "Port"))
         near = tuple(town for name in spelled for town in gazetteer.towns(name, state)[:NEAR])

@@ -29,7 +29,7 @@ LEAD_IN = re.compile(
     r"|charter township of|cuidad de|(?:i live|i am|i'?m|vivo|estoy)(?: in| near| en| cerca de)|soy de"
     r"|near me in|(?:close|next) to|(?:just )?outside(?: of)?"
     r"|(?:just )?(?:north|south|(?:north|south)?(?:east|west)) of"
-    r"|around|by|downtown|(?:el )?centro de|(?:la )?isla de) (?=\S)",
+    r"|around|by|downtown|greater|(?:el )?centro de|(?:la )?isla de) (?=\S)",
     re.IGNORECASE,
 )
 """What people write before the name of a town."""
@@ -43,7 +43,8 @@ _CROSSING = re.compile(
 )
 GOVERNMENT_BEHIND = re.compile(r"(?<=\S) (?:city|town|village|township|twp|borough|boro)$", re.IGNORECASE)
 AREA = re.compile(
-    r"(?<=\w)(?:(?: metro(?:politan)?)? (?:area|region)| metro(?:politan)?)$|^(?:near|cerca de) (?=\w{4})",
+    r"(?<=\w)(?:(?: metro(?:politan)?)? (?:area|region|suburbs)| metro(?:politan)?)$"
+    r"|^(?:near|cerca de) (?=\w{4})",
     re.IGNORECASE,
 )
 ROAD = re.compile(
