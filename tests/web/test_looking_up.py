@@ -81,7 +81,8 @@ def test_what_cannot_be_found_says_why(text: str, problem: str) -> None:
 def test_the_site_says_the_reasons_of_the_command_in_the_language_of_its_reader(web: Running) -> None:
     typed = {
         "empty": "", "digits": "1234", "unknown_zip": "00000", "no_town": "100 Main St",
-        "radius": "5 miles of 60601", "which_agency": "police", "nothing": "Qwxzt",
+        "radius": "5 miles of 60601", "which_agency": "police", "which_town": "near me",
+        "nothing": "Qwxzt",
     }  # fmt: skip
     assert typed.keys() == PROBLEMS.keys()
     for problem, text in typed.items():
