@@ -45,7 +45,7 @@ class ColumnSample:
 
 NAME = re.compile(
     r"agenc|department|\bdept|organi[sz]ation|\borg\b|\bentity|jurisdiction|\boffice\b|law enforcement"
-    r"|institution|\bagencia|\bdepartamento|\bname\b|\bpartner|participant|police|sheriff|operator|municipality"
+    r"|institution|\bcompany\b|\bagencia|\bdepartamento|\bname\b|\bpartner|participant|police|sheriff|operator|municipality"
     r"|^\((?:item|block)\)$",
     re.IGNORECASE,
 )

@@ -26,10 +26,17 @@ def decode_text(body: bytes, problems: list[Problem]) -> str:
         body = body.replace(b"\0", b" ")
         problems.append(Problem("broken text", f"{zeros:,} zero bytes are read as spaces"))
     text, strays = decode_utf8(body.removesuffix(b"\x1a"))  # the end-of-file mark of DOS
+    if strays and b"\n" not in body and b"\r" in body:  # lines end so on a Macintosh alone
+        problems.append(Problem("wrong encoding", "the text is not UTF-8; it is read as Mac OS Roman"))
+        return body.decode("mac_roman")
     if strays:
         message = f"{strays:,} bytes are not UTF-8; they are read as Windows-1252"
         problems.append(Problem("wrong encoding", message))
-    return text
+    return _SCHEMA.sub("", text, count=1)
+
+
+_SCHEMA = re.compile(r"\AListSchema=[^\r\n]*")
+"""What a list of SharePoint is exported with above its headers."""
 
 
 def is_terminated(body: bytes) -> bool:

@@ -19,7 +19,8 @@ _FOOTER = re.compile(
     r"|(?:for|with) (?:any |more |further |additional )?(?:questions?|information|info|details|inquiries)\b.*"
     r"|(?:questions?|comments?|inquiries)\s*(?:[:?]|(?:or|and) ).*"
     r"|(?:please |to )?(?:contact|call|e-?mail|visit|see)\b.*[@\d:/].*"
-    r"|(?:prepared|compiled|provided|produced|created|downloaded|retrieved|maintained) (?:by|from|on|for)\b.*"
+    r"|(?:prepared|compiled|provided|produced|created|downloaded|retrieved|maintained)"
+    r" (?:(?:by|from|on|for)\b|\d{1,2}/\d{1,2}/\d{2}).*"
     r"|(?:this|the (?:above|following)) (?:list|table|report|data|document|information|file|spreadsheet)\b.*"
     r"|page \d+(?: of \d+)?|copyright\b.*|(?:\u00a9|\(c\) )\s*.*|end of (?:list|report|file|table)\.?"
     r"|continued(?: (?:on|from|below|above)\b.*)?",
@@ -44,6 +45,8 @@ _MARKED = re.compile(
     re.IGNORECASE,
 )
 """Notes that are alone in their row: "* Jail model only", "NOTES", "1. Agencies are listed by state."."""
+_RULE = re.compile(r"[-=_*+~:|\u2013\u2014\u2500\u2502\u253c ]{2,}")
+"""A line that is drawn with signs, such as that below the headers of a text."""
 _NUMBER = re.compile(r"[\d,.]+")
 _YEAR = re.compile(r"(?:19|20|21)\d\d")
 _FRAME = "()[]-\u2013\u2014=_~ "
@@ -57,6 +60,8 @@ def find_note(name: str, others: Iterable[str]) -> str | None:
     others = list(others)
     if others and (words := _find_sum([name, *others])):
         return words
+    if name and _RULE.fullmatch(name) and all(_RULE.fullmatch(text) for text in others if text):
+        return name
     if not name and len(filled := [text for text in others if text]) == 1:
         name, others = filled[0], [""]
     return name if not is_missing(name) and is_footer(name, others) else None
@@ -74,6 +79,8 @@ def is_footer(name: str, others: Iterable[str]) -> bool:
         if not all(map(_NUMBER.fullmatch, filled)):
             return False
         return bool(_SUM.fullmatch(name) or _SUM_BESIDE.fullmatch(name))
+    if _RULE.fullmatch(name):
+        return True
     if _SUM.fullmatch(name) or _FOOTER.fullmatch(name) or (name[-1:] == ":" and _SUM_BESIDE.fullmatch(name)):
         return True
     if others and (_SENTENCE.fullmatch(name) or _MARKED.fullmatch(name)):

@@ -14,6 +14,13 @@ _END = re.compile(r"(.*\S)(?:\s*[(\[]([^()\[\]]{2,60})[)\]]|\s+[-\u2013\u2014|]\
 """What stands behind a name in brackets or behind a dash."""
 _STATE = r"[A-Z]{2}|[A-Z][a-z]+(?: (?:of )?[A-Z][a-z]+){0,2}"
 _AFTER_COMMA = re.compile(rf"(.*[^\s,])\s*,\s*({_STATE})")
+_TOWN = re.compile(
+    r"(\S.* (?:police(?: department| dept\.?)?|pd|sheriff['\u2019]?s? (?:office|department|dept\.?)|so))"
+    r"\s*,\s*([^\W\d][^,]{1,60})",
+    re.IGNORECASE,
+)
+"""An agency with the town behind it: "Gary Police Department, Gary"."""
+_NO_TOWN = re.compile(r"\b(?:county|parish|division|district|unit|bureau|of|police|sheriff)\b", re.IGNORECASE)
 _IN_FRONT = re.compile(rf"({_STATE})\s*(?:[-\u2013\u2014|]\s+|:\s*)(\S.*)")
 _DATED = re.compile(r"(?:signed|since|joined|effective|as of|on)\W+(?:on )?", re.IGNORECASE)
 _LONGEST = 2 * NAME_LENGTH
@@ -42,6 +49,8 @@ def split_state(text: str) -> tuple[str, str]:
     if (found := _END.fullmatch(text)) and is_place(end := found[2] or found[3]):
         return found[1], end
     if (found := _AFTER_COMMA.fullmatch(text)) and _is_state(found[2]):
+        if (town := _TOWN.fullmatch(found[1])) and not _NO_TOWN.search(town[2]):
+            return town[1], f"{town[2]}, {found[2]}"
         return found[1], found[2]
     if (found := _IN_FRONT.fullmatch(text)) and _is_state(found[1]):
         return found[2], found[1]

@@ -12,6 +12,8 @@ _LONG_NAME = 30  # characters, from which a name may be two
 _OFFICE = r"(?:police (?:department|dept)|sheriff['\u2019]?s? (?:office|department|dept)|(?<=\w )(?:pd|so)\b)"
 _SEVERAL = re.compile(rf"{_OFFICE}\W+\w[^;]{{2,60}}? {_OFFICE}|{_OFFICE}\.?;", re.IGNORECASE)
 """Two names in one, as where a cell has several lines."""
+_ESCAPED = re.compile(r"""\\(['"\u2019])""")
+"""A quotation mark as databases export it: "Sheriff\\'s Office"."""
 _NUMBERED = re.compile(r"(\d{1,5})[.)] +(?=[^\W\d])")
 
 
@@ -30,6 +32,8 @@ class NameMender:
             message = f'the mark of a footnote behind "{brief(bare)}" is left out'
             self._problems.report("footnote mark", message, number)
             name = bare
+        if "\\" in name:
+            name = _ESCAPED.sub(r"\1", name)
         if len(name) > _LONG_NAME and _may_be_several(name) and _SEVERAL.search(name):
             self._problems.report("several agencies", f'"{brief(name)}" may be several agencies', number)
         if ("?" in name or not name.isascii()) and looks_damaged(name):

@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from monitor.sources.cells import TEXT_LENGTH, clean, format_number, plain_number, read_date, read_web_address
-from monitor.sources.column_choice import KNOWN, NAME, ColumnSample, is_exact_state, split_words
+from monitor.sources.column_choice import AGENCY_WORDS, KNOWN, NAME, ColumnSample, is_exact_state, split_words
 from monitor.sources.column_map import fold_header
 from monitor.sources.headings import find_heading_above
 from monitor.sources.json_body import flatten
 from monitor.sources.table_headers import HEADER_ROWS
 
 _OF_AGENCY = re.compile(
-    r"\S (?:police(?: dept\.?| department)?|pd|so|sheriff(?:['\u2019]?s)?(?: office| dept\.?)?)$",
+    r"\S (?:police(?: dept\.?| department)?|pd|so|sheriff(?:['\u2019]?s)?(?: office| department| dept\.?)?)$",
     re.IGNORECASE,
 )
 _GENERAL = re.compile(
-    r"\b(?:name|agenc(?:y|ies)|state|county|city|town|the|of|local|law|municipal|participating|which|type)\b",
+    r"\b(?:name|agenc(?:y|ies)|state|county|city|town|the|of|local|law|municipal|participating|which|type|your"
+    r"|or|and|campus|university|police|partner|responsible|department|dept)\b",
     re.IGNORECASE,
 )
 """Words of headers, which tell "Participating police department" from "Gary Police Department"."""
@@ -59,6 +60,12 @@ def _find_header(first: list[list[str]], rows: list[list[str]]) -> int | None:
     return scores.index(best) if best > 0 else None
 
 
+def _is_agency(title: str) -> bool:
+    """Whether a text is the name of an agency, with a word of its own before those for any office."""
+    found = _OF_AGENCY.search(title)
+    return found is not None and any(map(str.isalpha, _GENERAL.sub("", title[: found.start() + 1])))
+
+
 def _score_header(row: list[str], below: list[list[str]]) -> float:
     """Score how much a row looks like headers: typical header words, unique titles, and rows of the same
     width below. One title over several columns is repeated in each.
@@ -67,16 +74,23 @@ def _score_header(row: list[str], below: list[list[str]]) -> float:
     different = len({fold_header(title) for title in titles})
     if not titles or different < len(titles) != 2 * different:  # two tables may stand side by side
         return 0
-    if any(_OF_AGENCY.search(title) and not _GENERAL.search(title) for title in titles):
+    if any(map(_is_agency, titles)):
         return 0  # the first agency of a table without headers
     known = sum(bool(KNOWN.search(split_words(title))) for title in titles)
     values = sum(
         is_exact_state(x) or read_date(x) is not None or read_web_address(x) is not None for x in titles
     )
     wide = sum(bool(cells) and sum(map(bool, cells)) * 2 >= len(titles) for cells in below)
-    if not NAME.search(" | ".join(map(split_words, titles))) or not wide:
+    named = NAME.search(" | ".join(map(split_words, titles))) or (known > 1 and _hold_agencies(below))
+    if not named or not wide:
         return 0
     return 2 * known + len(titles) / 10 - 3 * values
+
+
+def _hold_agencies(rows: list[list[str]]) -> bool:
+    """Whether most rows have a cell that is called as agencies are."""
+    named = sum(any(AGENCY_WORDS.search(text) for text in row) for row in rows)
+    return 2 * named > len(rows)
 
 
 def is_header(titles: Sequence[str]) -> bool:

@@ -67,6 +67,13 @@ _KINDS = (
     (re.compile(rb"7z\xbc\xaf|Rar!"), "an archive of 7-Zip or RAR", "a ZIP, or the file in it"),
     (re.compile(rb"MIME-Version:", re.IGNORECASE), "a saved web page (MHTML)", "the page's address"),
     (
+        re.compile(rb"(?:From|Subject|Received|Return-Path|Delivered-To): "),
+        "an email",
+        "the file that it brought",
+    ),
+    (re.compile(rb"BEGIN:V(?:CARD|CALENDAR)"), "a file of contacts or dates", "a CSV or a workbook"),
+    (re.compile(rb"ID;P"), "a spreadsheet in SYLK", "a workbook (XLSX) or a CSV"),
+    (
         re.compile(rb"<\?xml(?s:.)*<(?:\w+:)?Workbook\b"),
         "a spreadsheet in XML of 2003",
         "a workbook (XLSX) or a CSV",

@@ -60,7 +60,7 @@ def _propose_workbook(body: bytes, kind: str, limits: ParseLimits) -> Proposal:
 
 def _propose_text(body: bytes) -> Proposal:
     text = decode_text(body, [])
-    best: ColumnSample | None = None
+    best, most = None, 0
     for delimiter in DELIMITERS:
         rows: list[list[str]] = []
         try:
@@ -71,8 +71,8 @@ def _propose_text(body: bytes) -> Proposal:
         except csv.Error:
             continue
         sample = find_sample(rows, text.count("\n"))
-        if sample and (best is None or len(sample.titles) > len(best.titles)):
-            best = sample
+        if sample and _is_even(rows, len(sample.titles)) and len(sample.titles) > most:
+            best, most = sample, len(sample.titles)
     if best and len(best.titles) == 1:
         _refuse_unseparated(text, best)
     if best is None:
@@ -81,6 +81,16 @@ def _propose_text(body: bytes) -> Proposal:
     return Proposal("table", choice.columns, choice.settings, choice.notes)
 
 
+def _is_even(rows: list[list[str]], width: int) -> bool:
+    """Whether most rows have as many cells as the headers, or one alone as notes have: with a wrong delimiter
+    they have any number.
+    """
+    written = [row for row in rows if any(row)]
+    even = sum(len(row) in (1, width) or (len(row) > width and not any(row[width:])) for row in written)
+    return width == 1 or even >= _MOST_EVEN * len(written)
+
+
+_MOST_EVEN = 0.8  # of the rows
 _YAML = re.compile(r"(?:- )?[\w ]{1,30}:(?: .*)?|- .*")
 _GAP = re.compile(r"\S {3,}\S")
 
