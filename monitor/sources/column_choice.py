@@ -17,6 +17,7 @@ from monitor.sources.cells import (
     read_address,
     read_date,
     read_day_first,
+    read_markup,
     read_point,
 )
 from monitor.sources.column_map import ColumnMap, fold_header
@@ -108,7 +109,11 @@ class ColumnShares:
 
     @classmethod
     def of(cls, values: Sequence[str]) -> ColumnShares:
-        filled = [value for value in values if not is_missing(value)]
+        filled = [
+            read_markup(value) if "<" in value and "href" not in value else value
+            for value in values
+            if not is_missing(value)
+        ]
         count = len(filled) or 1
         different = len(set(filled))
         return cls(
@@ -294,6 +299,7 @@ def _score_name(title: str, share: ColumnShares) -> float:
         + share.unique / 2
         - share.dates
         - share.links
+        - share.states
         - bool(_ID.search(title))
         - bool(_GROUP.search(title)) * (share.unique < 0.9)
         + share.filled / 4
@@ -395,14 +401,19 @@ def _is_under_headings(sample: ColumnSample, name: str) -> bool:
 
 
 def _list_row_numbers(sample: ColumnSample) -> set[str]:
-    """The columns that count the rows, from 0 or 1: a number is another agency's when the list is sorted."""
-    counts = [[str(first + at) for at in range(len(sample.rows))] for first in (0, 1)]
-    several = len(sample.rows) > 1
-    return {
-        title
-        for at, title in enumerate(sample.titles)
-        if several and [row[at] for row in sample.rows] in counts
-    }
+    """The columns that count the rows, from 0 or 1, also as "row_1": such a number is another agency's when
+    the list is sorted.
+    """
+    if len(sample.rows) < 2:
+        return set()
+    counting: set[str] = set()
+    for at, title in enumerate(sample.titles):
+        texts = [row[at] for row in sample.rows]
+        prefix = texts[0].rstrip("0123456789")
+        counts = ([f"{prefix}{first + number}" for number in range(len(texts))] for first in (0, 1))
+        if texts in counts:
+            counting.add(title)
+    return counting
 
 
 _ROW_NUMBERS = frozenset({"objectid", "fid", "oid", "rownumber", "no", "no.", "number"})

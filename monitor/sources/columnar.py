@@ -19,6 +19,7 @@ _ABOUT = ("meta", "view", "metadata", "schema", "result", "header")
 _NAMES = ("name", "label", "title", "fieldName", "field", "id", "key", "alias")
 """The keys of a column's title in its description."""
 _MOST_COLUMNS, _MOST_LEVELS = 1000, 4
+_MOST_ABOVE = 20  # rows above those of titles
 _CELLS = frozenset(("c", "f"))
 """Keys of a row's cells."""
 HasName = Callable[[Iterable[str]], bool]
@@ -39,14 +40,21 @@ def read_columnar(
         for titles in _list_titles(around):
             if has_name(titles) and any(isinstance(row, list) and len(row) == len(titles) for row in found):
                 return [_name_values(titles, row) for row in found]
-        first = found[0] if isinstance(found[0], list) else []
-        if all(isinstance(title, str) and clean(title) for title in first):
-            titles = tuple(map(clean, first))
-            if len(set(titles)) == len(titles) > 1 and has_name(titles):
-                return [_name_values(titles, row) for row in found[1:]]
+        for at, first in enumerate(found[:_MOST_ABOVE]):
+            titles = _read_row_of_titles(first)
+            if titles and has_name(titles):
+                return [_name_values(titles, row) for row in found[at + 1 :]]
     elif isinstance(found, dict) and 1 < len(found) <= _MOST_COLUMNS and has_name(found):
         return _read_columns(found)
     return None
+
+
+def _read_row_of_titles(row: object) -> tuple[str, ...]:
+    """The titles in a row above others; () if it is none."""
+    if not isinstance(row, list) or not all(isinstance(title, str) and clean(title) for title in row):
+        return ()
+    titles = tuple(map(clean, row))
+    return titles if len(set(titles)) == len(titles) > 1 else ()
 
 
 def _list_cells(row: object) -> object:

@@ -73,10 +73,6 @@ class RowsOptions(FormatOptions):
     group_by: tuple[Literal["name", "state", "county", "city"], ...] = ()
 
 
-IGNORE_TOTAL = "if that counts something else, ignore_total = true in the options says so"
-"""What to do if a total is not that of the rows."""
-
-
 class TotalOptions(FormatOptions):
     """Options of formats that may state the number of their rows. ``ignore_total``: that number counts
     something else. Without it, rows seem to be missing as long as more are stated than there are, and

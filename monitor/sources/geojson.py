@@ -11,7 +11,7 @@ from monitor.errors import ParseError
 from monitor.sources.cells import clean
 from monitor.sources.column_choice import choose_columns
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
-from monitor.sources.format import Format, Proposal
+from monitor.sources.format import Format, Proposal, TotalOptions
 from monitor.sources.json_body import flatten, is_json, load_json, read_position
 from monitor.sources.listing import ListingReader
 from monitor.sources.samples import SAMPLE, sample_records
@@ -32,6 +32,9 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     other = _find_other_system(document)
     if other:
         reader.report("other points", f"the points are in {other} and not in WGS 84; they are not read")
+    stated = any(isinstance(document.get(key), int) for key in _TOTALS)
+    if not (stated or TotalOptions.model_validate(options.settings).ignore_total):
+        reader.report_round_number(len(features), "features")
     titles: set[str] = set()
     for number, feature in enumerate(features, start=1):
         properties = feature.get("properties") if isinstance(feature, dict) else None
@@ -49,6 +52,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     return reader.separate(rows="features")
 
 
+_TOTALS = ("numberMatched", "totalFeatures")
 _MOST_LEVELS = 5  # of collections in collections
 _GEOMETRIES = frozenset(
     ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
@@ -106,7 +110,7 @@ def _refuse_part(document: dict[str, object], features: int) -> None:
     )
     links = document.get("links")
     more |= isinstance(links, list) and any(isinstance(x, dict) and x.get("rel") == "next" for x in links)
-    matched = [document.get(key) for key in ("numberMatched", "totalFeatures")]
+    matched = [document.get(key) for key in _TOTALS]
     if more or any(isinstance(count, int) and count > features for count in matched):
         raise ParseError(f"The GeoJSON holds {features:,} features, and the server says that there are more.")
 
@@ -156,4 +160,5 @@ FORMAT = Format(
     recognizes=lambda body: is_json(body) and _FEATURE.search(body) is not None,
     propose=propose,
     required_columns=("name",),
+    options=TotalOptions,
 )

@@ -29,7 +29,7 @@ from monitor.sources.column_map import (
     describe_headers,
     list_headers,
 )
-from monitor.sources.format import IGNORE_TOTAL, FillOptions, Format, Pages, Proposal, TotalOptions
+from monitor.sources.format import FillOptions, Format, Pages, Proposal, TotalOptions
 from monitor.sources.headings import HEADING_TITLE, NO_STATE, find_heading_above, read_heading
 from monitor.sources.html_blocks import read_blocks
 from monitor.sources.html_document import (
@@ -60,6 +60,7 @@ from monitor.sources.html_list import (
 )
 from monitor.sources.json_body import is_json, load_json
 from monitor.sources.listing import MOST_ROWS, ListingReader
+from monitor.sources.problem_list import IGNORE_TOTAL
 from monitor.sources.samples import SAMPLE, find_sample
 from monitor.sources.sniff import describe_page, is_html
 from monitor.sources.table_headers import HEADER_ROWS, describe_left, find_header, find_headers

@@ -20,13 +20,14 @@ from monitor.sources.listing_maker import ListingMaker
 from monitor.sources.merge import merge_by_fields, merge_by_key
 from monitor.sources.name_ends import split_state
 from monitor.sources.name_mending import NameMender
-from monitor.sources.problem_list import ProblemList, brief
+from monitor.sources.problem_list import IGNORE_TOTAL, ProblemList, brief
 
 MOST_ROWS = 200_000
 """The most rows of a list: ten times the law-enforcement agencies of the United States. A hostile file may
 have millions.
 """
 
+_USUAL_LIMITS = frozenset((10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 5000, 10_000, 50_000))
 NO_LINKS: Mapping[int, str] = MappingProxyType({})
 
 
@@ -177,6 +178,12 @@ class ListingReader:
         elif address or listing.point or any(texts[at] for at in self._maker.layout.used):
             self.damaged.append(structs.replace(listing, key=""))
             self.report("empty name", f"the name is {name or 'empty'}", number)
+
+    def report_round_number(self, count: int, rows: str) -> None:
+        """Report that a server that states no total sent as many rows as servers send at most by default."""
+        if count in _USUAL_LIMITS:
+            message = f"exactly {count:,} {rows}, and no total: the server may have left others out"
+            self.report("round number", f"{message}; {IGNORE_TOTAL}")
 
     def report(self, kind: str, message: str, number: int | None = None) -> None:
         """Keep a problem of row ``number``, or of the whole publication."""

@@ -135,7 +135,9 @@ class ListingMaker:
         elif city and len(city) > NAME_LENGTH:
             city = self._problems.cut(city, NAME_LENGTH, "city", number)
         if (text := texts[since_at]) and (day := self._read_date(text)) is None:
-            part_of_date = self._read_part_of_date(text, number)
+            text = read_markup(text) if "<" in text else text
+            if (day := self._read_date(text)) is None:
+                part_of_date = self._read_part_of_date(text, number)
         text, link = texts[url_at], links.get(url_at) if links else None
         if text or link:
             known = not link and text.startswith(self._site) and " " not in text and len(text) <= TEXT_LENGTH
@@ -190,16 +192,18 @@ class ListingMaker:
 
     def _read_state_column(self, text: str, number: int) -> tuple[str | None, str | None]:
         """Read the state, or the text in its place if it cannot be read."""
-        problems = len(self._problems.found)
+        problems, cell = len(self._problems.found), text
+        if "<" in text or "&" in text:
+            text = read_markup(text)
         town = read_address(text) if "," in text and read_state(text) is None else _NO_ADDRESS
         if len(town.city or "") == 2 and (town.city or "").upper() in STATES:
             town = _NO_ADDRESS  # "MD, VA" is two states
         if town.city and town.state and town.exact and len(self._towns) < _MOST_TOWNS:
-            self._towns[text] = self._problems.cut(town.city, NAME_LENGTH, "city", number)
+            self._towns[cell] = self._problems.cut(town.city, NAME_LENGTH, "city", number)
             return town.state, None
         state, state_text = self._read_state(text, "", _NO_ADDRESS, number)
         if state and len(self._problems.found) == problems and len(self._states_read) < _MOST_READ:
-            self._states_read[text] = state
+            self._states_read[cell] = state
         return state, state_text
 
     def _read_address(

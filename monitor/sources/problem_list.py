@@ -7,6 +7,9 @@ from monitor.domain import Problem
 _MOST_PROBLEMS = 1000
 """The most problems that are kept of a publication, the first ones; the rest are only counted."""
 
+IGNORE_TOTAL = "if that counts something else, ignore_total = true in the options says so"
+"""What to do if a total is not that of the rows."""
+
 
 class ProblemList:
     """The problems of the rows that were read so far: ``found`` are those that are kept."""

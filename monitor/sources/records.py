@@ -17,12 +17,13 @@ from typing import Any
 from monitor.domain import ROWS_MISSING, Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.cells import clean
-from monitor.sources.column_choice import choose_columns, is_exact_state
+from monitor.sources.column_choice import ColumnChoice, choose_columns, is_exact_state
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions, describe_headers
 from monitor.sources.columnar import is_mostly, read_columnar
-from monitor.sources.format import IGNORE_TOTAL, Format, Proposal, RowsOptions, TotalOptions
+from monitor.sources.format import Format, Proposal, RowsOptions, TotalOptions
 from monitor.sources.json_body import flatten, is_json, load_json
 from monitor.sources.listing import ListingReader
+from monitor.sources.problem_list import IGNORE_TOTAL
 from monitor.sources.samples import SAMPLE, is_header, sample_records
 from monitor.states import read_state
 
@@ -52,7 +53,7 @@ _MORE = frozenset(
     )
 )
 """Keys beside the records that mean that there is another page."""
-_PAGES = frozenset(("pages", "totalpages", "pagecount", "lastpage", "numpages", "pagestotal"))
+_PAGES = frozenset(("pages", "totalpages", "pagecount", "lastpage", "numpages", "nbpages", "pagestotal"))
 """Keys beside the records with the number of pages."""
 _COUNTS = frozenset(
     (
@@ -64,6 +65,11 @@ _COUNTS = frozenset(
         "totalresults",
         "totalrows",
         "totalitems",
+        "totalrowcount",
+        "count",
+        "found",
+        "nhits",
+        "nbhits",
     )
 )
 """Keys beside the records with their total number."""
@@ -73,6 +79,8 @@ _COUNT = re.compile(
     r"(?:total|count|num|hits|matched|records|results|rows|items)\w*(?:\.\w+)?$", re.IGNORECASE
 )
 """Paths to a number that may be that of the records; others are equal by chance."""
+_OF_PAGE = re.compile(r"page|limit|size|offset", re.IGNORECASE)
+"""Paths to a number that belongs to one page."""
 
 
 class RecordsOptions(RowsOptions, TotalOptions):
@@ -94,6 +102,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     chosen = RecordsOptions.model_validate(options.settings)
     problems: list[Problem] = []
     document = load_json(body, options.limits, problems)
+    _refuse_topology(document)
     found = _find(document, chosen.records)
     columns = options.columns or ColumnMap()
     reader = ListingReader.of_columns(options)
@@ -129,6 +138,12 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     if not reader.listings:
         raise ParseError(f"None of the {len(records):,} records has a name that can be read.")
     return reader.merge(chosen.group_by)
+
+
+def _refuse_topology(document: object) -> None:
+    """Raise ParseError for a TopoJSON, whose points are no degrees."""
+    if isinstance(document, dict) and document.get("type") == "Topology":
+        raise ParseError("The JSON is a TopoJSON, which is not read: give GeoJSON.")
 
 
 def _is_record(document: dict[str, object], reader: ListingReader) -> bool:
@@ -181,12 +196,18 @@ def _find_values(value: object, path: str = "", level: int = 0) -> Iterator[tupl
 
 
 def _find_keyed(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, list[object]]]:
-    """Objects whose values are records, or arrays of them by state, and the keys that lead to them.
+    """Objects whose values are records, arrays of them by state, or such objects by state, and the keys that
+    lead to them.
 
     Records have most of their keys in common; {"meta": {...}, "data": {...}} is no object of records.
     """
     if not isinstance(value, dict):
         return
+    if len(value) > 1 and all(read_state(key) for key in value):
+        below = _find_in_each(value, "") or []
+        if below and all(isinstance(record, dict) and KEY_TITLE in record for record in below):
+            yield f"{path}.{_EACH}".removeprefix("."), below
+            return
     records = list_records(value) or []
     titles = [record.keys() for record in records if isinstance(record, dict)]
     alike = len(titles) > 1 and 2 * len(set.intersection(*map(set, titles))) > max(map(len, titles))
@@ -210,9 +231,9 @@ def _describe_arrays(document: object) -> str:
 
 
 def _refuse_part(document: object, chosen: RecordsOptions, count: int, reader: ListingReader) -> None:
-    """Raise ParseError if the server says that there is another page. A larger total is only a problem: it
-    may count something else. With a total of exactly these records, a link to a next page leads to an empty
-    one: CKAN always has it.
+    """Raise ParseError if the server says that there is another page. A larger total is only a problem,
+    because it may count something else; so is a round number of records without a total. With a total of
+    exactly these records, a link to a next page leads to an empty one: CKAN always has it.
     """
     said = [pair for place in _list_places(document, chosen.records) for pair in place.items()]
     counts = [(title, _number(value)) for title, value in said if _fold_key(title) in _COUNTS]
@@ -222,6 +243,9 @@ def _refuse_part(document: object, chosen: RecordsOptions, count: int, reader: L
             raise ParseError(
                 f"The JSON holds {count:,} records, and its {title[:40]} says that there are more."
             )
+    states_end = any(_fold_key(title) in _MORE | _PAGES for title, _ in said)
+    if not (counts or states_end or chosen.count or chosen.ignore_total):
+        reader.report_round_number(count, "records")
     for title, number in counts:
         if number is not None and number > count and not chosen.ignore_total:
             message = f"the JSON holds {count:,} records, and its {title[:40]} is {number:,}"
@@ -286,9 +310,17 @@ def _find_in_each(parents: object, path: str) -> list[object] | None:
     for parent in list_records(parents) or ():
         if not isinstance(parent, dict):
             continue
-        if isinstance(inside := _find(parent, path), list):
+        if path:
+            inside = _find(parent, path)
+            given = {key: value for key, value in parent.items() if not isinstance(value, list)}
+        else:  # objects of objects by their keys
+            inside = {key: value for key, value in parent.items() if key != KEY_TITLE}
+            given = {KEY_TITLE: parent.get(KEY_TITLE)}
+        if isinstance(inside, dict):
+            inside = list_records(inside)
+        if isinstance(inside, list):
             some = True
-            beside = {_PARENT + key: value for key, value in parent.items() if not isinstance(value, list)}
+            beside = {_PARENT + key: value for key, value in given.items()}
             records += [beside | each if isinstance(each, dict) else each for each in inside]
     return records if some else None
 
@@ -303,6 +335,7 @@ def _step(value: object, key: str) -> object:
 def propose(body: bytes, limits: ParseLimits) -> Proposal:
     """Propose where the records are and which keys are read; raises ParseError if there are none."""
     document = load_json(body, limits)
+    _refuse_topology(document)
     keyed = list(_find_keyed(document))
     by_state = [(path, found) for path, found in keyed if _is_by_state(found)]
     arrays = by_state or [*_find_arrays(document), *keyed]
@@ -322,15 +355,13 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
         raise ParseError(_describe_error(document) or "The JSON has no array of records.")
     if all(str(each.get("type") if isinstance(each, dict) else "").startswith(_ESRI) for each in found):
         raise ParseError("The JSON describes an ArcGIS layer and holds no record: give the layer's address.")
-    try:
-        choice = choose_columns(sample_records(found[:SAMPLE], len(found)))
-    except ParseError:
-        path, found = max(_find_nested(found, path), key=lambda pair: len(pair[1]), default=("", []))
-        if not found:
-            raise
-        choice = choose_columns(sample_records(found[:SAMPLE], len(found)))
+    path, found, choice = _choose_in(document, found, path)
     settings: dict[str, Any] = {"records": path} if path else {}
-    counts = [key for key, value in _list_numbers(document) if value == len(found) and _COUNT.search(key)]
+    counts = [
+        key
+        for key, value in _list_numbers(document)
+        if value == len(found) and _COUNT.search(key) and not _OF_PAGE.search(key)
+    ]
     if counts:
         settings["count"] = min(counts, key=len)
     others = [
@@ -340,6 +371,22 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
     ]
     notes = (f"other arrays that are not read: {', '.join(others)[:300]}",) if others else ()
     return Proposal("json", choice.columns, settings, choice.notes + notes)
+
+
+def _choose_in(document: object, found: list[object], path: str) -> tuple[str, list[object], ColumnChoice]:
+    """Choose the columns of records, or of the most records within them whose columns can be chosen; returns
+    them and their path. Raises ParseError.
+    """
+    try:
+        return path, found, choose_columns(sample_records(found[:SAMPLE], len(found)))
+    except ParseError as error:
+        reason = error
+    for inner, records in sorted(_find_nested(document, found, path), key=lambda pair: -len(pair[1])):
+        try:
+            return inner, records, choose_columns(sample_records(records[:SAMPLE], len(records)))
+        except ParseError:
+            continue
+    raise reason
 
 
 def _describes_columns(path: str) -> bool:
@@ -360,7 +407,7 @@ def _is_by_state(records: list[object]) -> bool:
     return all(isinstance(each, dict) and is_exact_state(str(each[KEY_TITLE])) for each in records)
 
 
-def _find_nested(records: list[object], path: str) -> Iterator[tuple[str, list[object]]]:
+def _find_nested(document: object, records: list[object], path: str) -> Iterator[tuple[str, list[object]]]:
     """The arrays of records within the records of an array at a path, and the paths that lead to them."""
     titles = dict.fromkeys(
         title
@@ -371,10 +418,13 @@ def _find_nested(records: list[object], path: str) -> Iterator[tuple[str, list[o
     )
     for title in list(titles)[:_MOST_NESTED]:
         inner = f"{path}.{_EACH}.{title}".removeprefix(".")
-        found = _find_in_each(records, title) or []
-        yield inner, found
+        found = _find(document, inner)
+        if not isinstance(found, list):
+            continue
+        if found:
+            yield inner, found
         if inner.count(_EACH) < _MOST_LEVELS:
-            yield from _find_nested(found, inner)
+            yield from _find_nested(document, found, inner)
 
 
 def _describe_error(document: object) -> str:

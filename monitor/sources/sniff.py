@@ -79,7 +79,9 @@ _KINDS = (
         "a workbook (XLSX) or a CSV",
     ),
     (
-        re.compile(rb"(?:var|let|const|window\.)\s*[\w.$]+\s*=\s*[\[{]|[\w.$]{1,80}\(\s*[\[{]"),
+        re.compile(
+            rb"(?:/\*(?s:.*?)\*/\s*)?(?:var|let|const|window\.)\s*[\w.$]+\s*=\s*[\[{]|(?:/\*(?s:.*?)\*/\s*)?[\w.$]{1,80}\(\s*[\[{]"
+        ),
         "a script with JSON in it",
         "the address of the JSON alone",
     ),

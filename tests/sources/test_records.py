@@ -170,3 +170,80 @@ def test_the_day_of_an_agreement_comes_before_that_of_a_post() -> None:
         for day, (name, state) in enumerate(THREE, start=1)
     ]
     assert propose(json.dumps(records).encode()).columns.since == "signed"
+
+
+def read_as_proposed(document: object) -> list[tuple[str, str | None]]:
+    body = json.dumps(document).encode()
+    proposal = propose(body)
+    options = ParseOptions("x", proposal.format, proposal.columns, settings=proposal.settings)
+    return [(listing.name, listing.state) for listing in parse(body, options).listings]
+
+
+GARY, LIMA = ("Gary Police Department", "IN"), ("Lima Police Department", "OH")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {
+            "Indiana": {
+                "Gary Police Department": {"county": "Lake"},
+                "Hammond Police Department": {"county": "Lake"},
+            },
+            "Ohio": {"Lima Police Department": {"county": "Allen"}},
+        },
+        {"states": [
+            {"abbr": "IN", "name": "Indiana", "counties": [
+                {"county": "Lake", "agencies": [
+                    {"name": "Gary Police Department"}, {"name": "Hammond Police Department"},
+                ]},
+            ]},
+            {"abbr": "OH", "name": "Ohio", "counties": [
+                {"county": "Allen", "agencies": [{"name": "Lima Police Department"}]},
+            ]},
+        ]},
+        {"values": [
+            ["Participating agencies"], [], ["Agency", "State"],
+            ["Gary Police Department", "IN"],
+            ["Hammond Police Department", "IN"],
+            ["Lima Police Department", "OH"],
+        ]},
+        {"draw": 1, "recordsTotal": 3, "data": [
+            {"agency": "<a href='/1'>Gary Police Department</a>", "state": "<b>IN</b>"},
+            {"agency": "<a href='/2'>Hammond Police Department</a>", "state": "<b>IN</b>"},
+            {"agency": "<a href='/3'>Lima Police Department</a>", "state": "<b>OH</b>"},
+        ]},
+    ],
+    ids=["objects of objects", "arrays in arrays", "rows below a title", "markup in cells"],
+)  # fmt: skip
+def test_agencies_are_found_wherever_they_stand(document: object) -> None:
+    assert read_as_proposed(document) == [GARY, ("Hammond Police Department", "IN"), LIMA]
+
+
+def test_what_counts_the_rows_is_no_id() -> None:
+    rows = [
+        {"DT_RowId": f"row_{at}", "agency": f"{name} Police", "state": "IN"} for at, name in enumerate("AB")
+    ]
+    assert propose(json.dumps(rows).encode()).columns.id is None
+
+
+@pytest.mark.parametrize("more", [{}, {"total": 100}, {"next": None}, {"hasMore": False}])
+def test_a_round_number_of_records_without_a_total_is_said(more: dict[str, object]) -> None:
+    document = {"data": [{"name": f"Town {number} Police", "state": "IN"} for number in range(100)], **more}
+    options = ParseOptions("x", "json", ColumnMap(name="name", state="state"), settings={"records": "data"})
+    problems = parse(json.dumps(document).encode(), options).problems
+    assert [each.kind for each in problems] == ([] if more else ["round number"])
+    silent = replace(options, settings={"records": "data", "ignore_total": True})
+    assert not parse(json.dumps(document).encode(), silent).problems
+
+
+def test_pages_of_other_programs_are_no_whole_list() -> None:
+    body = b'{"hits": [{"name": "Gary Police", "state": "IN"}], "nbHits": 57, "page": 0, "nbPages": 57}'
+    options = ParseOptions("x", "json", ColumnMap(name="name", state="state"), settings={"records": "hits"})
+    with pytest.raises(ParseError, match="nbPages says that there are more"):
+        parse(body, options)
+
+
+def test_a_topology_is_refused_because_its_points_are_no_degrees() -> None:
+    with pytest.raises(ParseError, match="give GeoJSON"):
+        propose(b'{"type": "Topology", "objects": {}, "arcs": []}')
