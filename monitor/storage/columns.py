@@ -1,4 +1,4 @@
-"""The types of the columns, and the names of the constraints."""
+"""The types of the columns, partial indexes, and the names of the constraints."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 from sqlmodel import SQLModel
 
 NAMING = {
@@ -33,6 +34,24 @@ class TableRow(SQLModel):
     model_config = {"defer_build": True}  # rows are never validated
 
     c: ClassVar[_Columns] = _Columns()
+
+
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
+    """An index of the rows that fulfill ``where``, an SQL condition that SQLite and PostgreSQL read alike.
+
+    The options that SQLAlchemy has for it load its module of either database, one of them for nothing.
+    """
+    return sa.Index(name, *columns, unique=unique, info={_WHERE: where})
+
+
+_WHERE = "where"
+
+
+@compiles(sa.schema.CreateIndex)
+def _create_index(create: sa.schema.CreateIndex, compiler: Any, **options: Any) -> str:
+    statement: str = compiler.visit_create_index(create, **options)
+    where = create.element.info.get(_WHERE)
+    return f"{statement} WHERE {where}" if where else statement
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):

@@ -16,16 +16,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.pool import NullPool, StaticPool
 
 from monitor.errors import StoreError
 from monitor.storage.error_texts import explain_error, explain_sqlite_error
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 BUSY_TIMEOUT = timedelta(seconds=10)
 CONNECT_TIMEOUT = timedelta(seconds=10)
@@ -230,7 +233,11 @@ def insert_for(conn: Connection, table: type[Any]) -> postgresql.Insert | sqlite
 def insert_in(dialect: str, table: type[Any]) -> postgresql.Insert | sqlite.Insert:
     """The same for a dialect by name, for a statement that is built once."""
     rows = sa.inspect(table).local_table
-    return postgresql.insert(rows) if dialect == "postgresql" else sqlite.insert(rows)
+    if dialect != "postgresql":
+        return sqlite.insert(rows)
+    from sqlalchemy.dialects import postgresql  # 2 MB, which SQLite does not need
+
+    return postgresql.insert(rows)
 
 
 def where(url: URL) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from monitor.storage.columns import BigId, TableRow, UtcDateTime
+from monitor.storage.columns import BigId, TableRow, UtcDateTime, partial_index
 
 
 class DeliveryRow(TableRow, table=True):
@@ -51,28 +51,25 @@ class DeliveryRow(TableRow, table=True):
     __table_args__ = (
         # in this order it also finds the deliveries of a subscriber
         sa.UniqueConstraint("subscriber_id", "changeset_id"),
-        sa.Index(
+        partial_index(
             "uq_delivery_subscriber_id_kind_period",
             "subscriber_id",
             "kind",
             "period",
             unique=True,
-            sqlite_where=sa.text("period IS NOT NULL"),
-            postgresql_where=sa.text("period IS NOT NULL"),
+            where="period IS NOT NULL",
         ),
         # for claims (due rows, oldest first), and for dead letters; see `queue.IS_DUE`
-        sa.Index(
+        partial_index(
             "ix_delivery_due",
             "channel",
             "due_at",
-            sqlite_where=sa.text("state = 'due'"),
-            postgresql_where=sa.text("state = 'due'"),
+            where="state = 'due'",
         ),
-        sa.Index(
+        partial_index(
             "ix_delivery_settled_at_failed",
             "settled_at",
-            sqlite_where=sa.text("state = 'failed'"),
-            postgresql_where=sa.text("state = 'failed'"),
+            where="state = 'failed'",
         ),
         # Message-IDs are made from ids: never the same one twice
         {"sqlite_autoincrement": True},
@@ -171,11 +168,10 @@ class RefusalRow(TableRow, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
     __table_args__ = (
-        sa.Index(
+        partial_index(
             "ix_refusal_open",
             "channel",
-            sqlite_where=sa.text("state = 'open'"),
-            postgresql_where=sa.text("state = 'open'"),
+            where="state = 'open'",
         ),
         sa.Index("ix_refusal_at", "at"),
         sa.Index("ix_refusal_subscriber_id", "subscriber_id"),

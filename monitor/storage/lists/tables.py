@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from monitor.storage.columns import BigId, Json, TableRow, UtcDateTime
+from monitor.storage.columns import BigId, Json, TableRow, UtcDateTime, partial_index
 
 WITHDRAWN = "state = 'withdrawn' AND was_held"
 """Which changes were shown as held and then went away."""
@@ -200,29 +200,26 @@ class ListingVersionRow(TableRow, table=True):
         sa.Index("ix_listing_source_from_number", "source", "from_number", "agency"),
         sa.Index("ix_listing_source_to_number", "source", "to_number", "agency"),
         # the few that were seen before they were believed
-        sa.Index(
+        partial_index(
             "ix_listing_source_seen_at",
             "source",
             "seen_at",
             "from_at",
-            sqlite_where=sa.text(SEEN_EARLIER),
-            postgresql_where=sa.text(SEEN_EARLIER),
+            where=SEEN_EARLIER,
         ),
-        sa.Index(
+        partial_index(
             "ix_listing_source_gone_at",
             "source",
             "gone_at",
-            sqlite_where=sa.text(GONE_EARLIER),
-            postgresql_where=sa.text(GONE_EARLIER),
+            where=GONE_EARLIER,
         ),
         # one current version per key, whatever two pollers do; also how the baseline is read
-        sa.Index(
+        partial_index(
             "uq_listing_source_key_current",
             "source",
             "key",
             unique=True,
-            sqlite_where=sa.text("to_number IS NULL"),
-            postgresql_where=sa.text("to_number IS NULL"),
+            where="to_number IS NULL",
         ),
     )
 
@@ -356,17 +353,15 @@ class ChangeRow(TableRow, table=True):
         # the newest of a state, whatever came before
         sa.Index("ix_change_state_ended_at", "state", "ended_at", "id"),
         # holds that went away; a query finds it by these very words
-        sa.Index(
+        partial_index(
             "ix_change_withdrawn_ended_at",
             "ended_at",
-            sqlite_where=sa.text(WITHDRAWN),
-            postgresql_where=sa.text(WITHDRAWN),
+            where=WITHDRAWN,
         ),
-        sa.Index(
+        partial_index(
             "ix_change_retracted_at",
             "retracted_at",
-            sqlite_where=sa.text(RETRACTED),
-            postgresql_where=sa.text(RETRACTED),
+            where=RETRACTED,
         ),
     )
 
@@ -387,13 +382,12 @@ class ChangePlaceRow(TableRow, table=True):
 
     __table_args__ = (
         sa.Index("ix_change_place_place", "place", "everyone", "change_id"),
-        sa.Index(
+        partial_index(
             "ix_change_place_newest",
             "place",
             "published_at",
             "change_id",
-            sqlite_where=sa.text("published_at IS NOT NULL"),
-            postgresql_where=sa.text("published_at IS NOT NULL"),
+            where="published_at IS NOT NULL",
         ),
     )
 

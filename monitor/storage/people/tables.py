@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from monitor.storage.columns import BigId, TableRow, UtcDateTime
+from monitor.storage.columns import BigId, TableRow, UtcDateTime, partial_index
 
 
 class SubscriberRow(TableRow, table=True):
@@ -58,13 +58,12 @@ class SubscriberRow(TableRow, table=True):
         sa.Index("uq_subscriber_number", "number", unique=True),
         sa.Index("ix_subscriber_state", "state"),
         sa.Index("ix_subscriber_digest_at", "digest_at"),
-        sa.Index(
+        partial_index(
             "ix_subscriber_quiet",
             "timezone",
             "quiet_from",
             "quiet_to",
-            sqlite_where=sa.text("quiet_from IS NOT NULL"),
-            postgresql_where=sa.text("quiet_from IS NOT NULL"),
+            where="quiet_from IS NOT NULL",
         ),
         # tokens and logs name subscribers by id: the id of a purged one is never given to somebody else
         {"sqlite_autoincrement": True},
