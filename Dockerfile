@@ -18,7 +18,7 @@ RUN python3 tools/slim_packages.py /opt/monitor/lib/python3.*/site-packages \
 COPY pyproject.toml README.md LICENSE NOTICE config.example.toml ./
 COPY alembic alembic
 COPY monitor monitor
-COPY tools/pack_templates.py tools/
+COPY tools/pack_texts.py tools/
 RUN /opt/builder/bin/python -c "import hatchling.build as b; print(b.build_wheel('/build'))" \
     && /opt/builder/bin/pip --python /opt/monitor/bin/python install --no-compile --no-deps --no-index --prefix /opt/program /build/*.whl \
     && /opt/monitor/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/program/lib

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, StrictUndefined, select_autoescape
 
 from monitor.domain import Rendered, placeholder
 from monitor.messages.alert_values import AlertPage, MailSection
 from monitor.messages.locale import translations
 from monitor.messages.model import Sender
+from monitor.package_texts import open_templates
 
 LONGEST = 200
 """The most characters of untrusted text that are shown."""
@@ -128,9 +129,9 @@ def mail_link(text: str | None) -> str | None:
 
 @cache
 def environment() -> Environment:
-    """Load the templates beside this file."""
+    """Load the templates of messages."""
     made = Environment(
-        loader=PackageLoader("monitor.messages"),
+        loader=open_templates("messages"),
         autoescape=select_autoescape(("html",), default=False, default_for_string=True),
         undefined=StrictUndefined,
         keep_trailing_newline=True,

@@ -11,8 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from functools import cache, lru_cache
-from importlib.resources import files
-from io import BytesIO
+from io import BytesIO, StringIO
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -22,6 +21,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
+from monitor.package_texts import read_text
 from monitor.translatable import N_ as N_
 
 LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "es": "Español"})
@@ -57,11 +57,11 @@ def negotiate(accept_language: str) -> str:
 @cache
 def translations(language: str) -> gettext.NullTranslations:
     """Load the catalog of a language. A sentence without a translation stays English."""
-    catalogue = files("monitor.messages").joinpath(f"{language}.po")
-    if language == DEFAULT or known(language) != language or not catalogue.is_file():
+    if language == DEFAULT or known(language) != language:
         return gettext.NullTranslations()
+    catalogue = read_text("messages", f"{language}.po")
     compiled = BytesIO()
-    write_mo(compiled, read_po(BytesIO(catalogue.read_bytes()), locale=language, abort_invalid=True))
+    write_mo(compiled, read_po(StringIO(catalogue), locale=language, abort_invalid=True))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
 

@@ -6,8 +6,8 @@ import csv
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 
+from monitor.package_texts import read_text
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.names import key
 from monitor.places.packaged_table import StateTable, Table
@@ -31,9 +31,8 @@ class KnownArea:
 
 @cache
 def _known() -> dict[str, tuple[KnownArea, ...]]:
-    text = files("monitor.places").joinpath("nicknames.csv").read_text(encoding="utf-8")
     areas: dict[str, list[KnownArea]] = defaultdict(list)
-    for row in csv.DictReader(text.splitlines()):
+    for row in csv.DictReader(read_text("places", "nicknames.csv").splitlines()):
         area = KnownArea(
             kind=row["kind"],
             label=row["label"],

@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
+from monitor.package_texts import read_text
 from monitor.places.agency_kinds import AgencyName
 from monitor.places.names import key, squeeze, word_set, words
 
@@ -35,8 +35,7 @@ class Campus:
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    text = files("monitor.places").joinpath(name).read_text(encoding="utf-8")
-    yield from csv.DictReader(text.splitlines())
+    yield from csv.DictReader(read_text("places", name).splitlines())
 
 
 def _list(cell: str) -> tuple[str, ...]:

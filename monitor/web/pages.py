@@ -19,11 +19,11 @@ from markupsafe import Markup, escape
 from monitor.messages import locale
 from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
+from monitor.package_texts import open_templates
 from monitor.states import STATES
 from monitor.web.context import Site
 from monitor.web.part_cache import PartCache
 from monitor.web.presenters import Presenter
-from monitor.web.template_files import open_loader
 
 COOKIE = "lang"
 """The only cookie of public pages: the language that the reader chose. It holds nothing else."""
@@ -63,7 +63,7 @@ class Templates:
     ) -> None:
         self.extras = dict(extras)
         self._parts = parts
-        self._loader = open_loader()
+        self._loader = open_templates("web")
         self._environments = {code: self._environment(site, code) for code in locale.LANGUAGES}
 
     def render(self, language: str, template: str, **context: object) -> str:

@@ -589,18 +589,25 @@ print(migrate.load_revision(db.connect("sqlite:///data/monitor.db")), migrate.sc
     elsewhere.mkdir()
     output = run(python, "-c", program, cwd=elsewhere, env={"PYTHONPATH": str(site)})
     assert output.splitlines() == [migrate.head(), str(site / "monitor" / "alembic")]
-    templates = """
+    texts = """
 import hashlib
 from jinja2 import Environment
-from monitor.web.template_files import open_loader
-loader = open_loader()
-for name in loader.list_templates():
-    print(name, hashlib.sha256(loader.get_source(Environment(), name)[0].encode()).hexdigest())
+from monitor.package_texts import list_texts, open_templates, read_text
+from monitor.places.packaged_table import compute_version
+for room in ("web", "messages"):
+    loader = open_templates(room)
+    for name in loader.list_templates():
+        print(name, hashlib.sha256(loader.get_source(Environment(), name)[0].encode()).hexdigest())
+for room, suffix in (("messages", ".po"), ("places", ".csv")):
+    for name in list_texts(room, suffix):
+        print(name, hashlib.sha256(read_text(room, name).encode()).hexdigest())
+print(compute_version())
 """
-    packed = run(python, "-c", templates, cwd=elsewhere, env={"PYTHONPATH": str(site)})
+    packed = run(python, "-c", texts, cwd=elsewhere, env={"PYTHONPATH": str(site)})
     assert not (site / "monitor" / "web" / "templates").exists()
-    assert packed == run(python, "-c", templates, cwd=ROOT)
-    assert len(packed.splitlines()) > 50
+    assert not [*site.rglob("*.csv"), *site.rglob("*.po")]
+    assert packed == run(python, "-c", texts, cwd=ROOT)
+    assert len(packed.splitlines()) > 60
 
 
 def test_a_current_database_is_opened_without_alembic(tmp_path: Path, now: datetime) -> None:
