@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from monitor.states import read_state
+from monitor.states import STATES, read_state
 
 _PASTED = re.compile(
     r"\b(?:https?://|www\.)\S+|(?<![^\s@])[^\s@]+@[^\s@]+\.\w+|(?<![\w.])@\w+"
@@ -36,8 +36,8 @@ _LEADS = re.compile(
     r"^(?:(?:is|are|does|do|did|has|have|can|will|what about|how about|what|which|who|where|list of|show me"
     r"|search|find|looking for|hay|que|cual|cuales|donde|tiene|usa|busco|estan?|esta"
     r"|i want(?: to)?|i would like(?: to)?|please|send me|get|receive|alerts?|updates?|quiero|quisiera"
-    r"|necesito|recibir|alertas?|avisos?|notificaciones)\b(?: (?:for|in|about|from|de|para|en|sobre))*[ :]*)+"
-    r"(?:the )?",
+    r"|necesito|recibir|alertas?|avisos?|notificaciones)\b"
+    r"(?: (?:for|in|about|from|de|para|en|sobre))*[ :]*)+",
     re.IGNORECASE,
 )
 _TAIL = re.compile(
@@ -57,8 +57,7 @@ _OFFICES = (
     r"|redadas?(?: de (?:ice|la migra))?|cameras?|c[a\u00e1]maras?)"
 )
 _IN = re.compile(
-    rf"^(?:all )?(?:the |la |el |las |los )?{_OFFICES}(?: (?:in|near|around|en|cerca de))+ (?:the )?"
-    r"(?=\S)",
+    rf"^(?:all )?(?:the |la |el |las |los )?{_OFFICES}(?: (?:in|near|around|en|cerca de))+ (?=\S)",
     re.IGNORECASE,
 )
 """What is asked about, before the name of a place: "police in Hammond"."""
@@ -80,7 +79,8 @@ _STATE_BETWEEN = re.compile(
     re.IGNORECASE,
 )
 _STATE_BEHIND = re.compile(
-    r"(?P<town>[^()]+?) ?\((?P<state>[a-z .]{2,20})\)|(?P<before>[a-z ]*[a-z]{3})[./|_-](?P<end>[a-z]{2})",
+    r"(?P<town>[^()]+?) ?\((?P<state>[a-z .]{2,20})\)"
+    r"|(?P<before>[^\W\d_][\w '\u2019.-]+)[./|_-](?P<end>[a-z]{2})",
     re.IGNORECASE,
 )
 _IN_STATE = re.compile(
@@ -95,11 +95,13 @@ _AFTER = re.compile(
 )
 MOST_PREPOSITIONS = 3
 _POSSESSIVE = re.compile(r"(?<=[a-z])['\u2019]s(?= (?:police|pd|cops|sheriff)\b)", re.IGNORECASE)
+_SIGNS = ' ,;:?!\u00bf\u00a1"\u201c\u201d'
 _EDGE = " ,.;:?!\u00bf\u00a1-\u2013\"'"
 
 
 def drop_topic(text: str) -> str:
     """A text without what is no part of a place's name: addresses, "287(g)", "Ring cameras", "police in"."""
+    text = text.strip(_SIGNS)
     text = _ILLINOIS.sub(", IL", _IN_CARE_OF.sub("", _HASH.sub("", text)))
     kept = _ZIP_OF.sub("", _TOPIC.sub(" ", _PASTED.sub(" ", text)))
     kept = text if kept == text else _AFTER_TOPIC.sub("", " ".join(kept.split()).strip(_EDGE))
@@ -123,8 +125,9 @@ def put_state_last(text: str) -> str:
             return f"{between['town']} {between['office']}, {reading.code}"
     if behind := _STATE_BEHIND.fullmatch(text):
         reading = read_state(behind["state"] or behind["end"])
-        if reading and reading.exact:
-            return f"{behind['town'] or behind['before']}, {reading.code}"
+        name = behind["town"] or behind["before"]
+        if reading and reading.exact and name.split()[-1] not in STATES:  # "Bristol TN/VA"
+            return f"{name}, {reading.code}"
     return text
 
 

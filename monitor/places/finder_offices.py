@@ -301,7 +301,7 @@ def _state_in_front(parts: tuple[str, ...]) -> str | None:
     return next((code for code, name in _state_words().items() if parts[: len(name)] == name), None)
 
 
-def put_place_first(text: str) -> str:
+def put_place_first(text: str, gazetteer: Gazetteer) -> str:
     """The "Campus Police Harvard" as lists name it: "Harvard Campus Police".
 
     An office alone, and one that does not say of what it is the police, stay as they are.
@@ -311,8 +311,13 @@ def put_place_first(text: str) -> str:
     said = words(" ".join(office))
     if len(office) == len(pieces) or _KINDS_IN_FRONT.isdisjoint(said) or _AGENCY_WORDS.isdisjoint(said):
         return text
-    while office and not _ARTICLES_OF.isdisjoint(words(office[-1])):
+    while office and (
+        not _ARTICLES_OF.isdisjoint(words(office[-1]))
+        or gazetteer.towns(" ".join(pieces[len(office) - 1 :]))  # Port Byron is not Byron
+    ):
         office.pop()
+    if _KINDS_IN_FRONT.isdisjoint(words(" ".join(office))):
+        return text
     return " ".join((*pieces[len(office) :], *office))
 
 
@@ -340,7 +345,8 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer, *, of_kind: b
         "state" in parts or "highway" in parts or parts == (*_state_words()[led], *_PUBLIC_SAFETY)
     ):
         return [(led, 0)]
-    for core in (_place_of_kind(name.core),) if of_kind else variants(name.core):
+    whole = [("the", *name.core)] if parts[:1] == ("the",) else []  # The Villages
+    for core in (_place_of_kind(name.core),) if of_kind else (*whole, *variants(name.core)):
         towns = known_areas(spoken(core), None, gazetteer)
         largest = {town.state: town.population for town in reversed(towns)}
         largest = largest or _populations(squeeze(core), gazetteer)

@@ -110,21 +110,22 @@ def _is_beside_its_name(query: Query, placement: Placement) -> bool:
 
 
 def _keep_town(name: AgencyName, table: StateTable) -> AgencyName:
-    """The name with the whole town in it, where words of offices belong to the town: College Station, State
-    College, District Heights.
+    """The name with the whole town in it, where words of offices or an article belong to the town: College
+    Station, State College, District Heights, The Villages.
     """
     said = name.parts[0] if name.parts else ()
     while len(said) > 2 and said[1] == "of" and said[0] in DESIGNATORS:
         said = said[2:]
     ends = [at for at, word in enumerate(said) if word in _ENDS_TOWN]
     town = said[: ends[0]] if ends else ()
-    if len(town) < 2 or town == name.core or not any(word in OFFICE_LIKE for word in town):
+    whole = town[:1] == ("the",) or any(word in OFFICE_LIKE for word in town)
+    if len(town) < 2 or town == name.core or not whole:
         return name
     located = any(site.located for site in sites(table, squeeze(town)))
     return replace(name, core=town) if located else name
 
 
-_ENDS_TOWN = ("police", "dept", "marshal", "sheriff")
+_ENDS_TOWN = ("police", "dept", "marshal", "sheriff", "public")
 
 
 def _state_only(query: Query) -> Placement:

@@ -33,6 +33,7 @@ from monitor.places.meant_place import (
 from monitor.places.names import key, word_set, words
 from monitor.places.typed_names import (
     AREA,
+    ARTICLE,
     GOVERNMENT_BEHIND,
     LEAD_IN,
     ROAD,
@@ -129,8 +130,8 @@ def _read_agency(name: _TypedName) -> FinderResult | None:
         return None
     if name.state is None and names_no_place(name.text):
         return FinderResult(problem="which_agency")
-    office = put_place_first(_OF_AT_THE_END.sub("", name.rest))
-    return _agency(office, name.state, put_place_first(name.text), name.gazetteer)
+    office = put_place_first(_OF_AT_THE_END.sub("", name.rest), name.gazetteer)
+    return _agency(office, name.state, put_place_first(name.text, name.gazetteer), name.gazetteer)
 
 
 def _read_county(name: _TypedName) -> FinderResult | None:
@@ -163,11 +164,15 @@ def _find_areas(name: _TypedName) -> tuple[TownZips, ...]:
     """The towns of a name, or else the county or campus that is called so without the word for it."""
     text, rest, state, gazetteer = name.text, name.rest, name.state, name.gazetteer
     may_end_so = state is not None and not name.has_state
+    own = STATES[state] if state is not None else ""
     towns = towns_named(rest, state, gazetteer)
     # "New York" and "Washington" are both, and the end of "Port Washington" and of "St. Louis" reads like
     # a state
     if may_end_so and (not towns or not re.search(r"[\d,]", text)):
-        towns = distinct_areas(towns + towns_named(text, None, gazetteer))
+        named_so = towns_named(text, None, gazetteer)
+        # an address in Michigan is not in Michigan, North Dakota
+        of_state = not re.search(r"\d", text) or own in LIKE_TOWNS
+        towns = distinct_areas((*towns, *(town for town in named_so if of_state or town.name != own)))
     if not towns and not name.whole:
         towns = county_areas(rest, state, gazetteer, explicit=False) or campus_areas(rest, state, gazetteer)
     if not towns and may_end_so:  # "University of Michigan"
@@ -219,7 +224,7 @@ def _read_state_in_front(name: _TypedName) -> FinderResult | None:
 
 
 def _read_without_lead_in(name: _TypedName) -> FinderResult | None:
-    prefix = LEAD_IN.match(name.text)
+    prefix = LEAD_IN.match(name.text) or ARTICLE.match(name.text)
     return find_named(name.text[prefix.end() :], name.gazetteer) if prefix else None
 
 
@@ -336,6 +341,7 @@ def find_in_county(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     if match is None:
         return None
     name, county = match["name"] or match["town"], match["county"] or match["its_county"]
+    name = LEAD_IN.sub("", name)  # "City of Chicago"
     state = read_exact_state(match["state"] or match["its_state"])
     if state is None:
         return None

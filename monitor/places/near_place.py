@@ -13,6 +13,7 @@ from monitor.places.named_place import towns_named
 from monitor.places.near_names import NEAR, TWO_SLIPS, areas_beginning, near_areas, near_states, respell
 from monitor.places.typed_names import (
     AREA,
+    ARTICLE,
     GOVERNMENT_BEHIND,
     LEAD_IN,
     LONGEST_NAME,
@@ -45,6 +46,8 @@ def find_near(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     near = _suggest(rest, state, gazetteer, most_slips=1 if states else TWO_SLIPS)
     if not near and (behind := GOVERNMENT_BEHIND.search(rest)):  # "Hammnd City"
         near = near_areas(rest[: behind.start()], state, gazetteer)
+    if not near and (article := ARTICLE.match(rest)):
+        near = near_areas(rest[article.end() :], state, gazetteer)
     if not near and (side := SIDE.match(rest)):  # "West Hammond"
         near = towns_named(rest[side.end() :], state, gazetteer)[:NEAR]
     of_state = {STATES[code] for code in states}  # California, Maryland, is not meant by "Californa"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from monitor.places.codes import EVERYWHERE, parse_known_place, state_of_zip
 from monitor.places.finder_offices import is_agency
 from monitor.places.finder_result import FinderResult
+from monitor.places.names import key
 from monitor.places.one_place import LookUp
 from monitor.states import STATES
 
@@ -145,8 +146,9 @@ def _is_name_with_state(name: str, following: str, look_up: LookUp) -> bool:
     if not any(map(str.isalpha, name)) or not (parse_known_place(following) or "").isalpha():
         return False
     known = parse_known_place(name)
+    abbreviated = known in STATES and key(name) != key(STATES[known])  # "Kent, Connecticut" is no Kentucky
     short = len(name) > 2 and (
-        len(following.replace(".", "")) == 2 or parse_known_place(following) == "DC"  # "District of Columbia"
+        abbreviated or len(following.replace(".", "")) == 2 or parse_known_place(following) == "DC"
     )
     return known is None or (known.isalpha() and short and look_up(f"{name}, {following}").sure)
 

@@ -33,6 +33,7 @@ LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 """What people write before the name of a town."""
+ARTICLE = re.compile(r"^the (?=\S)", re.IGNORECASE)
 SIDE = re.compile(r"^(?:(?:north|south)(?:east|west)?|east|west|[ns][ew])(?:ern)? (?=\S)", re.IGNORECASE)
 """The side of a town; of an unknown name it may be the beginning: "West Palm"."""
 _CROSSING = re.compile(

@@ -449,3 +449,26 @@ def test_a_name_behind_a_long_address_is_found() -> None:
 def test_a_sign_beside_an_office_is_no_endless_name(text: str) -> None:
     """Such a text ended in a RecursionError."""
     assert look_up(text).problem == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("¿hay redadas en Needles, California?", "Needles, CA"),
+        ("is ice in Broxton, Georgia?", "Broxton, GA"),
+        ("Reform, Alabama?", "Reform, AL"),
+        ("Kent, Connecticut", "Kent, CT"),
+        ("policía de Port Byron, IL", "policia de Port Byron, IL"),
+        ("police in The Villages, FL", "The Villages, FL"),
+        ("The Colony PD TX", "The Colony PD, TX"),
+        ("Winston-Salem.nc", "Winston-Salem, NC"),
+    ],
+)
+def test_a_town_is_not_one_that_is_called_like_its_state_or_its_end(text: str, label: str) -> None:
+    """Needles was a question for three towns called California, Broxton Georgia in Vermont."""
+    assert look_up(text).label == label
+
+
+def test_an_address_in_an_unknown_town_is_in_none_that_is_called_like_the_state() -> None:
+    """It was Michigan, North Dakota."""
+    assert look_up("45 Oak Avenue Qwxzt Michigan").problem == "no_town"
