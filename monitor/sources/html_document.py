@@ -227,4 +227,8 @@ def _span(element: HtmlElement, name: str) -> int:
 def _read_cell(element: HtmlElement, url: str) -> Cell:
     """Read a cell's text, with line breaks as spaces, and the URL of its first link."""
     text = clean(" ".join(take_texts(element, _MOST_TEXT)))
-    return text, next(filter(None, (join_link(url, link.get("href")) for link in element.iter("a"))), None)
+    if not text:  # pictures, such as flags and check marks
+        text = clean(" ".join(picture.get("alt") or "" for picture in islice(element.iter("img"), 3)))
+    return text[:_MOST_TEXT], next(
+        filter(None, (join_link(url, link.get("href")) for link in element.iter("a"))), None
+    )

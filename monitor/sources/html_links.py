@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urljoin, urlsplit
 
@@ -22,11 +23,19 @@ _PERHAPS_NEXT = re.compile(r"[>\u203a\u00bb\u2192]{1,2}|(?:load|show|view|see) m
 """Ambiguous texts of a link to the next page: it counts only if it leads to the same path."""
 _PAGE_IN_PATH = re.compile(r"(?:/(?:page/?)?\d+)?/?$", re.IGNORECASE)
 _STATED = re.compile(
-    r"\b(?:showing|displaying|viewing|results|records|rows|entries|items)\W{0,3}\d[\d,]*"
+    r"(?:\b(?:showing|displaying|viewing|results|records|rows|entries|items)\W{0,3}\d[\d,]*|(?<![\w.,-])1)"
     r"\s*(?:-|\u2013|to|through)\s*\d[\d,]*\s*(?:of|out of)\s*(\d[\d,]{0,12})",
     re.IGNORECASE,
 )
+_MORE_BY_SCRIPT = re.compile(
+    r"\W*(?:next(?: page)?|load more(?: \w+)?"
+    r"|(?:show|view|see) more (?:agencies|departments|results|rows|entries|records|items))\W*",
+    re.IGNORECASE,
+)
+_SECOND_PAGE = re.compile(r"__doPostBack\(.*Page\$2\b", re.IGNORECASE)
+_OF_PICTURES = re.compile(r"carousel|slide|slick|swiper|gallery|calendar|testimonial", re.IGNORECASE)
 _PAGE_OF = re.compile(r"\bpage (\d{1,5}) of (\d{1,5})\b", re.IGNORECASE)
+_MOST_AROUND = 5  # elements around a button
 _LONGEST = 4096  # characters of an address
 _MOST_WORDS = 200_000  # the most characters that are searched for the number of rows
 
@@ -125,3 +134,27 @@ def find_pages_left(document: HtmlElement) -> str:
     if last >= pages:
         return ""
     return f"page {pages:,}" if last + 1 == pages else f"pages {last + 1:,} to {pages:,}"
+
+
+def find_more_by_script(document: HtmlElement) -> str:
+    """The words of a link or button that only a script follows to more rows of a list; "" without one."""
+    for element in document.iter("a", "button", "input"):
+        href = (element.get("href") or "")[:_LONGEST]
+        if (href and not href.lower().startswith(("javascript:", "#"))) or _is_off(element):
+            continue
+        words = clean("".join(take_texts(element, NAME_LENGTH))) or element.get("value") or ""
+        named = (words, element.get("aria-label") or "", element.get("title") or "")
+        if any(map(_MORE_BY_SCRIPT.fullmatch, named)) or _SECOND_PAGE.search(href):
+            return clean(words or next(filter(None, named), ""))[:NAME_LENGTH]
+    return ""
+
+
+def _is_off(element: HtmlElement) -> bool:
+    """Whether a link or button is disabled, or belongs to pictures that change."""
+    if "disabled" in element.attrib or element.get("aria-disabled") == "true":
+        return True
+    for each in (element, *islice(element.iterancestors(), _MOST_AROUND)):
+        kind = each.get("class") or ""
+        if _OF_PICTURES.search(kind) or (each.getparent() is not None and "disabled" in kind.split()):
+            return True
+    return False

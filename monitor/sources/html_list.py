@@ -8,6 +8,7 @@ called as agencies are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -30,6 +31,12 @@ BLOCK_TITLES = (BLOCK_TITLE, *_FURTHER)
 and of lines between `<br>`.
 """
 
+_TITLES = re.compile(
+    r"(?:(?:agency|agencies|department|organization|name|of|the|law|enforcement|participating|partner|state"
+    r"|county|city|town|date|signed|joined|since|status|type|link|document|agreement|mo[au]|location|address"
+    r"|phone|website|contact|notes|active|id|no|number)\W*)+",
+    re.IGNORECASE,
+)
 _LIKE_AGENCIES = 0.5  # of the items
 
 
@@ -58,6 +65,10 @@ class ListsOfPage:
 def limit_lists(lists: Iterable[HtmlList]) -> list[HtmlList]:
     """The lists that have items. Raises ParseError if they are too long together."""
     found = [one for one in lists if one.rows]
+    for one in found:
+        if _is_row_of_titles(one.rows[0]):
+            del one.rows[0]
+    found = [one for one in found if one.rows]
     if sum(len(one.rows) for one in found) > MOST_ROWS:
         raise ParseError(f"has more than {MOST_ROWS:,} rows")
     return found
@@ -89,6 +100,12 @@ def look_like_agencies(rows: list[list[str]]) -> bool:
     """Whether most rows have a state, or names as agencies have them."""
     stated = sum(bool(row[1]) for row in rows) / (len(rows) or 1)
     return max(stated, _share_of_agencies([row[0] for row in rows])) > _LIKE_AGENCIES
+
+
+def _is_row_of_titles(row: list[str]) -> bool:
+    """Whether an item only names what the others have: "Agency", "State"."""
+    filled = [text for text in row[:-1] if text]
+    return len(filled) > 1 and all(map(_TITLES.fullmatch, filled))
 
 
 def _share_of_agencies(names: list[str]) -> float:

@@ -47,6 +47,7 @@ from monitor.sources.html_items import read_items
 from monitor.sources.html_links import (
     UNKNOWN,
     find_base,
+    find_more_by_script,
     find_next,
     find_pages_left,
     find_stated_count,
@@ -95,7 +96,8 @@ class HtmlOptions(FillOptions, TotalOptions):
 
 class _Page(NamedTuple):
     """One page of the list: configured titles, rows of cells, the URL of the next page, the stated number of
-    rows of the list, notes about irregularities, and the pages that it names and does not link to.
+    rows of the list, notes about irregularities, the pages that it names and does not link to, and the words
+    of a button by which a script adds more.
     """
 
     titles: tuple[str, ...]
@@ -104,6 +106,7 @@ class _Page(NamedTuple):
     stated: int | None = None
     notes: tuple[str, ...] = ()
     left: str = ""
+    more: str = ""
 
 
 def collect(url: str, options: ParseOptions) -> Pages:
@@ -148,6 +151,8 @@ def collect(url: str, options: ParseOptions) -> Pages:
         whole["left"] = page.left
     if first.stated is not None:
         whole["stated"] = first.stated
+    if first.more:
+        whole["more"] = first.more
     if notes:
         whole["notes"] = notes[:_MOST_NOTES]
     return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
@@ -169,13 +174,14 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
     following = find_next(document, url, chosen.next, number)
     left_over = "" if following else find_pages_left(document)
     stated = find_stated_count(document)
+    more = "" if following or left_over or number > 1 else find_more_by_script(document)
     if not _LISTS.keys().isdisjoint(list_headers(columns.name)):
         titles, rows, notes = _read_lists(document, base, columns)
         if not rows:
             raise ParseError(f"No list of agencies is on the page. {describe_page(body)}")
     else:
         titles, rows, notes = _read_fitting_tables(document, base, columns, body)
-    return _Page(titles, rows, following, stated, tuple(notes), left_over)
+    return _Page(titles, rows, following, stated, tuple(notes), left_over, more)
 
 
 def _read_lists(
@@ -295,6 +301,9 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
     if page.stated is not None and page.stated > len(page.rows) and not chosen.ignore_total:
         said = f"the page says that the list has {page.stated:,} rows, and {len(page.rows):,} are read"
         reader.report(ROWS_MISSING, f"{said}; {IGNORE_TOTAL}")
+    elif page.more and not chosen.ignore_total:
+        said = f'the page has "{page.more[:80]}", by which a script adds more rows that are not read'
+        reader.report(ROWS_MISSING, f"{said}; {IGNORE_TOTAL}")
     if page.left:
         reader.report("pages missing", f"no link leads to {page.left}; options.next says which one does")
     rows = (
@@ -348,6 +357,7 @@ def _load_page(body: bytes, limits: ParseLimits) -> _Page:
         stated if isinstance(stated, int) else None,
         tuple(map(str, notes[:_MOST_NOTES])),
         str(document.get("left", "")),
+        str(document.get("more", "")),
     )
 
 

@@ -15,8 +15,7 @@ _END = re.compile(r"(.*\S)(?:\s*[(\[]([^()\[\]]{2,60})[)\]]|\s+[-\u2013\u2014|]\
 _STATE = r"[A-Z]{2}|[A-Z][a-z]+(?: (?:of )?[A-Z][a-z]+){0,2}"
 _AFTER_COMMA = re.compile(rf"(.*[^\s,])\s*,\s*({_STATE})")
 _TOWN = re.compile(
-    r"(\S.* (?:police(?: department| dept\.?)?|pd|sheriff['\u2019]?s? (?:office|department|dept\.?)|so))"
-    r"\s*,\s*([^\W\d][^,]{1,60})",
+    r"(\S.* (?:police|pd|sheriff['\u2019]?s?|so|marshal['\u2019]?s?)\b[^,]*?)\s*,\s*([^\W\d][^,]{1,60})",
     re.IGNORECASE,
 )
 """An agency with the town behind it: "Gary Police Department, Gary"."""
