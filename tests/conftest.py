@@ -75,8 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the folders of this run, before pytest-xdist starts workers that inherit the names.
 
     Temporary files go to memory where there is plenty: nothing in a test outlives a power cut, and each
-    commit waits for the disk. PostgreSQL's folder is not below pytest's own temporary folder: that is closed
-    to the user under whom the server runs when the tests run as root. No name server is asked.
+    commit waits for the disk; a PostgreSQL database is copied there for a quarter of the processor time.
+    PostgreSQL's folder is not below pytest's own temporary folder: that is closed to the user under whom the
+    server runs when the tests run as root. No name server is asked.
     """
     socket.getaddrinfo = resolve_here
     share_compiled_statements()
@@ -87,7 +88,8 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.dont_write_bytecode = False
         if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
-        os.environ[_POSTGRES_FOLDER] = str(Path(tempfile.gettempdir()) / f"monitor-pg-{secrets.token_hex(4)}")
+        folder = os.environ.get("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+        os.environ[_POSTGRES_FOLDER] = str(Path(folder) / f"monitor-pg-{secrets.token_hex(4)}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -17,7 +17,13 @@ from filelock import FileLock
 from psycopg import sql
 
 # nothing in a test outlives a power cut
-_FASTER = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
+_FASTER = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "300",
+    "max_wal_size": "256MB",  # the log is kept in memory where there is plenty
+}
 
 _SCHEMA = """
 SELECT array_agg(
@@ -33,6 +39,8 @@ BEGIN
     SET LOCAL session_replication_role = replica;  -- foreign keys do not matter when everything goes
     FOR name IN SELECT tablename FROM pg_tables
         WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+        -- a table that nothing was written to is not even looked up
+        CONTINUE WHEN pg_relation_size(format('public.%I', name)) = 0;
         EXECUTE format('DELETE FROM %I', name);
     END LOOP;
     FOR name IN SELECT sequencename FROM pg_sequences
@@ -51,6 +59,7 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._cluster = folder / "cluster"
+        self._schemas: dict[str, object] = {}
 
     def start(self) -> None:
         """Start the server unless it runs already."""
@@ -117,18 +126,18 @@ class Postgres:
 
     def emptied(self, database: str, like: str) -> bool:
         """Make a used database fresh again, ten times as fast as creating one; False if its tables are no
-        longer ``like``'s.
+        longer those of ``like``, which nobody changes.
         """
-        with (
-            psycopg.connect(self.url(database), autocommit=True) as conn,
-            psycopg.connect(self.url(like)) as model,
-        ):
+        if like not in self._schemas:
+            with psycopg.connect(self.url(like)) as conn:
+                self._schemas[like] = conn.execute(_SCHEMA).fetchone()
+        with psycopg.connect(self.url(database), autocommit=True) as conn:
             conn.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> "
                 "pg_backend_pid()",
                 [database],
             )
-            if conn.execute(_SCHEMA).fetchone() != model.execute(_SCHEMA).fetchone():
+            if conn.execute(_SCHEMA).fetchone() != self._schemas[like]:
                 return False
             conn.execute(_EMPTY)
         return True
