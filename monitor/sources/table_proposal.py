@@ -39,23 +39,50 @@ def _propose_workbook(body: bytes, kind: str, limits: ParseLimits) -> Proposal:
             samples[sheet.title] = replace(sample, linked=frozenset(linked))
     if not samples:
         raise ParseError("No visible sheet has a row of headers with an agency's name below.")
-    largest = max(samples, key=lambda title: samples[title].size)
-    chosen = samples[largest]
-    alike = [title for title, sample in samples.items() if sample.titles == chosen.titles]
+    sheets = _choose_sheets(samples)
+    chosen = samples[sheets[0]]
     choice = choose_columns(chosen, of_table=True)
-    columns, notes = choice.columns, choice.notes
-    settings = dict(choice.settings)
-    if len(alike) > 1 and columns.state is None and all(is_exact_state(title) for title in alike):
-        settings["sheets"], columns = "all", replace(columns, state=SHEET_TITLE)
-        stated = (note for note in notes if "--state" not in note)
-        notes = (*stated, f"each of the {len(alike)} sheets is a state")
-    elif len(alike) > 1 and all(is_exact_state(title) for title in alike):
-        settings["sheets"] = "all"
-    elif len(samples) > 1:
-        settings["sheets"] = [largest]
-        others = ", ".join(f'"{title}"' for title in samples if title != largest)
-        notes = (*notes, f'only the sheet "{largest}" is read, which is the largest; there are also {others}')
+    columns, notes, settings = choice.columns, choice.notes, dict(choice.settings)
+    others = [title for title in samples if title not in sheets]
+    if len(sheets) > 1:
+        fitting = any(samples[title].titles == chosen.titles for title in others)
+        settings["sheets"] = sheets if fitting else "all"
+        if columns.state is None and all(map(is_exact_state, sheets)):
+            columns = replace(columns, state=SHEET_TITLE)
+            stated = (note for note in notes if "--state" not in note)
+            notes = (*stated, f"each of the {len(sheets)} sheets is a state")
+        else:
+            notes = (*notes, f"the sheets {', '.join(sheets)[:200]} are read as one list")
+    elif others:
+        settings["sheets"] = sheets
+        left = ", ".join(f'"{title}"' for title in others)
+        notes = (*notes, f'only the sheet "{sheets[0]}" is read, which is the largest; there are also {left}')
     return Proposal("table", columns, settings, notes)
+
+
+def _choose_sheets(samples: dict[str, ColumnSample]) -> list[str]:
+    """The largest sheet that is the list as it is now, or all with its titles if each is of a state or of a
+    time.
+    """
+    current = [title for title in samples if not _ASIDE.search(title)] or list(samples)
+    largest = max(current, key=lambda title: samples[title].size)
+    alike = [title for title in current if samples[title].titles == samples[largest].titles]
+    parts = all(map(is_exact_state, alike)) or all(map(_TIME.fullmatch, alike))
+    return alike if len(alike) > 1 and parts else [largest]
+
+
+_ASIDE = re.compile(
+    r"archiv|former|\bold\b|expired|terminat|pending|withdrawn|removed|histor|template|instruction|read ?me"
+    r"|\bcopy\b|legend|lookup|inactive|previous",
+    re.IGNORECASE,
+)
+"""Titles of sheets that are not the list as it is now."""
+_TIME = re.compile(
+    r"(?:(?:fy|cy|year) ?)?(?:19|20)\d\d|q[1-4]\W*(?:(?:19|20)?\d\d)?"
+    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?\W*(?:(?:19|20)?\d\d)?",
+    re.IGNORECASE,
+)
+"""Titles of sheets for the agencies of a time."""
 
 
 def _propose_text(body: bytes) -> Proposal:
