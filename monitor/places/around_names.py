@@ -41,13 +41,15 @@ _LEADS = re.compile(
     re.IGNORECASE,
 )
 _TAIL = re.compile(
-    r"\s+(?:(?:uses?|using|works?|working|has|have|joined|join|partners?|shares?|sharing|part of|on|with"
-    r"|usan?|tienen?|trabajan?|colaboran?|en|con)\b.*|(?:on )?(?:ring|ice|flock|neighbors|la migra)"
+    r"\s+(?:(?:uses?|using|works?|working|partners?|shares?|sharing|usan?|tienen?|trabajan?|colaboran?)\b.*"
+    r"|(?:has|have|joined|join|part of|on|with|en|con)\b.+|(?:on )?(?:ring|ice|flock|neighbors|la migra)"
     r"|border patrol"
     r"|immigration|inmigracion|(?:right )?now|today|currently|ahora(?: mismo)?|hoy|please|por favor|thanks"
     r"|gracias)$",
     re.IGNORECASE,
 )
+_LEFT_OVER = re.compile(r"\s+(?:has|have|with|on|part of|en|con)$", re.IGNORECASE)
+"""The end of a question whose topic is left out: "what agencies in Florida have"."""
 _OFFICES = (
     r"(?:(?:(?:local|city|town|county|state|campus) )?(?:police|pds?|cops?|sheriffs?(?:'s)?|law enforcement"
     r"|agenc(?:y|ies)|officers?|deputies)(?: (?:departments?|depts?|offices?|agencies|officers))?"
@@ -152,6 +154,8 @@ def drop_question(text: str) -> str:
     kept = text.strip(_EDGE)
     kept = " ".join(_HERE.sub("", kept).split()).strip(_EDGE)
     kept = _POSSESSIVE.sub("", kept)
+    if _LEADS.match(kept):
+        kept = _LEFT_OVER.sub("", kept)
     for pattern in (_LEADS, _IN, _TAIL, _TAIL, _IN, _BEFORE, _ARTICLE):
         kept = pattern.sub("", kept).strip(_EDGE)
     if _HERE.search(text):

@@ -24,6 +24,7 @@ from monitor.places.known import (
 from monitor.places.names import key, squeeze, word_set, words
 from monitor.places.query import counties_by_keys, county_keys
 from monitor.places.statewide import ACRONYMS
+from monitor.places.typed_names import state_at_the_end
 from monitor.states import STATES
 
 _AGENCY_WORDS = word_set(
@@ -36,6 +37,7 @@ _OFFICE_WORDS = _AGENCY_WORDS | word_set(
 )
 """Words of an office that say nothing about its place."""
 _ARTICLES = ("la", "el")
+_IN_FRONT = ("de", "the")
 _KINDS_OF_PLACE = word_set(
     "airport amtrak border campus city college community county district downtown harbor hospital "
     "housing indian municipal national park port railroad ranger rangers school town transit tribe twp us "
@@ -183,21 +185,30 @@ def put_in_english(text: str) -> str:
     text = _OF_THE_CITY.sub(" de ", text)
     for pattern, english in _SPANISH_OFFICES:
         if match := pattern.match(text):
-            place = match[1].title() if match[1].islower() else match[1]
-            return english.replace("\\1", place)
+            place, state = state_at_the_end(match[1])
+            of_state = state is not None and place != match[1]
+            place = place if of_state else match[1]
+            place = place.title() if place.islower() else place
+            return english.replace("\\1", place) + (f", {state}" if of_state else "")
     return text
 
 
 def strip_office(text: str) -> str:
-    """What is left of an agency's name without the words of its office: "LA County" of a sheriff's."""
+    """What is left of an agency's name without the words of its office: "LA County" of a sheriff's.
+
+    An article in front belongs to the place: "The Villages".
+    """
     left: list[str] = []
     of_office = False  # whether the next word is one
-    for piece in reversed(text.replace(",", " ").split()):
+    pieces = text.replace(",", " ").split()
+    for piece in reversed(pieces):
         parts = words(piece)
         article = bool(parts) and parts[0] in _ARTICLES  # "la policia", and "policia de La Habra"
         of_office = set(parts) <= _OFFICE_WORDS and (of_office or not article or not left)
         if not of_office:
             left.append(piece)
+    if len(left) > 0 and pieces[1:2] == left[-1:] and pieces[0].lower() in _IN_FRONT:
+        left.append(pieces[0])
     return " ".join(reversed(left))
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from monitor.package_texts import read_text
 from monitor.places.agency_kinds import AgencyName
 from monitor.places.names import key, squeeze, word_set, words
+from monitor.states import STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,14 @@ def _consolidated() -> dict[str, tuple[Consolidated, ...]]:
 
 
 def consolidated(name: AgencyName, state: str) -> Consolidated | None:
-    """Find the known force in a name, if there is one."""
+    """Find the known force in a name, if there is one; the state behind a place is none ("Harrison, New York
+    Police").
+    """
     for row in _consolidated().get(state, ()):
         for phrase in row.phrases:
-            if any(part[: len(phrase)] == phrase for part in name.parts):
+            of_state = phrase == (*words(STATES[state]), "police")
+            parts = name.parts[:1] if of_state else name.parts
+            if any(part[: len(phrase)] == phrase for part in parts):
                 return row
     return None
 

@@ -74,19 +74,20 @@ def _state_keys() -> dict[str, str]:
 
 def respell(text: str) -> Iterator[str]:
     """Other spellings of what sounds alike, or is near to a word that names abbreviate: "Memfis", "Forth
-    Worth".
+    Worth", "Montain Brook".
     """
-    first, _, rest = text.partition(" ")
-    for word in _ABBREVIATED:
-        if rest and OSA.distance(first.lower(), word, score_cutoff=1) == 1:
-            yield f"{word} {rest}"
+    typed = text.lower().split()
+    for at, part in enumerate(typed if len(typed) > 1 else ()):
+        for word in _ABBREVIATED:
+            if OSA.distance(part, word, score_cutoff=1) == 1:
+                yield " ".join((*typed[:at], word, *typed[at + 1 :]))
     if "f" in text.lower():
         yield text.lower().replace("f", "ph")
     if text[:1].lower() in _ALIKE:
         yield _ALIKE[text[0].lower()] + text[1:]
 
 
-_ABBREVIATED = ("fort", "saint", "mount")
+_ABBREVIATED = ("fort", "saint", "mount", "mountain", "township", "borough", "heights", "springs", "junction")
 _ALIKE = {"k": "c", "c": "k", "j": "g", "g": "j", "s": "c"}
 
 

@@ -224,6 +224,11 @@ def test_it_is_asked_about(text: str, suggestions: set[str]) -> None:
         ("La Cañada", "La Cañada Flintridge, CA"),
         ("Fort Laud", "Fort Lauderdale, FL"),
         ("TX - Houston", "Houston, TX"),
+        ("Montain Brook", "Mountain Brook, AL"),
+        ("Whitehall Townshp, PA", "Whitehall Township, PA"),
+        ("De Moines police", "Des Moines, IA"),
+        ("West Palm", "West Palm Beach, FL"),
+        ("Chcago Ilinois", "Chicago, IL"),
     ],
 )
 def test_a_slip_is_answered_with_what_is_near(text: str, first: str) -> None:
@@ -462,6 +467,8 @@ def test_a_sign_beside_an_office_is_no_endless_name(text: str) -> None:
         ("police in The Villages, FL", "The Villages, FL"),
         ("The Colony PD TX", "The Colony PD, TX"),
         ("Winston-Salem.nc", "Winston-Salem, NC"),
+        ("sheriff del condado de Republic, Kansas", "Republic County Sheriff, KS"),
+        ("sheriff del condado de Harris Texas", "Harris County Sheriff, TX"),
     ],
 )
 def test_a_town_is_not_one_that_is_called_like_its_state_or_its_end(text: str, label: str) -> None:
