@@ -37,7 +37,7 @@ _LEADS = re.compile(
     r"|search|find|looking for|hay|que|cual|cuales|donde|tiene|usa|busco|estan?|esta"
     r"|i want(?: to)?|i would like(?: to)?|please|send me|get|receive|alerts?|updates?|quiero|quisiera"
     r"|necesito|recibir|alertas?|avisos?|notificaciones)\b"
-    r"(?: (?:for|in|about|from|de|para|en|sobre))*[ :]*)+",
+    r"(?: (?:for|in|at|about|from|de|para|en|sobre))*[ :]*)+",
     re.IGNORECASE,
 )
 _TAIL = re.compile(
@@ -59,7 +59,7 @@ _OFFICES = (
     r"|redadas?(?: de (?:ice|la migra))?|cameras?|c[a\u00e1]maras?)"
 )
 _IN = re.compile(
-    rf"^(?:all )?(?:the |la |el |las |los )?{_OFFICES}(?: (?:in|near|around|en|cerca de))+ (?=\S)",
+    rf"^(?:all )?(?:the |la |el |las |los )?{_OFFICES}(?: (?:in|at|near|around|en|cerca de))+ (?=\S)",
     re.IGNORECASE,
 )
 """What is asked about, before the name of a place: "police in Hammond"."""
@@ -90,7 +90,7 @@ _IN_STATE = re.compile(
     re.IGNORECASE,
 )
 _AFTER = re.compile(
-    r"\b(?:in|en|near|for|about|sobre|para|from|es|is"
+    r"\b(?:in|at|en|near|for|about|sobre|para|from|es|is"
     r"|(?:policias?|agencias|departamentos|redadas|sheriff|alguacil|agencies) (?:de|of)) (?:the |la |el )?"
     r"(?=\S)",
     re.IGNORECASE,

@@ -87,13 +87,15 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     text = put_crossing_as_address(put_state_last(drop_topic(text[:_MOST_TYPED])))
     look_up = remember_found(gazetteer)
     result = _find(text, gazetteer, look_up)
-    if result.problem not in _MAY_BE_A_QUESTION:
+    if result.problem not in _MAY_BE_A_QUESTION and not result.unknown:
         return or_a_city(result, text.strip(), gazetteer)
     plain = remove_accents(" ".join(text[:LONGEST].split()))
     name = drop_question(plain)
     within = _find(name, gazetteer, look_up) if name != plain else result
-    if not within.problem:
+    if not (within.problem or within.unknown):
         return within
+    if result.unknown:
+        return result
     if of_sentence := _find_in_sentence(plain, look_up):
         return of_sentence
     near = _suggest(plain, result, gazetteer, look_up) or (

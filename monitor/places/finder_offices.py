@@ -233,7 +233,8 @@ def campus_areas(
     wanted = squeeze(office)
     nation = squeeze(tuple(word for word in office if word not in _WORDS_OF_NATION))
     airport = squeeze((*office[:-1], "internationalairport")) if office[-1:] == ("airport",) else wanted
-    names = (*(wanted + kind for kind in _KINDS_OF_CAMPUS), airport, nation, f"puebloof{nation}")
+    school = squeeze(office[:-1]) if office[-1:] == ("university",) else wanted  # "Adams State"
+    names = (*(wanted + kind for kind in _KINDS_OF_CAMPUS), airport, nation, f"puebloof{nation}", school)
     found = next(filter(None, map(campuses_named, names)), ()) if nation else ()
     if (
         not found and not whole and len(office) == 1 and len(wanted) >= LEAST_LETTERS - is_agency(text)

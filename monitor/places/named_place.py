@@ -59,6 +59,8 @@ _TOWNSHIP = re.compile("township|twp|borough|boro", re.IGNORECASE)
 _RESERVATION = re.compile(r" (?:indian )?reservation$", re.IGNORECASE)
 _OF_STATES = word_set("corrections probation parole attorney")
 """Words of offices that states have beside counties and cities."""
+LONG_NAME = 3
+"""Words from which the name of an institution is not that of a town by chance."""
 _OF_CAMPUS = word_set("campus university college")
 _SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | (?:state|estado)$", re.IGNORECASE)
 
@@ -108,7 +110,7 @@ def _read_said_state(name: _TypedName) -> FinderResult | None:
 def _read_by_hand(name: _TypedName) -> FinderResult | None:
     """What the hand-kept names of agencies and of regions over several states say."""
     rest, state, gazetteer = name.rest, name.state, name.gazetteer
-    states = known_states(name.text)
+    states = known_states(name.text) or tuple(code for code in known_states(rest) if code == state)
     agencies = tuple(area for area in known_areas(rest, state, gazetteer) if area.kind == "agency")
     if _RESERVATION.search(rest):
         named = _RESERVATION.sub("", rest)
@@ -151,10 +153,13 @@ def _read_area_or_state(name: _TypedName) -> FinderResult | None:
         return FinderResult(states=(other, state))  # "Indiana Illinois"
     whole = None if name.whole == "DC" and areas else name.whole  # Washington and its District are one place
     if not whole and (not areas or (areas[0].population < SMALL_TOWN and not areas[0].meant)):
-        whole = _state_of_region(name.text)
+        whole = _state_of_region(name.text) or (state if _state_of_region(rest) == state else None)
     if not areas and not whole:
         return None
     result = choose(areas, (whole,) if whole else (), gazetteer)
+    abbreviated = whole is not None and key(name.text) not in (key(whole), key(STATES[whole]))
+    if abbreviated and areas and estimate_population(areas[0]) >= SMALL_TOWN:
+        return replace(result, sure=False)  # Kent is a city and was Kentucky
     if result.sure and not whole and state is None:
         return add_larger_namesakes(result, rest, gazetteer)
     return result if result.sure or whole else add_namesakes(result, rest, state, gazetteer)
@@ -314,7 +319,8 @@ def _agency(rest: str, state: str | None, typed: str, gazetteer: Gazetteer) -> F
         return FinderResult(states=offices, sure=True)
     place = strip_office(rest)
     nation = tuple(area for area in known_areas(place, state, gazetteer) if area.kind == "tribal")
-    campus = campus_areas(rest, state, gazetteer) if not _OF_CAMPUS.isdisjoint(words(rest)) else ()
+    of_campus = not _OF_CAMPUS.isdisjoint(words(rest)) or len(place.split()) >= LONG_NAME
+    campus = campus_areas(rest, state, gazetteer) if of_campus else ()
     meant = nation or campus
     towns, statewide = (meant, ()) if meant else agency_areas(rest, state, gazetteer)
     if not towns and not statewide and place and state is not None and "," not in typed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.places import agency_kinds
 from monitor.places.areas import sites
-from monitor.places.known import consolidated
+from monitor.places.known import campus, consolidated
 from monitor.places.names import key, squeeze, word_set
 from monitor.places.query import Query, counties_said, county_rows, place
 
@@ -58,6 +58,9 @@ def _names_state(query: Query, first: agency_kinds.Words) -> bool:
     if agency_kinds.is_surely_institution(first) and not agency_kinds.contains(first, ("dept", "of")):
         return False
     if agency_kinds.contains(first, ("community", "college")) or counties_said(query.table, first):
+        return False
+    school = campus(first, query.state)
+    if school is not None and school.name[-1] == "state":  # "Bridgewater State Police" is of the university
         return False
     if _always(first) or first[0] in ACRONYMS.get(query.state, ()):
         return True

@@ -13,9 +13,12 @@ LONGEST = 200
 """The most characters of the field that are examined."""
 
 _UNIT = re.compile(
-    r"^(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm|lot|space|spc|trailer|trlr|building|bldg)\b",
+    r"^(?:(?:#|apt|apartment|suite|ste|unit|floor|fl|room|rm|lot|space|spc|trailer|trlr|building|bldg)\b\.?"
+    r"|#)\W*(?:[a-z]?\d[\w-]*|[a-z])?$",
     re.IGNORECASE,
 )
+"""An apartment, which "Space City" is none."""
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th) \D+$", re.IGNORECASE)
 _NUMBER = re.compile(r"^\d|\d(?!\d*(?:st|nd|rd|th)\b)", re.IGNORECASE)
 """The number of a house or road; "Lower 9th Ward" is no address."""
 _STREET = re.compile(
@@ -79,6 +82,8 @@ def names_at_the_end(text: str, *, within: bool) -> Iterator[str]:
     for part in reversed(parts[-3:]):
         if government := _GOVERNMENT_OF.match(part):
             yield part[government.end() :]
+        if _ORDINAL.match(part):
+            yield part  # "3rd Ward"
         words = part.split()
         numbered = _NUMBER.search(part) is not None
         for count in range(min(len(words), LONGEST_NAME), 0, -1):
