@@ -43,7 +43,7 @@ _LEADS = re.compile(
 _TAIL = re.compile(
     r"\s+(?:(?:uses?|using|works?|working|partners?|shares?|sharing|usan?|tienen?|trabajan?|colaboran?)\b.*"
     r"|(?:has|have|joined|join|part of|on|with|en|con)\b.+|(?:on )?(?:ring|ice|flock|neighbors|la migra)"
-    r"|border patrol"
+    r"|border patrol|agenc(?:ies|ias)"
     r"|immigration|inmigracion|(?:right )?now|today|currently|ahora(?: mismo)?|hoy|please|por favor|thanks"
     r"|gracias)$",
     re.IGNORECASE,
@@ -86,11 +86,12 @@ _STATE_BEHIND = re.compile(
     re.IGNORECASE,
 )
 _IN_STATE = re.compile(
-    r"(?P<town>[^,]+?),? (?:in|en) (?:the |el )?(?:state of |estado de )?(?P<state>[a-z .]{4,25})",
+    r"(?P<town>[^,]+?)(?:,? (?:in|en) (?:the |el )?(?:state of |estado de )?| ?[-_|>] ?)"
+    r"(?P<state>[a-z .]{4,25})",
     re.IGNORECASE,
 )
 _AFTER = re.compile(
-    r"\b(?:in|at|en|near|for|about|sobre|para|from|es|is"
+    r"\b(?:in|at|to|en|near|for|about|sobre|para|from|es|is"
     r"|(?:policias?|agencias|departamentos|redadas|sheriff|alguacil|agencies) (?:de|of)) (?:the |la |el )?"
     r"(?=\S)",
     re.IGNORECASE,

@@ -115,7 +115,9 @@ def _find_in_sentence(text: str, look_up: LookUp) -> FinderResult | None:
     for name in follow_prepositions(text):
         found = look_up(name)
         by_state = "," in name or state_at_the_end(name)[0] != name
-        if found.sure and (found.states or by_state or estimate_population(found.towns[0]) >= SMALL_TOWN):
+        if found.towns and estimate_population(found.towns[0]) >= SMALL_TOWN:
+            return found
+        if found.sure and (found.states or by_state):
             return found
     return None
 

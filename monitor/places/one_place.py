@@ -16,7 +16,7 @@ from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import choose
 from monitor.places.named_place import find_in_county, find_named
 from monitor.places.names import key, remove_accents, spell_direction
-from monitor.places.near_place import find_near, or_a_city
+from monitor.places.near_place import find_near
 from monitor.places.spanish_names import put_names_in_english
 from monitor.places.typed_names import LONGEST, state_at_the_end
 from monitor.places.zips import ZipArea
@@ -51,16 +51,6 @@ AROUND = 3
 
 LookUp = Callable[[str], FinderResult]
 """What a name means, without a slip."""
-
-
-def find_place(text: str, gazetteer: Gazetteer) -> FinderResult:
-    """Find the place that a text names, or all of several ZIPs; where it names none, places whose names are
-    near to it.
-    """
-    result = find_exact(text, gazetteer)
-    if result.problem == "nothing":
-        return suggest_place(text, gazetteer) or result
-    return or_a_city(result, text, gazetteer)
 
 
 def remember_found(gazetteer: Gazetteer) -> LookUp:
@@ -180,7 +170,9 @@ def _within_radius(typed: str, gazetteer: Gazetteer) -> FinderResult:
 def _around_name(typed: str, gazetteer: Gazetteer) -> FinderResult:
     """The radiuses around the middles of the places that a name means, to choose from."""
     miles, name = split_radius(typed)
-    result = find_place(name, gazetteer) if miles and not names_radius(name) else FinderResult()
+    result = find_exact(name, gazetteer) if miles and not names_radius(name) else FinderResult()
+    if result.problem == "nothing":
+        result = suggest_place(name, gazetteer) or result
     areas = [
         area
         for town in result.towns[: 1 if result.sure else AROUND]
@@ -196,7 +188,7 @@ def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     Before anything else five digits are a house number.
     """
     code, _, rest = typed.partition(" ")
-    code = code.rstrip(",")
+    code = code.rstrip(",:")
     area = gazetteer.zip(code) if _ZIP_ALONE.fullmatch(code) else None
     if area is None:
         return None

@@ -21,10 +21,11 @@ from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
 from monitor.messages.placements import drop_article
 from monitor.places.codes import is_area, parse_known_place, state_of_zip
+from monitor.places.finder import find
 from monitor.places.finder_result import PROBLEMS, FinderResult
 from monitor.places.followed_areas import choose_followed, load_area
 from monitor.places.gazetteer import Gazetteer, load
-from monitor.places.one_place import find_place, remember_found
+from monitor.places.one_place import remember_found
 from monitor.places.typed_list import split_places
 from monitor.storage import meta
 from monitor.storage.engine import reading
@@ -150,9 +151,9 @@ def write_places(places: Iterable[str], language: str) -> str:
 
 def _name_to_type(place: str, language: str) -> str:
     for name in (drop_article(name_place(place, language)), name_place(place, "en")):
-        if split_places(name, remember_found(load())) == [name] and choose_followed(
-            find_place(name, load())
-        ) == (place,):
+        if split_places(name, remember_found(load())) == [name] and choose_followed(find(name, load())) == (
+            place,
+        ):
             return name
     return place
 
@@ -262,7 +263,7 @@ def _read_followed(text: str, gazetteer: Gazetteer) -> tuple[tuple[str, ...], Fi
     finder's result.
     """
     name = place(text)
-    result = find_place(text, gazetteer)
+    result = find(text, gazetteer)
     if name is not None and (is_area(name) or result.kind != "question"):  # "LA": Louisiana or Los Angeles
         return (name,), result
     return choose_followed(result), result

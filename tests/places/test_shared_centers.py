@@ -6,12 +6,12 @@ import pytest
 
 from monitor.domain import Listing
 from monitor.places import load
-from monitor.places.one_place import find_place
+from monitor.places.finder import find
 from monitor.places.radius import zips_around
 
 
 def places_of(text: str) -> set[str]:
-    (town,) = find_place(text, load()).towns
+    (town,) = find(text, load()).towns
     return set(town.zips)
 
 
