@@ -58,6 +58,10 @@ def read_other_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[W
         ) from None
     except (python_calamine.CalamineError, ValueError, OSError) as error:
         raise ParseError(f"The workbook ({kind.upper()}) is damaged: {str(error)[:200]}.") from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # what calamine raises for what it did not expect
+            raise
+        raise ParseError(f"The workbook ({kind.upper()}) is damaged.") from None
     yield from sheets
 
 

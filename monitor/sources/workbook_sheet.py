@@ -70,6 +70,15 @@ class WorkbookSheet:
         return self.rows[-1][0] if self.rows else 0
 
 
+def refuse_far_cells(rows: int, columns: int) -> None:
+    """Raise ParseError for a sheet from which calamine would make too many cells: it makes those between."""
+    if rows * columns > MOST_CELLS:
+        raise ParseError(
+            f"The workbook has a sheet of {rows:,} rows and {columns:,} columns, perhaps for one cell far "
+            "from its table: ask the publisher for an XLSX or a CSV."
+        )
+
+
 def describe_hidden(rows: int) -> list[str]:
     """The note that so many rows are hidden."""
     return [f"rows that are hidden, and read like the others: {rows:,}"] * (rows > 0)

@@ -13,14 +13,14 @@ from itertools import islice
 from struct import unpack_from
 
 from monitor.errors import ParseError
-from monitor.sources.workbook_sheet import MAX_LINKED, NO_VALUE, SheetExtras
+from monitor.sources.workbook_sheet import MAX_LINKED, NO_VALUE, SheetExtras, refuse_far_cells
 
 _MOST_SECTORS = 1_000_000
 _END_OF_CHAIN = 0xFFFFFFFA  # from here on, numbers of sectors have other meanings
 _ENTRY = 128  # bytes of an entry of the directory
 _FIRST_SECTORS = 109  # of the table of sectors, which the header names
 _BOF, _EOF, _BOUNDSHEET, _DATEMODE, _FILEPASS = 0x809, 0x0A, 0x85, 0x22, 0x2F
-_ROW, _FORMULA, _BOOLERR, _HLINK = 0x208, 0x06, 0x205, 0x1B8
+_ROW, _FORMULA, _BOOLERR, _HLINK, _DIMENSIONS = 0x208, 0x06, 0x205, 0x1B8, 0x200
 _OF_ERROR, _OF_BLANK = 2, 3  # kinds of a formula's value that is no number
 _HIDDEN = 0x20  # of a row's flags
 ERRORS = {
@@ -42,7 +42,7 @@ def read_xls_extras(body: bytes) -> tuple[list[SheetExtras], bool]:
     try:
         stream = _read_stream(body)
         return _read_workbook(stream)
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, ValueError):
         raise ParseError("The workbook (XLS) is damaged.") from None
 
 
@@ -66,7 +66,10 @@ def _read_stream(body: bytes) -> bytes:
         *named, more = numbers(sector(more))
         tables += named
         count += 1
-    following = [each for number in tables if number < _END_OF_CHAIN for each in numbers(sector(number))]
+    tables = [number for number in tables if number < _END_OF_CHAIN]
+    if len(tables) > len(body) // (size * size // 4) + 2:
+        raise ParseError("The workbook (XLS) is damaged: it names more tables of sectors than it can have.")
+    following = [each for number in tables for each in numbers(sector(number))]
 
     def chain(number: int, table: list[int] | tuple[int, ...]) -> Iterator[int]:
         for _ in range(min(_MOST_SECTORS, len(table))):
@@ -94,20 +97,23 @@ def _read_stream(body: bytes) -> bytes:
     raise ParseError("The workbook (XLS) is damaged, or the file holds something else.")
 
 
-def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
-    """The records from a position on, of one sheet or of the workbook's own part."""
-    while at + 4 <= len(stream):
+def _records(stream: bytes, at: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """The records of one sheet, or of the workbook's own part, without those of charts within it."""
+    depth = 0
+    while at + 4 <= end:
         kind, length = unpack_from("<HH", stream, at)
-        yield kind, stream[at + 4 : at + 4 + length]
-        at += 4 + length
-        if kind == _EOF:
+        depth += (kind == _BOF) - (kind == _EOF)
+        if depth == 1:
+            yield kind, stream[at + 4 : at + 4 + length]
+        elif depth == 0:
             return
+        at += 4 + length
 
 
 def _read_workbook(stream: bytes) -> tuple[list[SheetExtras], bool]:
     places: list[int] = []
     since_1904 = False
-    for kind, data in _records(stream, 0):
+    for kind, data in _records(stream, 0, len(stream)):
         if kind == _FILEPASS:
             raise ParseError(
                 "The workbook is protected by a password; ask the publisher for one that is not."
@@ -116,16 +122,20 @@ def _read_workbook(stream: bytes) -> tuple[list[SheetExtras], bool]:
             places.append(unpack_from("<I", data)[0])
         elif kind == _DATEMODE:
             since_1904 = unpack_from("<H", data)[0] == 1
-    return [_read_sheet(stream, at) for at in places], since_1904
+    if len(set(places)) < len(places):
+        raise ParseError("The workbook (XLS) is damaged: two of its sheets are one.")
+    ends = [*sorted(places)[1:], len(stream)]
+    following = dict(zip(sorted(places), ends, strict=True))
+    return [_read_sheet(stream, at, following[at]) for at in places], since_1904
 
 
-def _read_sheet(stream: bytes, start: int) -> SheetExtras:
+def _read_sheet(stream: bytes, start: int, end: int) -> SheetExtras:
     extras = SheetExtras()
     hidden: set[int] = set()
     filled: set[int] = set()
     blank: list[tuple[int, int]] = []  # formulas with an empty text
-    has_values = False
-    for kind, data in _records(stream, start):
+    has_values, widest = False, 0
+    for kind, data in _records(stream, start, end):
         if kind == _ROW:
             if unpack_from("<H", data, 12)[0] & _HIDDEN:
                 hidden.add(unpack_from("<H", data)[0] + 1)
@@ -145,12 +155,18 @@ def _read_sheet(stream: bytes, start: int) -> SheetExtras:
                 extras.links[row + 1, column + 1] = link
         elif kind == _HLINK:
             _read_link(data, extras)
+        elif kind == _DIMENSIONS:
+            top, bottom, left, right = unpack_from("<IIHH", data)
+            refuse_far_cells(max(bottom - top, 0), max(right - left, 0))
         if kind in _CELLS:
-            filled.add(unpack_from("<H", data)[0] + 1)
+            row, column = unpack_from("<HH", data)
+            filled.add(row + 1)
+            widest = max(widest, column + 1)
     if not has_values:  # a program wrote them, and computed none
         for row, column in blank:
             extras.unvalued[row][column] = NO_VALUE
     extras.hidden = len(hidden & filled)
+    refuse_far_cells(max(filled, default=0), widest)
     return extras
 
 

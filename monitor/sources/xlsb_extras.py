@@ -15,12 +15,12 @@ from struct import unpack_from
 
 from monitor.errors import ParseError
 from monitor.sources.workbook_parts import read_relations
-from monitor.sources.workbook_sheet import MAX_COLUMNS, MAX_LINKED, NO_VALUE, SheetExtras
+from monitor.sources.workbook_sheet import MAX_COLUMNS, MAX_LINKED, NO_VALUE, SheetExtras, refuse_far_cells
 from monitor.sources.xls_extras import ERRORS, OF_BARE_LINK, OF_LINK
 
 _WORKBOOK = "xl/workbook.bin"
 _ROW, _CELL_ERROR, _FORMULA_TEXT, _FORMULA_ERROR, _LAST_CELL = 0, 3, 8, 11, 11
-_WORKBOOK_PROPERTIES, _BUNDLED_SHEET, _MERGED, _LINK = 153, 156, 176, 494
+_WORKBOOK_PROPERTIES, _BUNDLED_SHEET, _DIMENSIONS, _MERGED, _LINK = 153, 156, 148, 176, 494
 _HIDDEN = 0x10  # of a row's flags
 _LINKED = re.compile(rb"\x17(..)(?=h\x00t\x00t\x00p\x00)", re.DOTALL)
 """The text of a link in a formula: its mark and its length."""
@@ -33,6 +33,7 @@ def read_xlsb_extras(parts: Mapping[str, bytes]) -> tuple[list[SheetExtras], boo
     """
     since_1904 = False
     sheets: list[SheetExtras] = []
+    read: dict[str, SheetExtras] = {}  # by part: many sheets may name one
     try:
         relations = read_relations(parts, _WORKBOOK)
         for kind, data in _records(parts.get(_WORKBOOK, b"")):
@@ -41,8 +42,10 @@ def read_xlsb_extras(parts: Mapping[str, bytes]) -> tuple[list[SheetExtras], boo
             elif kind == _BUNDLED_SHEET:
                 target = relations.get(_read_string(data, 8), "")
                 path = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
-                sheets.append(_read_sheet(parts, path))
-    except (struct.error, IndexError):
+                if path not in read:
+                    read[path] = _read_sheet(parts, path)
+                sheets.append(read[path])
+    except (struct.error, IndexError, ValueError):
         raise ParseError("The workbook (XLSB) is damaged.") from None
     return sheets, since_1904
 
@@ -84,6 +87,7 @@ def _read_sheet(parts: Mapping[str, bytes], path: str) -> SheetExtras:
     extras = SheetExtras()
     links = read_relations(parts, path)
     row, is_hidden, has_cells = 0, False, False
+    last = widest = 0
     for kind, data in _records(parts.get(path, b"")):
         if kind == _ROW:
             extras.hidden += is_hidden and has_cells
@@ -91,10 +95,14 @@ def _read_sheet(parts: Mapping[str, bytes], path: str) -> SheetExtras:
         elif 0 < kind <= _LAST_CELL:
             has_cells |= kind > 1  # 1 is an empty cell
             column, code = unpack_from("<I4xB", data) if len(data) > 8 else (0, 0)
+            last, widest = row if kind > 1 else last, max(widest, column + 1)
             if kind in (_CELL_ERROR, _FORMULA_ERROR):
                 extras.unvalued[row][column + 1] = ERRORS.get(code, NO_VALUE)
             elif kind == _FORMULA_TEXT and (link := _find_link(data)):
                 extras.links[row, column + 1] = link
+        elif kind == _DIMENSIONS:
+            top, bottom, left, right = unpack_from("<4I", data)
+            refuse_far_cells(max(bottom - top, 0), max(right - left, 0))
         elif kind == _MERGED:
             top, bottom, left, _ = unpack_from("<4I", data)
             if bottom > top and left < MAX_COLUMNS:
@@ -105,4 +113,5 @@ def _read_sheet(parts: Mapping[str, bytes], path: str) -> SheetExtras:
             for at, column in islice(cells, MAX_LINKED - len(extras.links)):
                 extras.links[at + 1, column + 1] = target
     extras.hidden += is_hidden and has_cells
+    refuse_far_cells(last, widest)
     return extras

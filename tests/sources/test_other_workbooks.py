@@ -242,3 +242,26 @@ def test_errors_and_days_since_1904_in_an_xlsb() -> None:
     assert gary.since == date(2025, 3, 4)
     assert sorted(field for _, field in publication.unreadable) == ["Type", "county"]
     assert problems(publication) == [("unreadable cell", "Type is #VALUE!")]
+
+
+def test_a_sheet_of_millions_of_cells_is_refused_with_what_to_do() -> None:
+    body = (Path(__file__).parent / "agencies.xls").read_bytes()
+    dimensions = struct.pack("<HHIIHH", 0x200, 14, 0, 3, 0, 3)
+    far = struct.pack("<HHIIHH", 0x200, 14, 0, 65536, 0, 256)
+    assert dimensions in body
+    with pytest.raises(
+        ParseError, match=r"65,536 rows and 256 columns.*ask the publisher for an XLSX or a CSV"
+    ):
+        parse(body.replace(dimensions, far), OPTIONS)
+    far = record(148, struct.pack("<IIII", 0, 1_048_575, 0, 16_383))
+    parts = unzipped(xlsb(*map(list, ROWS)))
+    sheet = parts["xl/worksheets/sheet1.bin"]
+    parts["xl/worksheets/sheet1.bin"] = record(129) + far + sheet[sheet.index(record(145)) :]
+    with pytest.raises(ParseError, match="1,048,575 rows and 16,383 columns"):
+        parse(zipped(parts), OPTIONS)
+
+
+def test_what_calamine_does_not_expect_is_a_damaged_workbook() -> None:
+    body = (Path(__file__).parent / "agencies.xls").read_bytes()
+    with pytest.raises(ParseError, match="damaged"):
+        parse(body[:-12], OPTIONS)
