@@ -191,6 +191,7 @@ def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, addr
     reasons: list[str] = []
     content_type = next((value for key, value in got.headers if key.lower() == "content-type"), "")
     attempts = [partial(_read_page, settings, fetcher, parser, address, got)]
+    links: list[PageLink] = []
     try:
         links = _rank_links(parser.read_links(got.body, got.final_url, content_type))
         attempts += [partial(_read_link, fetcher, parser, address, link) for link in links]
@@ -202,10 +203,29 @@ def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, addr
         except MonitorError as error:
             reasons.append(str(error))
     if not found:
+        found = list(_read_linked_pages(settings, fetcher, parser, links))
+    if not found:
         raise ParseError(
             f"no list was found on the page or behind its links: {'; '.join(dict.fromkeys(reasons))}"
         )
     return max(found, key=lambda one: len(one.publication.listings))
+
+
+def _read_linked_pages(
+    settings: Settings, fetcher: Fetcher, parser: ParserProcess, links: list[PageLink]
+) -> Iterator[_Found]:
+    """Read the lists of the pages that are linked, or within the page, such as a published spreadsheet."""
+    from monitor.errors import MonitorError
+    from monitor.fetch import Fetched, Target
+    from monitor.sources.sniff import is_html
+
+    for link in links:
+        try:
+            got = fetcher.get(Target(url=link.address))
+            if isinstance(got, Fetched) and is_html(got.body):
+                yield _read_page(settings, fetcher, parser, link.address, got)
+        except MonitorError:
+            continue
 
 
 def _direct_address(address: str) -> str:

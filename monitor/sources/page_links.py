@@ -1,4 +1,4 @@
-"""Reads the links of a publisher's page, with the words that name each."""
+"""Reads the links of a publisher's page, and the pages within it, with the words that name each."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _links(page: bytes, url: str, content_type: str) -> Iterator[PageLink]:
     before = _WordsBefore()
     here = urldefrag(url).url
     for element in document.iter():
-        href = element.get("href") if isinstance(element.tag, str) and element.tag != "base" else None
+        href = _find_address(element)
         absolute = join_link(base or url, href)
         if absolute and absolute != here:
             block = _find_block(element)
@@ -84,6 +84,14 @@ def _links(page: bytes, url: str, content_type: str) -> Iterator[PageLink]:
                 around[block] = _text(block)
             nearby = "" if block is None else around[block]
             yield PageLink(absolute, _read_words(element), nearby, before.read(element))
+
+
+def _find_address(element: html.HtmlElement) -> str | None:
+    """The address to which an element leads: a link's, or that of a page within the page."""
+    if not isinstance(element.tag, str) or element.tag == "base":
+        return None
+    found: str | None = element.get("src" if element.tag == "iframe" else "href")
+    return found
 
 
 class _WordsBefore:

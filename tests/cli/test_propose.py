@@ -159,6 +159,17 @@ def test_a_page_with_a_table_is_read_itself(run: Callable[..., Result], server: 
     assert (section["format"], section["url"]) == ("html", server.url("/list.html"))
 
 
+def test_a_page_within_or_behind_a_page_is_the_list(run: Callable[..., Result], server: Server) -> None:
+    rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in TABLE)
+    published = server.url("/spreadsheets/pubhtml")
+    server.page("/spreadsheets/pubhtml?widget=true", f"<!doctype html><table>{rows}</table>")
+    server.page("/spreadsheets/pubhtml", f"<!doctype html><table>{rows}</table>")
+    server.page("/frame", "<!doctype html><iframe src='/spreadsheets/pubhtml?widget=true'></iframe>")
+    server.page("/links", "<!doctype html><a href='/spreadsheets/pubhtml'>The list of agencies</a>")
+    assert source(run(server.url("/frame"), "--json"))["url"] == f"{published}?widget=true"
+    assert source(run(server.url("/links"), "--json"))["url"] == published
+
+
 def test_a_page_whose_links_cannot_be_read_is_still_examined(
     run: Callable[..., Result], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
