@@ -81,6 +81,11 @@ AGENCY_WORDS = re.compile(
     r"|city of|\bso\b|university|office",
     re.IGNORECASE,
 )
+_OTHER_AGENCY = re.compile(
+    r"\b(?:parent|umbrella|lead|host|former|previous|old|requesting|sponsor\w*|description|notes?|comments?)\b",
+    re.IGNORECASE,
+)
+"""Columns of another agency than the one that is listed, or of words about it."""
 _OF_PORTAL = re.compile(r"^:|\bzip\b|postal|^latitude$|^longitude$|^x$|^y$", re.IGNORECASE)
 """Columns that describe the office or that a portal computes, and no attribute of the agency."""
 _LATITUDE = re.compile(r"\blat(?:itude)?\b|\blatitud\b", re.IGNORECASE)
@@ -302,6 +307,7 @@ def _score_name(title: str, share: ColumnShares) -> float:
         - share.states
         - bool(_ID.search(title))
         - bool(_GROUP.search(title)) * (share.unique < 0.9)
+        - bool(_OTHER_AGENCY.search(title)) * 0.75
         + share.filled / 4
     )
 

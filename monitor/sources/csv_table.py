@@ -42,7 +42,10 @@ def read_csv(body: bytes, columns: ColumnMap, limits: ParseLimits, problems: lis
             marked = _mark_uneven(rows[at + 1 :], header, width, at + 2)
             heading = find_heading_above(top[:at])
             return MappedTable(
-                tuple(header.values()), marked, describe_left(top[at], header), heading=heading
+                tuple(header.values()),
+                marked,
+                describe_left(top[at], header, rows[at + 1 :]),
+                heading=heading,
             )
         tops.extend(top)
     raise no_headers(columns, tops)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from monitor.sources.cells import is_missing
 
@@ -84,7 +84,7 @@ def is_footer(name: str, others: Iterable[str]) -> bool:
         if not all(map(_NUMBER.fullmatch, filled)):
             return False
         return bool(_SUM.fullmatch(name) or _SUM_BESIDE.fullmatch(name))
-    if _RULE.fullmatch(name):
+    if _RULE.fullmatch(name) or _NUMBER.fullmatch(name):
         return True
     if _SUM.fullmatch(name) or _FOOTER.fullmatch(name) or (name[-1:] == ":" and _SUM_BESIDE.fullmatch(name)):
         return True
@@ -93,7 +93,9 @@ def is_footer(name: str, others: Iterable[str]) -> bool:
     return _FOOTER.fullmatch(name.strip(_FRAME)) is not None
 
 
-def _find_sum(texts: Iterable[str]) -> str | None:
+def _find_sum(texts: Sequence[str]) -> str | None:
     """The words of a row that is a sum, in whichever column they are, beside numbers alone."""
     words = [text for text in texts if text and not _NUMBER.fullmatch(text)]
-    return words[0] if len(words) == 1 and _SUM_OF.fullmatch(words[0]) else None
+    numbers = any(text and _NUMBER.fullmatch(text) for text in texts)
+    sums = len(words) == 1 and (_SUM_OF.fullmatch(words[0]) or (numbers and _SUM.fullmatch(words[0])))
+    return words[0] if sums else None

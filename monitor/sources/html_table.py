@@ -232,7 +232,8 @@ def _read_fitting_tables(
         places = {title: place for place, title in header.items()}
         if set(places) != set(titles):
             raise ParseError("has two tables that fit, and they have other columns")
-        left.append(describe_left(_without_spread(top[at]), header))
+        below = ([text for text, _ in row] for row in top[at + 1 :] if not _is_spread(row))
+        left.append(describe_left(_without_spread(top[at]), header, below))
         above = above_tables[table]
         state = above.state or _find_above(top[:at])
         headings.append(state if above.nearest in ("", above.state) else above.nearest)

@@ -20,6 +20,7 @@ from monitor.sources.cells import (
     clean,
     find_web_address,
     is_missing,
+    is_missing_name,
     is_part_of_date,
     plain_number,
     read_address,
@@ -243,6 +244,8 @@ class ListingMaker:
         if is_missing(plain):
             if plain:
                 self.unreadable.append(field)
+            return None
+        if is_missing_name(plain):
             return None
         plain = self._problems.cut(plain_number(plain), NAME_LENGTH, field, number)
         if len(plain) < NAME_LENGTH and len(self._fields_read) < _MOST_READ:

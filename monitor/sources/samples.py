@@ -11,6 +11,7 @@ from monitor.sources.column_choice import AGENCY_WORDS, KNOWN, NAME, ColumnSampl
 from monitor.sources.column_map import fold_header
 from monitor.sources.headings import find_heading_above
 from monitor.sources.json_body import flatten
+from monitor.sources.name_ends import split_state
 from monitor.sources.table_headers import HEADER_ROWS
 
 _OF_AGENCY = re.compile(
@@ -62,6 +63,7 @@ def _find_header(first: list[list[str]], rows: list[list[str]]) -> int | None:
 
 def _is_agency(title: str) -> bool:
     """Whether a text is the name of an agency, with a word of its own before those for any office."""
+    title, _ = split_state(title)
     found = _OF_AGENCY.search(title)
     return found is not None and any(map(str.isalpha, _GENERAL.sub("", title[: found.start() + 1])))
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 from monitor.errors import ParseError
 from monitor.sources.cells import clean
+from monitor.sources.column_choice import AGENCY_WORDS
 from monitor.sources.column_map import ColumnMap, fold_header, list_headers
 from monitor.sources.headings import HEADING_TITLE
 
 HEADER_ROWS = 100
 """The rows in which headers are looked for: a title, notes and a legend may precede them."""
+_MOST_JUDGED = 100  # rows by which columns without a header are judged
 
 
 @lru_cache(maxsize=16)  # cached, because each possible header row is compared with it
@@ -67,16 +70,35 @@ def find_header(row: Iterable[object], columns: ColumnMap) -> dict[int, str] | N
     return {position: title for title, position in positions.items()}
 
 
-def describe_left(row: Sequence[object], header: Mapping[int, str]) -> str:
-    """Describe columns with the same header as one that is read, as with two tables side by side; "" if there
-    are none.
+def describe_left(
+    row: Sequence[object], header: Mapping[int, str], below: Iterable[Sequence[object]] = ()
+) -> str:
+    """Describe columns with the same header as one that is read, as with two tables side by side, and those
+    without a header that hold agencies in the rows ``below``; "" if there are none.
     """
     read = {fold_header(row[at]) for at in header if at < len(row)} - {""}
     again = [at for at, cell in enumerate(row) if at not in header and fold_header(cell) in read]
-    if not again:
-        return ""
-    columns = ", ".join(str(at + 1) for at in again[:10])
-    return f"only the first columns of their headers are read, not {columns}"
+    counts = Counter(
+        at
+        for cells in islice(below, _MOST_JUDGED)
+        for at, cell in enumerate(cells)
+        if at not in header and isinstance(cell, str) and AGENCY_WORDS.search(cell)
+    )
+    untitled = [at for at in sorted(counts) if counts[at] > 1 and _is_untitled(row, at)]
+    said = []
+    if again:
+        said.append(f"only the first columns of their headers are read, not {_number(again)}")
+    if untitled:
+        said.append(f"columns without a header that hold agencies are not read: {_number(untitled)}")
+    return "; ".join(said)
+
+
+def _is_untitled(row: Sequence[object], at: int) -> bool:
+    return at >= len(row) or not fold_header(row[at])
+
+
+def _number(positions: Sequence[int]) -> str:
+    return ", ".join(str(at + 1) for at in positions[:10])
 
 
 def no_headers(columns: ColumnMap, rows: Sequence[Iterable[object]]) -> ParseError:

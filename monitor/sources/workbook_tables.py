@@ -69,7 +69,8 @@ def _find_tables(sheets: Iterable[WorkbookSheet], columns: ColumnMap, wanted: tu
         elif headers:
             at, header = headers
             rows = _read_sheet(sheet, header, top[at][0], before, list_headers(columns.since))
-            left = "; ".join(filter(None, (describe_left(top[at][1], header), *sheet.notes)))
+            below = (row for number, row in sheet.rows if number > top[at][0])
+            left = "; ".join(filter(None, (describe_left(top[at][1], header, below), *sheet.notes)))
             heading = find_heading_above(row for _, row in top[:at])
             found.tables[sheet.title] = MappedTable(tuple(header.values()), rows, left, sheet.title, heading)
         else:

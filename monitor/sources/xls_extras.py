@@ -156,7 +156,8 @@ def _read_sheet(stream: bytes, start: int, end: int) -> SheetExtras:
         elif kind == _HLINK:
             _read_link(data, extras)
         elif kind == _DIMENSIONS:
-            top, bottom, left, right = unpack_from("<IIHH", data)
+            # of Excel 95 the numbers of rows are shorter
+            top, bottom, left, right = unpack_from("<IIHH" if len(data) >= 14 else "<4H", data)
             refuse_far_cells(max(bottom - top, 0), max(right - left, 0))
         if kind in _CELLS:
             row, column = unpack_from("<HH", data)

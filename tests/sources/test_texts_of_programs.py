@@ -103,3 +103,40 @@ def test_columns_are_recognized_by_the_agencies_in_them() -> None:
 def test_what_is_no_table_is_refused_with_what_to_give(body: bytes, reason: str) -> None:
     with pytest.raises(ParseError, match=reason):
         propose(body)
+
+
+def test_what_stands_for_no_county_is_none() -> None:
+    columns = ColumnMap(name="Agency", state="State", county="County", city="City", id="ORI")
+    rows = (
+        f"{town} Police,IN,{no},{no},{no}"
+        for town, no in zip("ABCDE", ("NA", "NULL", "N/A", "-", "nan"), strict=True)
+    )
+    body = "\n".join(["Agency,State,County,City,ORI", *rows, ""]).encode()
+    publication = parse(body, ParseOptions("x", "table", columns))
+    assert {(x.county, x.city, x.source_id) for x in publication.listings} == {(None, None, None)}
+    assert not publication.problems
+
+
+def test_a_total_in_another_column_than_the_name_is_no_agency() -> None:
+    body = b"Region,State,Agency\nWest,IN,Gary Police Department\n,,\nTotal,,1\n"
+    assert read(body) == ([GARY], ["footer"])
+
+
+def test_columns_without_a_header_that_hold_agencies_are_said() -> None:
+    body = (
+        b"Participating Agencies,,\nGary Police Department (IN),Lima Police Department (OH),\n"
+        b"Hammond Police Department (IN),Kent Police Department (OH),x\n"
+    )
+    names, _ = read_as_proposed(body)
+    assert names == [GARY, ("Hammond Police Department", "IN")]
+    proposal = propose(body)
+    said = [each.message for each in parse(body, ParseOptions("x", "table", proposal.columns)).problems]
+    assert said == ["columns without a header that hold agencies are not read: 2"]
+
+
+def test_the_organization_above_an_agency_is_not_the_agency() -> None:
+    body = (
+        b"Parent Organization,Agency Name,State\n"
+        b"City of Gary,Gary Police Department,IN\nCity of Lima,Lima PD,OH\n"
+    )
+    assert propose(body).columns.name == "Agency Name"
