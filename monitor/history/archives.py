@@ -123,7 +123,7 @@ class _ArchiveReader:
         url = _header(record, "WARC-Target-URI")
         if record.rec_type not in ("response", "resource", "revisit"):
             return False
-        if not (_is_wanted(url, self._url) or (self.own and not self._url)):
+        if not (_fits(url, self._url) or (self.own and not self._url)):
             return False
         return record.http_headers is None or record.http_headers.get_statuscode() in ("200", "304")
 
@@ -139,7 +139,7 @@ class _ArchiveReader:
 
 def _describe(answer: _Answer, said: Attribution, folder: Path) -> CapturedFile:
     name = answer.url.rpartition("/")[2].partition("?")[0] or "index"
-    url = answer.url if _is_wanted(answer.url, "") else ""
+    url = answer.url if _fits(answer.url, "") else ""
     return describe_file(
         _keep(folder, answer.content, Path(name).suffix),
         at=answer.at,
@@ -204,7 +204,8 @@ def _open_warcs(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _is_wanted(url: str, wanted: str) -> bool:
+def _fits(url: str, wanted: str) -> bool:
+    """Whether a web address is the wanted one, or any is."""
     return url.startswith(("http://", "https://")) and wanted in ("", url)
 
 
