@@ -143,9 +143,11 @@ def find_more_by_script(document: HtmlElement) -> str:
         if (href and not href.lower().startswith(("javascript:", "#"))) or _is_off(element):
             continue
         words = clean("".join(take_texts(element, NAME_LENGTH))) or element.get("value") or ""
-        named = (words, element.get("aria-label") or "", element.get("title") or "")
+        named = [
+            text[:NAME_LENGTH] for text in (words, element.get("aria-label"), element.get("title")) if text
+        ]
         if any(map(_MORE_BY_SCRIPT.fullmatch, named)) or _SECOND_PAGE.search(href):
-            return clean(words or next(filter(None, named), ""))[:NAME_LENGTH]
+            return clean(next(iter(named), ""))
     return ""
 
 
@@ -154,7 +156,7 @@ def _is_off(element: HtmlElement) -> bool:
     if "disabled" in element.attrib or element.get("aria-disabled") == "true":
         return True
     for each in (element, *islice(element.iterancestors(), _MOST_AROUND)):
-        kind = each.get("class") or ""
+        kind = (each.get("class") or "")[:NAME_LENGTH]
         if _OF_PICTURES.search(kind) or (each.getparent() is not None and "disabled" in kind.split()):
             return True
     return False
