@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
-from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urldefrag
 
@@ -29,19 +28,14 @@ from monitor.sources.column_map import (
     describe_headers,
     list_headers,
 )
+from monitor.sources.fitting_tables import FittingTables, is_spread, without_spread
 from monitor.sources.format import FillOptions, Format, Pages, Proposal, TotalOptions
-from monitor.sources.headings import HEADING_TITLE, NO_STATE, find_heading_above, read_heading
+from monitor.sources.headings import HEADING_TITLE, read_heading
 from monitor.sources.html_blocks import read_blocks
 from monitor.sources.html_document import (
     Cell,
-    find_headings,
-    find_tables,
-    is_struck,
-    is_unseen,
     parse_page,
-    read_grid,
     read_tables,
-    rows_of,
 )
 from monitor.sources.html_items import read_items
 from monitor.sources.html_links import (
@@ -60,19 +54,18 @@ from monitor.sources.html_list import (
     choose_lists,
 )
 from monitor.sources.json_body import is_json, load_json
-from monitor.sources.listing import MOST_ROWS, ListingReader
+from monitor.sources.listing import ListingReader
 from monitor.sources.problem_list import IGNORE_TOTAL
 from monitor.sources.samples import SAMPLE, find_sample
 from monitor.sources.sniff import describe_page, is_html
-from monitor.sources.table_headers import HEADER_ROWS, describe_left, find_header, find_headers
+from monitor.sources.table_headers import find_header
 from monitor.sources.table_rows import MappedTable, TableReader
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 
-_MOST_NAMED, _MOST_NOTES = 5, 20
-
+_MOST_NOTES = 20
 _LISTS = {ITEM_TITLE: (ITEM_TITLES, read_items), BLOCK_TITLE: (BLOCK_TITLES, read_blocks)}
 """The titles of lists that are no tables, and how they are read, by the title of the names."""
 
@@ -180,7 +173,12 @@ def _read_page(body: bytes, url: str, options: ParseOptions, number: int = 1) ->
         if not rows:
             raise ParseError(f"No list of agencies is on the page. {describe_page(body)}")
     else:
-        titles, rows, notes = _read_fitting_tables(document, base, columns, body)
+        tables = FittingTables(columns)
+        tables.read(document, base)
+        titles, rows, notes = tables.titles, tables.rows, tables.list_notes()
+        if not titles:
+            instead = "" if tables.others else f" {describe_page(body)}"
+            raise ParseError(describe_headers("column", columns, tables.others) + instead)
     return _Page(titles, rows, following, stated, tuple(notes), left_over, more)
 
 
@@ -201,92 +199,6 @@ def _read_lists(
             rows.append([(each.state * (title in names), None) for title in header.values()])
         rows += [[(row[at], None) for at in header] for row in each.rows]
     return tuple(header.values()), rows, [found.left] * bool(found.left)
-
-
-def _read_fitting_tables(
-    document: HtmlElement, base: str, columns: ColumnMap, body: bytes
-) -> tuple[tuple[str, ...], list[list[Cell]], list[str]]:
-    """The configured titles, the rows and the notes of the tables of a page that have the configured headers.
-
-    Raises ParseError if there are none.
-    """
-    tops: list[str] = []
-    unseen = struck = 0
-    spread: list[str] = []
-    titles: tuple[str, ...] = ()
-    rows: list[list[Cell]] = []
-    left: list[str] = []
-    headings: list[str] = []
-    names = list_headers(columns.name)
-    under_headings = HEADING_TITLE in list_headers(columns.state)
-    above_tables = find_headings(document)
-    for table in find_tables(document):
-        grid = read_grid(table, base)
-        top = list(islice(grid, HEADER_ROWS))
-        found = find_headers([[text for text, _ in row] for row in top], columns)
-        if not found:
-            tops += [text for row in top for text, _ in row]
-            continue
-        at, header = found
-        titles = titles or tuple(header.values())
-        places = {title: place for place, title in header.items()}
-        if set(places) != set(titles):
-            raise ParseError("has two tables that fit, and they have other columns")
-        below = ([text for text, _ in row] for row in top[at + 1 :] if not _is_spread(row))
-        left.append(describe_left(_without_spread(top[at]), header, below))
-        above = above_tables[table]
-        state = above.state or _find_above(top[:at])
-        headings.append(state if above.nearest in ("", above.state) else above.nearest)
-        if under_headings and (state or rows):  # a table without a heading is not of the state above
-            rows.append([((state or NO_STATE) * (title in names), None) for title in titles])
-        for row in chain(top[at + 1 :], grid):
-            if _is_spread(row):
-                text = next(text for text, _ in row if text)
-                if under_headings and read_heading(text):
-                    rows.append([(text * (title in names), None) for title in titles])
-                else:
-                    spread.append(text[:80])
-                continue
-            picked = [row[places[title]] if places[title] < len(row) else ("", None) for title in titles]
-            if any(text for text, _ in picked):
-                rows.append(picked)
-            if len(rows) > MOST_ROWS:
-                raise ParseError(f"has more than {MOST_ROWS:,} rows")
-        for element in rows_of(table):
-            unseen += is_unseen(element)
-            struck += is_struck(element)
-    if not titles:
-        instead = "" if tops else f" {describe_page(body)}"
-        raise ParseError(describe_headers("column", columns, set(tops)) + instead)
-    notes = [note for note in dict.fromkeys(left) if note]
-    if unseen:
-        notes.append(f"rows that are hidden, and read like the others: {unseen:,}")
-    if struck:
-        notes.append(f"rows that are struck through, and read like the others: {struck:,}")
-    if len(parts := dict.fromkeys(headings)) > 1 and not all(map(read_heading, parts)):
-        named = ", ".join(f'"{part[:80]}"' for part in list(parts)[:_MOST_NAMED] if part)
-        notes.append(f"tables under several headings are read as one list: {named}")
-    if spread:
-        more = f" and {len(spread) - _MOST_NAMED:,} more" if len(spread) > _MOST_NAMED else ""
-        named = ", ".join(f'"{text}"' for text in spread[:_MOST_NAMED])
-        notes.append(f"one cell over several columns is no agency: {named}{more}")
-    return titles, rows, notes
-
-
-def _find_above(rows: list[list[Cell]]) -> str:
-    """The state in a row above the headers of a table; "" if there is none."""
-    return find_heading_above([text for text, _ in row] for row in rows)
-
-
-def _without_spread(row: list[Cell]) -> list[str]:
-    """The texts of a row, those of cells over several columns once."""
-    return ["" if at and cell is row[at - 1] else cell[0] for at, cell in enumerate(row)]
-
-
-def _is_spread(row: list[Cell]) -> bool:
-    """Whether a row is only one cell over several columns: a heading, a sum, a note, a pager."""
-    filled = [cell for cell in row if cell[0]]
-    return len(filled) > 1 and all(cell is filled[0] for cell in filled)
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
@@ -387,10 +299,10 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
 
 def _sample_tables(document: HtmlElement) -> Iterator[ColumnSample]:
     for above, rows in read_tables(document):
-        sample = find_sample([_without_spread(row) for row in rows if not _is_spread(row)], len(rows))
+        sample = find_sample([without_spread(row) for row in rows if not is_spread(row)], len(rows))
         if sample:
             linked = frozenset(at for row in rows for at, (_, link) in enumerate(row) if link)
-            over = [next(text for text, _ in row if text) for row in rows if _is_spread(row)]
+            over = [next(text for text, _ in row if text) for row in rows if is_spread(row)]
             heading = next(filter(None, map(read_heading, [*over, above])), sample.heading)
             yield replace(sample, linked=linked, heading=heading)
 
