@@ -18,7 +18,8 @@ _TOPIC = re.compile(
     r"|\b(?:ring|flock|doorbell|body|surveillance|license plate) (?:cam(?:era)?s?|doorbells?)\b"
     r"|\bon (?:ring|neighbors|the ring app)\b|\bc[a\u00e1]maras? (?:de )?(?:ring|vigilancia)\b"
     r"|\bring (?:neighbors|partnerships?|partners|map|list)\b"
-    r"|\b(?:jail enforcement|task force) model\b|\bwarrant service officers?(?: model)?\b",
+    r"|\b(?:jail enforcement|task force) model\b|\bwarrant service officers?(?: model)?\b"
+    r"|\b(?:the |la )?(?:border patrol|patrulla fronteriza)\b",
     re.IGNORECASE,
 )
 _HASH = re.compile(r"(?<!\S)#(?=[^\W\d]{2})")
@@ -43,7 +44,7 @@ _LEADS = re.compile(
 _TAIL = re.compile(
     r"\s+(?:(?:uses?|using|works?|working|partners?|shares?|sharing|usan?|tienen?|trabajan?|colaboran?)\b.*"
     r"|(?:has|have|joined|join|part of|on|with|en|con)\b.+|(?:on )?(?:ring|ice|flock|neighbors|la migra)"
-    r"|border patrol|agenc(?:ies|ias)"
+    r"|agenc(?:ies|ias)"
     r"|immigration|inmigracion|(?:right )?now|today|currently|ahora(?: mismo)?|hoy|please|por favor|thanks"
     r"|gracias)$",
     re.IGNORECASE,
@@ -55,7 +56,6 @@ _OFFICES = (
     r"|agenc(?:y|ies)|officers?|deputies)(?: (?:departments?|depts?|offices?|agencies|officers))?"
     r"|polic[i\u00ed]as?|alguacil(?:es)?|agencias|departamentos? de polic[i\u00ed]a|ice|ring|flock"
     r"|immigration|inmigraci[o\u00f3]n|(?:la )?migra|(?:ice |immigration )?raids?"
-    r"|border patrol|patrulla fronteriza"
     r"|redadas?(?: de (?:ice|la migra))?|cameras?|c[a\u00e1]maras?)"
 )
 _IN = re.compile(
@@ -63,9 +63,7 @@ _IN = re.compile(
     re.IGNORECASE,
 )
 """What is asked about, before the name of a place: "police in Hammond"."""
-_BEFORE = re.compile(
-    r"^(?:ring|ice|flock|immigration|inmigracion|border patrol|patrulla fronteriza) (?=\S+ \S)", re.IGNORECASE
-)
+_BEFORE = re.compile(r"^(?:ring|ice|flock|immigration|inmigracion) (?=\S+ \S)", re.IGNORECASE)
 _HERE = re.compile(
     r"\b(?:(?:near(?:est)?|around|close|next) (?:to )?(?:me|us|here|my (?:house|home|area))"
     r"|(?:in )?(?:my|our) (?:area|city|town|neighborhood|county|state|location)|where i (?:live|am)"
