@@ -136,6 +136,7 @@ def _find(text: str, gazetteer: Gazetteer, look_up: LookUp) -> FinderResult:
     one = (
         around
         or len(whole.zips) > 1
+        or whole.unknown
         or _is_one_agency(typed)
         or _HOUSE.match(typed)
         or (whole.sure and _CITY_AND_COUNTY.search(typed))

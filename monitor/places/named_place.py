@@ -21,6 +21,7 @@ from monitor.places.finder_offices import (
 from monitor.places.finder_result import LIKE_TOWNS, FinderResult
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import (
+    CHOICES,
     LARGE_TOWN,
     SMALL_TOWN,
     add_larger_namesakes,
@@ -31,6 +32,7 @@ from monitor.places.meant_place import (
     estimate_population,
 )
 from monitor.places.names import key, word_set, words
+from monitor.places.townships import counties_of_townships
 from monitor.places.typed_names import (
     AREA,
     ARTICLE,
@@ -249,7 +251,12 @@ def _read_without_government(name: _TypedName) -> FinderResult | None:
     kind = GOVERNMENT_BEHIND.search(name.rest)
     if kind is None:
         return None
-    found = find_named(name.rest[: kind.start()] + (f", {state}" if state else ""), name.gazetteer)
+    bare = name.rest[: kind.start()]
+    found = find_named(bare + (f", {state}" if state else ""), name.gazetteer)
+    if _TOWNSHIP.fullmatch(kind[0].strip()) and (state is not None or found.problem):
+        counties = counties_of_townships(bare, state, name.gazetteer)
+        if counties:  # Perry Township is not Perry County
+            return _offer_counties(name.rest, found, counties)
     if found.states and found.towns and state is None:  # "Delaware Township" is not the state
         return replace(found, states=(), sure=len(found.towns) == 1)
     if found.states or found.problem:
@@ -260,6 +267,19 @@ def _read_without_government(name: _TypedName) -> FinderResult | None:
         each.state == found.towns[0].state for each in found.towns[1:]
     )  # the census counts few townships: not the largest Washington of New Jersey
     return found if legal and not others else replace(found, sure=False)
+
+
+def _read_township(name: _TypedName) -> FinderResult | None:
+    """A township without the word for its kind: "Herzog, KS"."""
+    counties = counties_of_townships(name.rest, name.state, name.gazetteer) if name.state is not None else ()
+    return _offer_counties(name.rest, FinderResult(), counties) if counties else None
+
+
+def _offer_counties(typed: str, found: FinderResult, counties: tuple[TownZips, ...]) -> FinderResult:
+    """A question with the towns that were found, and the counties of the townships of their name."""
+    towns = tuple(town for town in found.towns if town.kind != "county")
+    areas = distinct_areas((*towns, *counties))
+    return FinderResult(towns=areas[:CHOICES], more=len(areas) > CHOICES, unknown=() if towns else (typed,))
 
 
 def _read_without_area(name: _TypedName) -> FinderResult | None:
@@ -280,6 +300,7 @@ _READINGS: tuple[Callable[[_TypedName], FinderResult | None], ...] = (
     _read_without_side,
     _read_without_government,
     _read_without_area,
+    _read_township,
 )
 """In this order: the first that finds something, or knows why nothing is found, has the answer."""
 

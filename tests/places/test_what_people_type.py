@@ -439,6 +439,20 @@ def test_a_person_is_no_two_towns(text: str) -> None:
     assert look_up(text).problem == "nothing"
 
 
+def test_a_township_of_which_only_the_county_is_known_is_said_to_be_so() -> None:
+    """Nothing was found, and "Perry Township, PA" was Perry County."""
+    found = look_up("Herzog Township, KS")
+    assert (found.kind, found.unknown, found.suggestions) == (
+        "question",
+        ("Herzog Township",),
+        ("Ellis County, KS",),
+    )
+    perry = look_up("Perry Township, PA").suggestions
+    assert {"Berks County, PA", "Lawrence County, PA"} <= set(perry)
+    assert "Perry County, PA" not in perry
+    assert look_up("Rogers Township, MN").suggestions == ("Rogers, MN", "Cass County, MN")
+
+
 @pytest.mark.parametrize("text", ["@" * 4096, "a@" * 2048, "a" * 4096, "1-" * 2048])
 def test_hostile_signs_around_a_name_cost_little(text: str) -> None:
     began = time.process_time()
