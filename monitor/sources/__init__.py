@@ -50,7 +50,7 @@ the one before it, and "N/A" and "Total agencies" are no agencies.
 10: merged cells and links of an ODS, errors, links and days since 1904 of an XLS and an XLSB are read, whole
 numbers have no exponent, headers are found below a long preface, drawn lines and addresses are no agencies,
 CSV of a Macintosh is in its encoding, a town between a name and its state is no part of the name, markup
-around a state or a date is none of it, and a picture alone in a cell is its text.
+around a state or a date is none of it, a picture alone in a cell is its text, and "N/A" is no county.
 """
 
 

@@ -91,6 +91,7 @@ _OF_PORTAL = re.compile(r"^:|\bzip\b|postal|^latitude$|^longitude$|^x$|^y$", re.
 _LATITUDE = re.compile(r"\blat(?:itude)?\b|\blatitud\b", re.IGNORECASE)
 _LONGITUDE = re.compile(r"\b(?:long?|lng|longitude|longitud)\b", re.IGNORECASE)
 _POINT = re.compile(r"point|location|coordinates|\bgeom|geo ?code|lat.?lo?ng?\b|ubicaci", re.IGNORECASE)
+_ALL_STATES = 0.9  # of a column's values, which is then none of names
 _MOST_POINTS = 0.9  # of the values that are there
 _PEOPLE = re.compile(
     r"\b(?:first|last|middle|contact|full|officer|chief|person)[ _]?name|e-?mail|phone|\bfax\b|contact",
@@ -304,7 +305,8 @@ def _score_name(title: str, share: ColumnShares) -> float:
         + share.unique / 2
         - share.dates
         - share.links
-        - share.states
+        - share.numbers
+        - (share.states > _ALL_STATES)
         - bool(_ID.search(title))
         - bool(_GROUP.search(title)) * (share.unique < 0.9)
         - bool(_OTHER_AGENCY.search(title)) * 0.75
@@ -416,11 +418,14 @@ def _list_row_numbers(sample: ColumnSample) -> set[str]:
     for at, title in enumerate(sample.titles):
         texts = [row[at] for row in sample.rows]
         prefix = texts[0].rstrip("0123456789")
+        if prefix and not _COUNTING.fullmatch(prefix):
+            continue
         counts = ([f"{prefix}{first + number}" for number in range(len(texts))] for first in (0, 1))
         if texts in counts:
             counting.add(title)
     return counting
 
 
+_COUNTING = re.compile(r"(?:row|line|item|record|entry|tr|no\.?|nr\.?|#)[\s_.:#-]*", re.IGNORECASE)
 _ROW_NUMBERS = frozenset({"objectid", "fid", "oid", "rownumber", "no", "no.", "number"})
 """Row numbers, which move to other agencies when a list is sorted, so they are not ids."""

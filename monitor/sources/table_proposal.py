@@ -103,6 +103,7 @@ def _propose_text(body: bytes) -> Proposal:
     if best and len(best.titles) == 1:
         _refuse_unseparated(text, best)
     if best is None:
+        _refuse_unseparated(text, None)
         raise ParseError("No row of headers with an agency's name below is found in the text.")
     choice = choose_columns(best, of_table=True)
     return Proposal("table", choice.columns, choice.settings, choice.notes)
@@ -122,13 +123,15 @@ _YAML = re.compile(r"(?:- )?[\w ]{1,30}:(?: .*)?|- .*")
 _GAP = re.compile(r"\S {3,}\S")
 
 
-def _refuse_unseparated(text: str, sample: ColumnSample) -> None:
-    """Raise ParseError if a text that is read as one column seems to have several."""
+def _refuse_unseparated(text: str, sample: ColumnSample | None) -> None:
+    """Raise ParseError if a text that is read as one column, or without headers, seems to have several."""
     written = [row for row in text.splitlines()[: SAMPLE + HEADER_ROWS] if row.strip()]
     if 2 * sum(_GAP.search(row) is not None for row in written) > len(written):
         raise ParseError("The columns of the text are separated by spaces; save it as a CSV.")
     if len(written) > 2 and all(map(_YAML.fullmatch, map(str.strip, written))):
         raise ParseError("The text seems to be YAML or an outline, which is not read: save it as JSON.")
+    if sample is None:
+        return
     texts = [sample.titles[0], *(row[0] for row in sample.rows)]
     if any(all(mark in text for text in texts) for mark in DELIMITERS):
         raise ParseError("The text has no row of headers, or each of its lines is in quotes as a whole.")

@@ -247,3 +247,11 @@ def test_pages_of_other_programs_are_no_whole_list() -> None:
 def test_a_topology_is_refused_because_its_points_are_no_degrees() -> None:
     with pytest.raises(ParseError, match="give GeoJSON"):
         propose(b'{"type": "Topology", "objects": {}, "arcs": []}')
+
+
+def test_addresses_that_end_with_numbers_are_links() -> None:
+    rows = [
+        {"link": f"https://list.example/agency/{at}", "name": f"{town} Police Department", "state": "IN"}
+        for at, town in enumerate(("Gary", "Hammond", "Portage"), start=1)
+    ]
+    assert propose(json.dumps(rows).encode()).columns.url == "link"

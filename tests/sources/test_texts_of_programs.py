@@ -140,3 +140,19 @@ def test_the_organization_above_an_agency_is_not_the_agency() -> None:
         b"City of Gary,Gary Police Department,IN\nCity of Lima,Lima PD,OH\n"
     )
     assert propose(body).columns.name == "Agency Name"
+
+
+def test_the_row_labels_of_a_pivot_table_are_its_names() -> None:
+    rows = [
+        ("Indiana", "2"), ("Gary Police Department", "1"), ("Hammond Police Department", "1"),
+        ("Ohio", "2"), ("Lima Police Department", "1"), ("Kent Police Department", "1"),
+    ]  # fmt: skip
+    body = "\n".join(["Row Labels,Count of Agency", *(",".join(row) for row in rows), ""]).encode()
+    columns = propose(body).columns
+    assert (columns.name, columns.state) == ("Row Labels", "(heading)")
+
+
+def test_an_outline_is_named_whatever_stands_in_it() -> None:
+    body = b"agencies:\n- name: Gary Police Department\n  state: IN\n- name: Lima Police\n  state: OH\n"
+    with pytest.raises(ParseError, match="seems to be YAML"):
+        propose(body)
