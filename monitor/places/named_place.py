@@ -32,7 +32,7 @@ from monitor.places.meant_place import (
     estimate_population,
 )
 from monitor.places.names import key, word_set, words
-from monitor.places.townships import counties_of_townships
+from monitor.places.townships import counties_of_townships, states_of_unlocated
 from monitor.places.typed_names import (
     AREA,
     ARTICLE,
@@ -275,6 +275,12 @@ def _read_township(name: _TypedName) -> FinderResult | None:
     return _offer_counties(name.rest, FinderResult(), counties) if counties else None
 
 
+def _read_unlocated(name: _TypedName) -> FinderResult | None:
+    """A municipality of which only the state is known: "Henlopen Acres, DE"."""
+    known = name.state is not None and states_of_unlocated(name.rest, name.state, name.gazetteer)
+    return FinderResult(states=known, unknown=(name.rest,)) if known else None
+
+
 def _offer_counties(typed: str, found: FinderResult, counties: tuple[TownZips, ...]) -> FinderResult:
     """A question with the towns that were found, and the counties of the townships of their name."""
     towns = tuple(town for town in found.towns if town.kind != "county")
@@ -301,6 +307,7 @@ _READINGS: tuple[Callable[[_TypedName], FinderResult | None], ...] = (
     _read_without_government,
     _read_without_area,
     _read_township,
+    _read_unlocated,
 )
 """In this order: the first that finds something, or knows why nothing is found, has the answer."""
 

@@ -11,6 +11,7 @@ from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.meant_place import CITY, SMALL_TOWN, distinct_areas, estimate_population
 from monitor.places.named_place import towns_named
 from monitor.places.near_names import NEAR, TWO_SLIPS, areas_beginning, near_areas, near_states, respell
+from monitor.places.townships import states_of_unlocated
 from monitor.places.typed_names import (
     AREA,
     ARTICLE,
@@ -54,7 +55,8 @@ def find_near(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
     near = tuple(town for town in near if town.name not in of_state or town.population >= CITY)
     if near or states:
         return FinderResult(towns=near, states=states, typo=True)
-    return FinderResult(states=(state,), unknown=(rest,)) if state in _TERRITORIES else None
+    known = (state,) if state in _TERRITORIES else states_of_unlocated(rest, None, gazetteer)
+    return FinderResult(states=known, unknown=(rest,)) if known else None
 
 
 def _split_near_state(name: str) -> tuple[str, str | None]:

@@ -1,4 +1,6 @@
-"""Townships of which only the county is known: most have no ZIP and no center of their own."""
+"""Townships of which only the county is known, and municipalities of which only the state is: none has a ZIP
+or a center of its own.
+"""
 
 from __future__ import annotations
 
@@ -18,3 +20,10 @@ def counties_of_townships(name: str, state: str | None, gazetteer: Gazetteer) ->
         for site in sites(table, key(name))
         if not site.located and site.county is not None
     )
+
+
+def states_of_unlocated(name: str, state: str | None, gazetteer: Gazetteer) -> tuple[str, ...]:
+    """The states with a municipality of that name about which nothing else is known."""
+    wanted = key(name)
+    states = (state,) if state is not None else tuple(STATES)
+    return tuple(code for code in states if wanted in gazetteer.table.state(code).unlocated)
