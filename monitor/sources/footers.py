@@ -42,13 +42,14 @@ _SUM_OF = re.compile(r"\S.{0,60} (?:sub)?totals?\s*:?|(?:sub)?totals? for .{1,60
 _MARKED = re.compile(
     r"[*\u2020\u2021\u00a7]+\s*\w.*|(?:foot)?notes?|legend|disclaimer|https?://\S+"
     r"|\(?\d{1,2}[.)] (?:\S+ ){2,}[a-z]{3,}\."
-    r"|\d{1,6} [\w .'-]{2,60}\b(?:street|st|avenue|ave|road|rd|boulevard|blvd|drive|dr|lane|ln|highway|hwy"
+    r"|(?!.*\b(?:police|sheriff|constable|marshal|judicial|patrol|task force|dept|department|pd)\b)"
+    r"\d{1,6} [\w .'-]{2,60}\b(?:street|st|avenue|ave|road|rd|boulevard|blvd|drive|dr|lane|ln|highway|hwy"
     r"|way|court|ct|place|pl|plaza|parkway|pkwy)\b.*|p\.? ?o\.? box \d.*"
     r"|(?:phone|tel|fax)?\W*\(?\d{3}\)?[ .-]?\d{3}[ .-]\d{4}\b.*",
     re.IGNORECASE,
 )
 """Notes that are alone in their row: "* Jail model only", "NOTES", "1. Agencies are listed by state."; and
-the addresses and telephones of the agencies above them.
+the addresses and telephones of the agencies above them. "29 Palms Drive Police Department" is an agency.
 """
 _RULE = re.compile(r"[-=_*+~:|\u2013\u2014\u2500\u2502\u253c ]{2,}")
 """A line that is drawn with signs, such as that below the headers of a text."""

@@ -19,7 +19,12 @@ _TOWN = re.compile(
     re.IGNORECASE,
 )
 """An agency with the town behind it: "Gary Police Department, Gary"."""
-_NO_TOWN = re.compile(r"\b(?:county|parish|division|district|unit|bureau|of|police|sheriff)\b", re.IGNORECASE)
+_OF_COUNTY = re.compile(r"\S (?:county|parish)\b", re.IGNORECASE)
+_NO_TOWN = re.compile(
+    r"\d|\b(?:county|parish|precinct|ward|zone|troop|region|division|district|unit|bureau|station|campus|jail"
+    r"|airport|of|police|sheriff)\b",
+    re.IGNORECASE,
+)
 _IN_FRONT = re.compile(rf"({_STATE})\s*(?:[-\u2013\u2014|]\s+|:\s*)(\S.*)")
 _DATED = re.compile(r"(?:signed|since|joined|effective|as of|on)\W+(?:on )?", re.IGNORECASE)
 _LONGEST = 2 * NAME_LENGTH
@@ -48,12 +53,21 @@ def split_state(text: str) -> tuple[str, str]:
     if (found := _END.fullmatch(text)) and is_place(end := found[2] or found[3]):
         return found[1], end
     if (found := _AFTER_COMMA.fullmatch(text)) and _is_state(found[2]):
-        if (town := _TOWN.fullmatch(found[1])) and not _NO_TOWN.search(town[2]):
+        if (town := _TOWN.fullmatch(found[1])) and _says_where(town[1], town[2]):
             return town[1], f"{town[2]}, {found[2]}"
         return found[1], found[2]
     if (found := _IN_FRONT.fullmatch(text)) and _is_state(found[1]):
         return found[2], found[1]
     return text, ""
+
+
+def _says_where(name: str, town: str) -> bool:
+    """Whether a name is its agency's alone without the town behind it: "City Police" and "State Police" are
+    those of several, which would become one.
+    """
+    if _NO_TOWN.search(town):
+        return False
+    return town.casefold() in name.casefold() or _OF_COUNTY.search(name) is not None
 
 
 def find_date(text: str) -> str:

@@ -61,3 +61,12 @@ def test_an_address_or_a_telephone_below_an_agency_is_none(below: str) -> None:
     publication = parse(body, ParseOptions("x", "table", ColumnMap(name="Agency", state="State")))
     assert [x.name for x in publication.listings] == [GARY[0]]
     assert [x.kind for x in publication.problems] == ["footer"]
+
+
+@pytest.mark.parametrize(
+    "name", ["29 Palms Drive Police Department", "18 Judicial District Court", "4 Corners Place Task Force"]
+)
+def test_an_agency_whose_name_begins_as_an_address_is_one(name: str) -> None:
+    body = f"Agency,State\nGary Police Department,IN\n{name},\n".encode()
+    publication = parse(body, ParseOptions("x", "table", ColumnMap(name="Agency", state="State")))
+    assert [x.name for x in publication.listings] == [GARY[0], name]

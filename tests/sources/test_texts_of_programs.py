@@ -71,6 +71,21 @@ def test_a_town_between_an_agency_and_its_state_is_its_town() -> None:
     assert [(x.name, x.state) for x in publication.listings] == [("Police Department, City of Gary", "IN")]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["City Police, Gary", "City Police, Hammond"],
+        ["Indiana State Police, Troop A", "Indiana State Police, Troop B"],
+        ["Lake County Sheriff's Office, North Station", "Lake County Sheriff's Office, South Station"],
+        ["Purdue University Police, Calumet Campus", "Purdue University Police, Fort Wayne"],
+    ],
+)
+def test_a_town_without_which_two_agencies_would_be_one_stays_in_the_name(names: list[str]) -> None:
+    rows = "".join(f'"{name}, IN"\n' for name in names)
+    publication = parse(f"Agencies\n{rows}".encode(), ParseOptions("x", "table", ColumnMap(name="Agencies")))
+    assert [(x.name, x.state) for x in publication.listings] == [(name, "IN") for name in names]
+
+
 def test_the_delimiter_is_the_one_that_parts_every_row() -> None:
     body = (
         b"Agency,State\nGary Police Department,IN\nAllen County Sheriff&#39;s Office,OH\n"
