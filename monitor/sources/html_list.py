@@ -11,14 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from monitor.errors import ParseError
 from monitor.sources.column_choice import AGENCY_WORDS
 from monitor.sources.listing import MOST_ROWS
-
-if TYPE_CHECKING:
-    pass
 
 ITEM_TITLE, BLOCK_TITLE = "(item)", "(block)"
 MOST_LINES = 4

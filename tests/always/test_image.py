@@ -12,6 +12,7 @@ import sqlalchemy
 
 from tools import slim_packages
 
+ROOT = Path(__file__).parents[2]
 PACKAGES = Path(sqlalchemy.__file__).parents[1]
 EVERYTHING = """
 import importlib, json, pkgutil, sys
@@ -47,6 +48,19 @@ def test_nothing_that_the_program_imports_is_left_out_of_the_image(tmp_path: Pat
     kept = {path.name for path in (PACKAGES / "babel" / "locale-data").iterdir()} - {p.name for p in unused}
     assert {"root.dat", "en.dat", "en_US.dat", "es.dat", "es_US.dat", "es_419.dat"} <= kept
     assert not any(name.startswith(("de", "ro.", "ro_", "eo", "zh")) for name in kept)
+
+
+def test_what_the_image_copies_is_there_and_not_ignored() -> None:
+    lines = [line.split() for line in (ROOT / "Dockerfile").read_text().splitlines()]
+    copied = {
+        path for line in lines if line[:1] == ["COPY"] for path in line[1:-1] if "--from" not in line[1]
+    }
+    assert len(copied) > 8
+    assert [path for path in copied if not (ROOT / path).exists()] == []
+    ignored, *allowed = (ROOT / ".dockerignore").read_text().split()
+    assert ignored == "*"
+    kept = {line.removeprefix("!") for line in allowed if line.startswith("!")}
+    assert [path for path in copied if not kept & {path, *map(str, Path(path).parents)}] == []
 
 
 def test_a_pattern_that_matches_nothing_stops_the_build_before_anything_is_removed(tmp_path: Path) -> None:
