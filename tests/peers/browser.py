@@ -13,13 +13,14 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Dialog, Page, Request, sync_playwright
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.web.server import open_socket
@@ -127,10 +128,25 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=str(CHROMIUM), args=list(ARGUMENTS), timeout=PATIENCE * 1000
         )
+        _kept[browser] = {}
         try:
             yield browser
         finally:
+            del _kept[browser]
             browser.close()
+
+
+@dataclass
+class _Kept:
+    """A page that visits use one after another, and which of them uses it now."""
+
+    page: Page
+    session: CDPSession
+    seen: Seen | None = None
+
+
+_kept: dict[Browser, dict[str, _Kept]] = {}
+"""Pages by their browser and language."""
 
 
 @contextmanager
@@ -141,26 +157,61 @@ def visit(
     language: str = "en",
     phone: bool = False,
     scripts: bool = True,
+    alone: bool = False,
 ) -> Iterator[Seen]:
-    """A page as one visitor sees it, and what the browser complained of."""
-    context = browser.new_context(
-        viewport={"width": 390 if phone else 1100, "height": 800},
-        color_scheme="light",
-        locale=f"{language}-US",
-        java_script_enabled=scripts,
-    )
-    context.set_default_timeout(PATIENCE * 1000)
-    page = context.new_page()
-    seen = Seen(page)
-    page.on("console", lambda message: seen.complaints.append(message.text))
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    page.on("dialog", lambda dialog: (seen.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("request", lambda request: seen.requests.append(request.url))
+    """A page as one visitor sees it, and what the browser complained of.
+
+    A page is kept for the next visitor who runs its scripts, without cookies and cached files: a new one is a
+    new process, which compiles axe again, and that costs more than most visits. One that is ``alone`` may
+    change what is not put back: permissions, scripts of its own, service workers, storage.
+    """
+    keep = scripts and not alone
+    kept = _kept[browser].pop(language, None) if keep else None
+    if kept is None:
+        kept = _open_page(browser, language, scripts)
+    page = kept.page
+    page.context.clear_cookies()
+    kept.session.send("Network.clearBrowserCache")
+    page.set_viewport_size({"width": 390 if phone else 1100, "height": 800})
+    kept.seen = Seen(page)
     try:
         page.goto(url)
-        yield seen
+        yield kept.seen
+    except BaseException:
+        keep = False
+        raise
     finally:
-        context.close()
+        kept.seen = None
+        if keep:
+            page.evaluate("window.stop()")
+            _kept[browser][language] = kept
+        else:
+            page.context.close()
+
+
+def _open_page(browser: Browser, language: str, scripts: bool) -> _Kept:
+    context = browser.new_context(color_scheme="light", locale=f"{language}-US", java_script_enabled=scripts)
+    context.set_default_timeout(PATIENCE * 1000)
+    page = context.new_page()
+    kept = _Kept(page, context.new_cdp_session(page))
+
+    def complain(text: str) -> None:
+        if kept.seen is not None:
+            kept.seen.complaints.append(text)
+
+    def dismiss(dialog: Dialog) -> None:
+        complain(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def note_request(request: Request) -> None:
+        if kept.seen is not None:
+            kept.seen.requests.append(request.url)
+
+    page.on("console", lambda message: complain(message.text))
+    page.on("pageerror", lambda error: complain(str(error)))
+    page.on("dialog", dismiss)
+    page.on("request", note_request)
+    return kept
 
 
 class Seen:

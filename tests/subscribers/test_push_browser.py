@@ -111,7 +111,7 @@ def local(push_town: PushTown, to: PushBrowser, number: int = -1) -> str:
 @pytest.mark.parametrize("language", ["en", "es"])
 def test_from_the_tap_to_the_end_in_a_browser(push_town: PushTown, browser: Browser, language: str) -> None:
     town, own = push_town.town, push_town.browser()
-    with visit(browser, f"{town.address}/zip/60601", language=language, phone=True) as seen:
+    with visit(browser, f"{town.address}/zip/60601", language=language, phone=True, alone=True) as seen:
         page = seen.page
         page.context.grant_permissions(["notifications"], origin=town.address)
         page.context.add_init_script(
@@ -182,7 +182,7 @@ def test_without_permission_without_scripts_and_without_push_it_says_what_to_do(
         seen.page.click("#push form button")
         assert "JavaScript" in seen.page.inner_text("#subscription-error")
         assert seen.page.input_value("#places") == "60601"
-    with visit(browser, f"{town.address}/push?place=60601") as seen:
+    with visit(browser, f"{town.address}/push?place=60601", alone=True) as seen:
         assert seen.violations() == []
         assert not seen.overflows()
         seen.page.click("#push form button")  # a new headless browser refuses by itself
@@ -205,7 +205,7 @@ def test_a_browser_that_renews_its_subscription_tells_us_by_itself(
 ) -> None:
     """``pushsubscriptionchange``, as the browser raises it; and a notification where that fails."""
     town, own, new = push_town.town, push_town.member(), push_town.browser()
-    with visit(browser, f"{town.address}/push") as seen:
+    with visit(browser, f"{town.address}/push", alone=True) as seen:
         page = seen.page
         page.context.grant_permissions(["notifications"], origin=town.address)
         connect(page, own)
