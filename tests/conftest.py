@@ -59,7 +59,11 @@ TOGETHER = (
     "tests/demo/",
     "tests/outbox/test_earlier_deliveries.py",
     "tests/subscribers/test_browser.py",
+    "tests/subscribers/test_push_browser.py",
+    "tests/web/test_brief.py",
     "tests/web/test_browser.py",
+    "tests/web/test_maps.py",
+    "tests/web/test_numbers.py",
 )
 """Folders and files whose tests share what is dear to make: a browser, a story told, a migration.
 pytest-xdist's own groups are silently none with pytest 9.2.
