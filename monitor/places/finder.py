@@ -56,7 +56,11 @@ _PARTS = re.compile(r"[,;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s", re.IGNORECASE)
 _BETWEEN = re.compile(r"^\s*(?:between|entre) (?=.+ (?:and|y) )", re.IGNORECASE)
 _HOUSE = re.compile(r"\d{1,4} [^\d,;/&]+,[^,]+(?:,[^,]+)?$", re.ASCII)
 """An address: "401 Broadway, Gary"; what stands before the comma is no other place."""
-_PART_OF_CITY = re.compile(r"[^\W\d_]+(?:(?:,| |, |['.-])[^\W\d_]+){1,4}\.?")
+_WORD = r"(?:[^\W\d_]+|\d{1,2}(?:st|nd|rd|th))"
+_PART_OF_CITY = re.compile(rf"{_WORD}(?:(?:,| |, |['\u2019.-]){_WORD}){{1,4}}\.?", re.IGNORECASE)
+_ORDINAL = re.compile(r"\b\d{1,2}(?:st|nd|rd|th)\b", re.IGNORECASE)
+_INSIDE = re.compile(r"(?P<part>.+?)(?: (?:in|en) | \()(?P<city>[^()]+)\)?", re.IGNORECASE)
+"""A part of a city and the city: "Tenderloin in San Francisco", "Harlem (Manhattan)"."""
 """Two to five words with at most commas between them."""
 _NO_PART = re.compile(r"\bcounty\b.*\bcounty\b", re.IGNORECASE)  # a list, which no city has parts of
 PART_FROM, PART_FROM_ZIPS = 100_000, 10
@@ -87,9 +91,10 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     text = put_crossing_as_address(put_state_last(drop_topic(text[:_MOST_TYPED])))
     look_up = remember_found(gazetteer)
     result = _find(text, gazetteer, look_up)
-    if result.problem not in _MAY_BE_A_QUESTION and not result.unknown:
-        return or_a_city(result, text.strip(), gazetteer)
     plain = remove_accents(" ".join(text[:LONGEST].split()))
+    if result.problem not in _MAY_BE_A_QUESTION and not result.unknown:
+        in_part = _find_part(plain, result, look_up) if "," in text and result.kind in _CITIES else None
+        return in_part or or_a_city(result, text.strip(), gazetteer)
     name = drop_question(plain)
     within = _find(name, gazetteer, look_up) if name != plain else result
     if not (within.problem or within.unknown):
@@ -106,12 +111,22 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     return near or (result if within.problem == "empty" else within)
 
 
+def _find_part(text: str, city: FinderResult, look_up: LookUp) -> FinderResult | None:
+    """The part of a city that a question names before it: "is ice in Tenderloin, San Francisco?"."""
+    name = drop_question(text)
+    return _find_in_city(name, city, look_up) if name != text else None
+
+
 def _find_in_sentence(text: str, look_up: LookUp) -> FinderResult | None:
     """What a sentence says behind "in" and the like, if that is surely one place and no small town by chance:
     "Detroit in Michigan", "send me what is new in Flint".
     """
     if (parts := split_at_state(text)) and (found := look_up(", ".join(parts))).towns:
         return found
+    if inside := _INSIDE.fullmatch(text):
+        part = f"{drop_question(inside['part'])}, {inside['city']}"
+        if within := _find_in_city(part, FinderResult(problem="nothing"), look_up):
+            return within
     for name in follow_prepositions(text):
         found = look_up(name)
         by_state = "," in name or state_at_the_end(name)[0] != name
@@ -127,7 +142,8 @@ def _find(text: str, gazetteer: Gazetteer, look_up: LookUp) -> FinderResult:
     text = _COUNTIES.sub(lambda match: match[0].replace(",", " and"), text)
     typed = " ".join(text[:LONGEST].split())
     whole = look_up(typed)
-    may_be_part = not whole.sure or ("," in typed and whole.kind in _CITIES)
+    in_city = whole.kind in _CITIES and ("," in typed or _ORDINAL.search(typed))
+    may_be_part = not whole.sure or in_city
     if may_be_part and (inside := _find_in_city(typed, whole, look_up)):
         return inside
     if whole.problem == "nothing" and (both := _find_joined(typed, gazetteer, look_up)):

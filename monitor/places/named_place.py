@@ -346,7 +346,12 @@ def _agency(rest: str, state: str | None, typed: str, gazetteer: Gazetteer) -> F
     ):
         return FinderResult(states=offices, sure=True)
     place = strip_office(rest)
-    nation = tuple(area for area in known_areas(place, state, gazetteer) if area.kind == "tribal")
+    nation = tuple(
+        area
+        for area in known_areas(place, state, gazetteer)
+        if area.kind == "tribal"
+        or (area.kind == "neighborhood" and area.meant and " " in place)  # Mission District, not Mission
+    )
     of_campus = not _OF_CAMPUS.isdisjoint(words(rest)) or len(place.split()) >= LONG_NAME
     campus = campus_areas(rest, state, gazetteer) if of_campus else ()
     meant = nation or campus
