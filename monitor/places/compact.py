@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from array import array
 from bisect import bisect_left
@@ -105,6 +106,12 @@ class KeyIndex:
             at += 1
         return None
 
+    def alike(self, initial: str, shortest: int, longest: int) -> Iterator[tuple[int, str]]:
+        """The texts with an initial and a length, each with its number, in the order of their numbers."""
+        pattern = rf"(?m)^{re.escape(initial)}.{{{shortest - 1},{longest - 1}}}$"
+        for match in re.finditer(pattern, self._text):
+            yield bisect_left(self._starts, match.start()), match[0]
+
     def list_keys(self) -> list[str]:
         """All texts in the order of their numbers."""
         return self._text.split("\n") if len(self) else []
@@ -133,6 +140,11 @@ class ByKey(Mapping[str, tuple[T, ...]], Generic[T]):
         """The values of a key by its number."""
         start, end = self._starts[number], self._starts[number + 1]
         return tuple(map(self._make, self._order[start:end])) if start != end else ()
+
+    def alike(self, initial: str, shortest: int, longest: int) -> list[str]:
+        """The keys with an initial and a length."""
+        found = self._index.alike(initial, shortest, longest)
+        return [key for number, key in found if self._starts[number] != self._starts[number + 1]]
 
     def __getitem__(self, key: str) -> tuple[T, ...]:
         number = self._index.find(key)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import extract
 
+from monitor.places.compact import ByKey
+
 SHORT = 9  # the number of letters up to which one typo is allowed, above it two
 LEAST = 5  # shorter names have too many neighbors
 
@@ -16,7 +18,11 @@ def near_keys(wanted: str, known: Iterable[str]) -> list[str]:
     if len(wanted) < LEAST:
         return []
     allowed = 1 if len(wanted) <= SHORT else 2
-    choices = [k for k in known if k[:1] == wanted[:1] and abs(len(k) - len(wanted)) <= allowed]
+    shortest, longest = len(wanted) - allowed, len(wanted) + allowed
+    if isinstance(known, ByKey):
+        choices = known.alike(wanted[0], shortest, longest)
+    else:
+        choices = [k for k in known if k[:1] == wanted[0] and shortest <= len(k) <= longest]
     found = extract(wanted, choices, scorer=OSA.distance, score_cutoff=allowed, limit=4)
     best = min((distance for _, distance, _ in found), default=0)
     return [k for k, distance, _ in found if distance == best]

@@ -263,3 +263,12 @@ def test_a_campus_lies_in_the_town_that_its_row_names() -> None:
                 if not same and not near and here is not None:
                     far.append((state, campus.town, z))
     assert far == []
+
+
+def test_names_alike_are_found_in_the_text_of_all_names() -> None:
+    table = packaged().state("RI")
+    for names in (table.towns, table.by_city):
+        expected = [name for name in names if name[0] == "w" and 6 <= len(name) <= 9]
+        assert expected
+        assert names.alike("w", 6, 9) == expected
+        assert names.alike("x", 6, 9) == []
