@@ -18,7 +18,7 @@ from monitor.places import STATES, Gazetteer, load
 from monitor.places.compact import ByKey, KeyIndex
 from monitor.places.known import _campuses, _consolidated, _mailing
 from monitor.places.names import key
-from monitor.places.packaged_table import Table, distance
+from monitor.places.packaged_table import Table, distance, packaged
 from monitor.places.table_format import NO_AREA, NOWHERE, StateColumns, TableFile
 from tools.table_encoder import pack
 
