@@ -133,7 +133,12 @@ class ListingReader:
         if missing or damage:
             self._add_damaged(number, texts, name, address, point, folder, links, damage, missing=missing)
         else:
-            self._add(number, self._maker.make(number, texts, name, address, point, folder, links))
+            listing = self._maker.make(number, texts, name, address, point, folder, links)
+            if self._maker.unreadable:
+                at = len(self.listings)
+                self._unreadable += [(at, field) for field in self._maker.take_unreadable()]
+            self.listings.append(listing)
+            self._numbers.append(number)
 
     def _is_no_agency(self, name: str, texts: list[str], number: int) -> bool:
         """Whether a row is empty, or a note or a sum, which is then reported."""
@@ -147,12 +152,6 @@ class ListingReader:
         if note is not None:
             self.report("footer", f'"{brief(note)}" is no agency', number)
         return note is not None
-
-    def _add(self, number: int, listing: Listing) -> None:
-        if self._maker.unreadable:
-            self._unreadable += [(len(self.listings), field) for field in self._maker.take_unreadable()]
-        self.listings.append(listing)
-        self._numbers.append(number)
 
     def _add_damaged(
         self,

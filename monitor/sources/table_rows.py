@@ -20,7 +20,7 @@ from monitor.sources.headings import (
     is_row_of_units,
     read_heading,
 )
-from monitor.sources.listing import NO_LINKS, ListingReader
+from monitor.sources.listing import ListingReader
 from monitor.sources.sheets import SHEET_TITLE
 from monitor.sources.table_headers import fold_wanted
 
@@ -69,6 +69,7 @@ class TableReader:
         report, name_at = self._reader.report, self._name_at
         if self._table.left:
             report("odd table", self._table.left)
+        may_be_alone, other_at = not self._others, self._other_at
         # a row with only a name, which may be a title
         titled: tuple[int, Sequence[str], str] | None = None
         for at, (number, cells, links, damage) in enumerate(self._table.rows):
@@ -84,11 +85,14 @@ class TableReader:
                 if titled:
                     self._read_alone(*titled)
                     titled = None
-                if self._is_alone(texts) and not links and damage in ("", CUT_OFF):
+                alone = (may_be_alone or not texts[other_at]) and self._is_alone(texts)
+                if alone and not links and damage in ("", CUT_OFF):
                     if not self._is_beside_rows(number, texts[name_at]):
                         titled = (number, texts, damage)
                 elif not (self._under_headings and self._is_sum_of_state(number, texts)):
-                    self._read_row(number, texts, links, damage)
+                    if self._has_given:
+                        texts = self._complete(texts)
+                    self._reader.read(number, self._titles, texts, links=links, damage=damage)
         if titled:
             self._read_alone(*titled)
 
@@ -124,16 +128,10 @@ class TableReader:
     def _read_alone(self, number: int, texts: Sequence[str], damage: str) -> None:
         """Read a row with only a name, which is no title of a table below: an agency, or a status."""
         if read_heading(name := texts[self._name_at]) is None:
-            self._read_row(number, texts, damage=damage)
+            texts = self._complete(texts) if self._has_given else texts
+            self._reader.read(number, self._titles, texts, damage=damage)
         else:
             self._reader.report("heading", f'"{name}" is a heading and no agency', number)
-
-    def _read_row(
-        self, number: int, texts: Sequence[str], links: Mapping[int, str] = NO_LINKS, damage: str = ""
-    ) -> None:
-        if self._has_given:
-            texts = self._complete(texts)
-        self._reader.read(number, self._titles, texts, links=links, damage=damage)
 
     def _complete(self, texts: Sequence[str]) -> Sequence[str]:
         """Add the cells that the rows around and the sheet give to a row: an agency's, but not a note's."""
