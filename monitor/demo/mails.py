@@ -10,11 +10,13 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from pathlib import Path
 
-from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 
 from monitor.messages.layout import WIDTH
-from monitor.web.pages import get, render_page
+from monitor.web.pages import render_page
+from monitor.web.routing import Router, get
 
 _NAME = re.compile(r"[\w-]+\.eml", re.ASCII)
 _LINK = re.compile(r"(https?://[^\s<>]+)")
@@ -80,9 +82,9 @@ def unwrap(paragraph: str) -> list[str]:
     return lines
 
 
-def mailbox_router(folder: Path) -> APIRouter:
+def mailbox_router(folder: Path) -> Router:
     """Create the pages of a mailbox folder, newest mail first."""
-    router = APIRouter()
+    router = Router()
 
     @get(router, "/mailbox")
     def show_mails(request: Request) -> Response:
@@ -96,7 +98,7 @@ def mailbox_router(folder: Path) -> APIRouter:
         return render_page(request, "demo/letter.html", private=True, letter=read_mail(find(name)))
 
     @get(router, "/mailbox/{name}/html")
-    def show_html(name: str) -> Response:
+    def show_html(_: Request, name: str) -> Response:
         headers = {"Content-Security-Policy": _MAIL_POLICY, "Cache-Control": "no-store"}
         return HTMLResponse(read_mail(find(name)).markup, headers=headers)
 

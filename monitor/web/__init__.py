@@ -4,10 +4,12 @@
 
 1. A module with a router, and in it a plain function (it is run in a worker thread)::
 
-       from fastapi import APIRouter, Request, Response
-       from monitor.web.pages import get, post, render_page
+       from starlette.requests import Request
+       from starlette.responses import Response
+       from monitor.web.pages import render_page
+       from monitor.web.routing import Router, get, post
 
-       router = APIRouter()
+       router = Router()
 
        @get(router, "/something/{token}")          # GET and HEAD; `post` for what acts
        def something(request: Request, token: str) -> Response:
@@ -16,9 +18,9 @@
    ``render_page`` renders a template in the reader's language; ``private=True`` for pages that concern one
    person (not cached, not indexed). ``site_of(request)`` returns the parts (`Site`), ``language_of(request)``
    the language, ``redirect(request, "/path")`` a redirect after a POST, ``translate(request, "Not valid:
-   %(name)s", name=...)`` a sentence in Python code. Forms: ``Annotated[str, Form()] = ""``; validate the text
-   and show the form again, so that nobody gets a 422. Larger bodies than `middleware.LARGEST_BODY` are
-   refused earlier.
+   %(name)s", name=...)`` a sentence in Python code. Forms: a parameter ``address: str = ""`` for each
+   field; check the text and show the form again. Larger bodies than `middleware.LARGEST_BODY` are refused
+   earlier.
 2. A template that extends ``base.html`` and fills ``title`` and ``main``. Sentences: ``{{ _("...") }}``,
    ``{% trans %}...{% endtrans %}``, ``ngettext``. Links: ``{{ url("/changes") }}`` within the site,
    ``{{ public("/m/x") }}`` absolute. Untrusted text: ``{{ name|outside }}``. Times: ``{{ at|moment }}``,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.web import pages
 from monitor.web.error_pages import missing
-from monitor.web.pages import get, render_page, site_of
+from monitor.web.pages import render_page, site_of
+from monitor.web.routing import Router, get
 
-router = APIRouter()
+router = Router()
 
 _FILES = {
     "site.css": "text/css; charset=utf-8",

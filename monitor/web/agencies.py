@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.pictures.projection import Degrees
 from monitor.storage.engine import reading
@@ -24,10 +25,11 @@ from monitor.web.list_pages import find_elsewhere
 from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
 from monitor.web.maps import MapView, view_place
-from monitor.web.pages import get, language_of, parse_number, redirect, render_page, site_of
+from monitor.web.pages import language_of, parse_number, redirect, render_page, site_of
 from monitor.web.presenters import agency_hash, agency_path
+from monitor.web.routing import Router, get
 
-router = APIRouter()
+router = Router()
 
 _LARGEST_PAGE = 9999
 _SHOWN, _EARLIER = 4, 40  # changes, versions and documents on the first page, which has a map, and on others

@@ -15,9 +15,10 @@ from email.utils import format_datetime, parsedate_to_datetime
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from fastapi import Request, Response
 from sqlalchemy.engine import Connection
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.domain import SourceInfo
 from monitor.record.checkpoint import read_checkpoint

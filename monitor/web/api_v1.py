@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from sqlalchemy.engine import Connection
+from starlette.datastructures import State
 
 from monitor.domain import SourceInfo
 from monitor.messages.placements import describe_placement
@@ -41,6 +43,7 @@ from monitor.web.api_answers import (
     absolute,
     answer_bytes,
     answer_json,
+    answer_problem,
     decode_cursor,
     encode_cursor,
     find_moment,
@@ -51,7 +54,11 @@ from monitor.web.api_answers import (
 )
 from monitor.web.api_versions import CHANGELOG, VERSION, deprecation_headers
 from monitor.web.context import Site
+from monitor.web.error_pages import answer_errors
 from monitor.web.pages import site_of
+
+if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig  # older versions do not have it and do not need it
 
 router = APIRouter(prefix="/api/v1", dependencies=[Depends(limit_requests)])
 
@@ -94,6 +101,43 @@ def _api_get(
         return function
 
     return add
+
+
+# Telemetry exporters that others install get neither addresses nor typed text.
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+
+
+def create_api(state: State, title: str) -> FastAPI:
+    """Create the application of the API, with the ``state`` of the site's."""
+    # No documentation pages of the framework: they load third-party scripts. No slash redirects: they echo
+    # the Host header.
+    api = FastAPI(
+        title=title,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
+    )
+    api.state = state
+    # `include_router` would analyze the parameters of each route again, at the first request.
+    api.router.routes.extend(router.routes)
+    answer_errors(api)
+    api.add_exception_handler(RequestValidationError, _answer_invalid)
+    return api
+
+
+def _answer_invalid(_: Request, error: Exception) -> Response:
+    """Answer invalid parameters; the framework's own response would repeat what was typed."""
+    assert isinstance(error, RequestValidationError)
+    names = ", ".join(dict.fromkeys(str(each["loc"][-1]) for each in error.errors()))
+    return answer_problem(422, "Not valid", f"Look at {names}. See /api/v1/openapi.json.")
 
 
 @_api_get("/lists", models.ListsAnswer)

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import APIRouter, FastAPI, Request
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
 
 from monitor.web import (
     about,
     agencies,
-    api_v1,
     area_pages,
     brief,
     calendars,
@@ -33,6 +34,7 @@ from monitor.web import (
     zip_pages,
 )
 from monitor.web.api_answers import RequestLimit
+from monitor.web.api_on_demand import ApiOnDemand
 from monitor.web.charts import ChartCache, GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import answer_errors
@@ -45,52 +47,40 @@ from monitor.web.numbers import NumbersCache
 from monitor.web.page_cache import PageCache, RecordState
 from monitor.web.pages import Templates
 from monitor.web.part_cache import PartCache
+from monitor.web.routing import Router
 
 if TYPE_CHECKING:
-    from fastapi.telemetry import TelemetryConfig  # older versions do not have it and do not need it
+    from monitor.web.personal_pages import PeopleContext
 
 ROOMS = (
     *(home, preview_images, maps, numbers, zip_pages, state_pages, area_pages, brief, agencies),
     *(records_request, calendars, timeline, feeds),
-    *(about, installed_app, probes, record_log, api_v1, data_pages, evidence_pages, list_pages),
+    *(about, installed_app, probes, record_log, data_pages, evidence_pages, list_pages),
 )
 THREADS = 4
 """The number of worker threads of the site. Rendering is CPU-bound, so with forty threads they and the event
 loop mostly wait for each other (``benchmarks/signup.py``).
 """
 
-# Telemetry exporters that others install get neither URLs with tokens nor typed text.
-_NO_TELEMETRY: TelemetryConfig = {
-    "tracing": False,
-    "metrics": False,
-    "logs": False,
-    "operation_spans": False,
-    "auto_configure": False,
-}
-
 
 def create_app(
     site: Site,
     *,
-    routers: Iterable[APIRouter] = (),
+    routers: Iterable[Router] = (),
     extras: Mapping[str, Callable[[Request], object]] | None = None,
+    people: PeopleContext | None = None,
 ) -> SiteMiddleware:
     """Create the ASGI application.
 
-    ``routers`` come before the site's own; ``extras`` are template globals by name.
+    ``routers`` come before the site's own; ``extras`` are template globals by name; ``people`` are the parts
+    of pages about persons.
     """
-    # No documentation pages of the framework: they load third-party scripts. No slash redirects: they echo
-    # the Host header.
-    app = FastAPI(
-        title=site.name,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-        telemetry=_NO_TELEMETRY,
-        lifespan=_with_few_threads,
-    )
-    app.state.site = site
+    pages = (*routers, *(room.router for room in ROOMS))
+    routes: list[BaseRoute] = [route for router in pages for route in router.routes]
+    app = Starlette(routes=routes, lifespan=_with_few_threads)
+    app.router.redirect_slashes = False  # they echo the Host header
+    app.router.routes.append(Route("/api/v1/{path:path}", ApiOnDemand(app.state, site.name)))
+    app.state.site, app.state.people = site, people
     app.state.part_cache = parts = PartCache()
     app.state.templates = Templates(site, extras or {}, parts)
     app.state.gap_history = GapHistory(jumps=site.recorded)
@@ -101,12 +91,6 @@ def create_app(
     app.state.list_cache = ListCache()
     app.state.request_limit = RequestLimit(site.clock)
     app.state.held_changes = HeldChanges(site.sources, site.coverage)
-    for router in (
-        *routers,
-        *(room.router for room in ROOMS),
-    ):
-        # `include_router` would analyze the parameters of each route again, at the first request.
-        app.router.routes.extend(router.routes)
     answer_errors(app)
     # Around the whole application, not among its middleware: the framework answers its own errors outside of
     # it.
@@ -115,6 +99,6 @@ def create_app(
 
 
 @asynccontextmanager
-async def _with_few_threads(_: FastAPI) -> AsyncIterator[None]:
+async def _with_few_threads(_: Starlette) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens = THREADS
     yield

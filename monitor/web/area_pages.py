@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.messages.place_names import name_codes_of, name_place
 from monitor.places.codes import place_path
@@ -18,17 +19,18 @@ from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
 from monitor.web.maps import view_place
 from monitor.web.meetings import covers_of_zips, load_coming
-from monitor.web.pages import get, language_of, redirect, render_page, site_of
+from monitor.web.pages import language_of, redirect, render_page, site_of
+from monitor.web.routing import Router, get
 from monitor.web.zip_pages import NEWS
 
-router = APIRouter()
+router = Router()
 
 _NAMED_ZIPS = 6  # the most ZIPs of an area that are listed beside an agency
 
 
 def read_area(request: Request, rest: str) -> FollowedArea | None:
     """Read the area of a page's path; None if there is none."""
-    kind = request.scope["route"].path.split("/")[1]
+    kind = request.scope["path"].split("/")[1]
     return load_area(f"{kind}-{rest}")
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from html import unescape
 
-from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.domain import Confidence
 from monitor.messages.place_names import name_codes_of, name_place
@@ -29,11 +30,12 @@ from monitor.web.boards import Board, state_board, zip_board
 from monitor.web.error_pages import missing
 from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import ListStatus, load_statuses, numbers_of
-from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
+from monitor.web.pages import asset_version, language_of, redirect, render_page, site_of
 from monitor.web.presenters import agency_hash
+from monitor.web.routing import Router, get
 from monitor.web.zip_pages import read_zips, states_of, towns_of, zip_path
 
-router = APIRouter()
+router = Router()
 
 MOST = 7
 """The most agencies that a brief names, so that it fits on one page; several lists share this number. It

@@ -8,10 +8,8 @@ message, a second and a third one a day apart, and nothing more.
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Form, Request, Response
-from fastapi.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from monitor import subscribers
 from monitor.channels.kinds import lookup
@@ -29,11 +27,12 @@ from monitor.web import forms
 from monitor.web.error_pages import missing
 from monitor.web.forms import FormValues
 from monitor.web.middleware import HEADERS
-from monitor.web.pages import asset_version, get, language_of, post, render_page, site_of, translate
+from monitor.web.pages import asset_version, language_of, render_page, site_of, translate
 from monitor.web.personal_pages import people_of, token_for
+from monitor.web.routing import Router, get, post
 from monitor.web.signup import client_of, store_wish
 
-router = APIRouter()
+router = Router()
 
 CHANNEL = WebPushKind.name
 """The channel of these pages."""
@@ -51,13 +50,13 @@ def page(request: Request) -> Response:
 @post(router, "/push")
 def sign_up(
     request: Request,
-    subscription: Annotated[str, Form()] = "",
-    places: Annotated[str, Form()] = "",
-    lists: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
-    frequency: Annotated[str, Form()] = AT_ONCE,
-    hour: Annotated[str, Form()] = "",
-    zone: Annotated[str, Form()] = "",
-    stamp: Annotated[str, Form()] = "",
+    subscription: str = "",
+    places: str = "",
+    lists: list[str] = [],  # noqa: B006 - read only
+    frequency: str = AT_ONCE,
+    hour: str = "",
+    zone: str = "",
+    stamp: str = "",
 ) -> Response:
     """Validate and store a sign-up."""
     people, site = people_of(request), site_of(request)
@@ -91,9 +90,7 @@ def sign_up(
 
 
 @post(router, "/push/mine")
-def mine(
-    request: Request, subscription: Annotated[str, Form()] = "", place: Annotated[str, Form()] = ""
-) -> Response:
+def mine(request: Request, subscription: str = "", place: str = "") -> Response:
     """Show the browser's own subscription, as a part of the page; 404 if there is none."""
     people = people_of(request)
     address, one = _find(request, subscription)
@@ -120,7 +117,7 @@ def mine(
 
 
 @post(router, "/push/leave")
-def leave(request: Request, subscription: Annotated[str, Form()] = "") -> Response:
+def leave(request: Request, subscription: str = "") -> Response:
     """End the browser's subscription at once, and erase its address; 404 if there is none."""
     people, site = people_of(request), site_of(request)
     _, one = _find(request, subscription)
@@ -132,9 +129,7 @@ def leave(request: Request, subscription: Annotated[str, Form()] = "") -> Respon
 
 
 @post(router, "/push/renew")
-def renew(
-    request: Request, old: Annotated[str, Form()] = "", subscription: Annotated[str, Form()] = ""
-) -> Response:
+def renew(request: Request, old: str = "", subscription: str = "") -> Response:
     """Replace an old subscription by the new one that a browser has made.
 
     The response does not depend on what is stored. 409: the new one is at another relay, which requires a new

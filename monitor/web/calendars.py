@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, timedelta
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.messages.layout import clean
 from monitor.messages.locale import N_
@@ -17,10 +18,11 @@ from monitor.storage.lists.documents import load_meetings
 from monitor.web.error_pages import missing
 from monitor.web.lists import load_statuses
 from monitor.web.meetings import Meeting, covers_of_state, covers_of_zips, find_meetings
-from monitor.web.pages import get, language_of, site_of, translate
+from monitor.web.pages import language_of, site_of, translate
+from monitor.web.routing import Router, get
 from monitor.web.zip_pages import read_zips, states_of
 
-router = APIRouter()
+router = Router()
 
 PAST = timedelta(days=365)
 """How long a past meeting stays in a calendar."""
@@ -54,7 +56,7 @@ def state_calendar(request: Request, state: str) -> Response:
 @get(router, "/radius/{rest}/meetings.ics")
 def area_calendar(request: Request, rest: str) -> Response:
     """The meetings about the agencies of a county, town or radius as a calendar."""
-    kind = request.scope["route"].path.split("/")[1]
+    kind = request.scope["path"].split("/")[1]
     area = load_area(f"{kind}-{rest}")
     if area is None:
         return missing(request)

@@ -8,8 +8,6 @@ from datetime import timedelta
 from functools import cache
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, Request
-
 from monitor import app, messages
 from monitor.app import Components
 from monitor.channels import EVERYTHING
@@ -30,7 +28,10 @@ from monitor.web.forms import CHANNEL
 from monitor.web.middleware import SiteMiddleware
 from monitor.web.personal_pages import PeopleContext
 from monitor.web.records_laws import load_laws
+from monitor.web.routing import Router
 
+PEOPLE = (signup.router, preferences.router, unsubscribe_page.router, browser_alerts.router)
+"""The subscribers' pages."""
 STUCK_AFTER = timedelta(hours=1)
 """If mail has waited for longer than this while the relay refuses everything, a confirmation would not arrive
 either.
@@ -41,7 +42,7 @@ def create(
     components: Components,
     *,
     wake: Callable[[], None] = lambda: None,
-    routers: Iterable[APIRouter] = (),
+    routers: Iterable[Router] = (),
     recorded: bool = False,
 ) -> SiteMiddleware:
     """Create the site as an ASGI application, with the webhook of the bot if it has one.
@@ -54,13 +55,13 @@ def create(
     routers = [
         *routers,
         *update_routers(components),
-        people_router(people),
+        *PEOPLE,
         decision_page.create_router(components.desk),
     ]
-    return create_app(site, routers=routers, extras=signup.extras(people))
+    return create_app(site, routers=routers, extras=signup.extras(people), people=people)
 
 
-def update_routers(components: Components) -> list[APIRouter]:
+def update_routers(components: Components) -> list[Router]:
     """Create the route of the bot's webhook; empty if the bot has no webhook."""
     section, public_url = components.settings.telegram, components.settings.site.public_url
     if section.webhook_url is None or section.webhook_secret is None:
@@ -99,18 +100,6 @@ def create_site(components: Components) -> Site:
         fenced=components.fenced,
         checks={"sign-up": lambda: signup_problem(components)},
     )
-
-
-def people_router(people: PeopleContext) -> APIRouter:
-    """Create the routes of the subscribers' pages."""
-
-    async def give(request: Request) -> None:
-        request.state.people = people
-
-    whole = APIRouter(dependencies=[Depends(give)])
-    for page in (signup, preferences, unsubscribe_page, browser_alerts):
-        whole.include_router(page.router)
-    return whole
 
 
 def create_people_context(

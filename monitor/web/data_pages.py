@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.record.checkpoint import read_checkpoint
 from monitor.record.data import data_package, dump
@@ -31,10 +32,11 @@ from monitor.web.api_answers import (
 from monitor.web.api_versions import CHANGELOG
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
-from monitor.web.pages import get, render_page, site_of
+from monitor.web.pages import render_page, site_of
+from monitor.web.routing import Router, get
 from monitor.web.sent_files import SentFile
 
-router = APIRouter()
+router = Router()
 
 _JSON_LD = "application/ld+json"
 DATASET = "dataset.jsonld"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Form, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.ops.decisions import DecisionDesk, DecisionView
-from monitor.web.pages import get, post, redirect, render_page
+from monitor.web.pages import redirect, render_page
+from monitor.web.routing import Router, get, post
 
 BY = "link"
 """How a choice on this page is named in the database and the log."""
 
 
-def create_router(desk: DecisionDesk) -> APIRouter:
+def create_router(desk: DecisionDesk) -> Router:
     """Create the routes of decisions."""
-    router = APIRouter()
+    router = Router()
 
     @get(router, "/decide/{token}")
     def ask_operator(request: Request, token: str) -> Response:
@@ -26,9 +26,9 @@ def create_router(desk: DecisionDesk) -> APIRouter:
     def decide(
         request: Request,
         token: str,
-        choice: str = Form(""),
-        field: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
-        answer: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
+        choice: str = "",
+        field: list[str] = [],  # noqa: B006 - read only
+        answer: list[str] = [],  # noqa: B006 - read only
     ) -> Response:
         """Store the choice; the worker carries it out. ``field`` has the field name of each ``answer``."""
         view = desk.choose(token, choice, BY, dict(zip(field, answer, strict=False)))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.domain import SourceInfo
 from monitor.errors import StoreError
@@ -18,10 +19,9 @@ from monitor.web.pages import render_page
 log = logging.getLogger(__name__)
 
 
-def answer_errors(app: FastAPI) -> None:
+def answer_errors(app: Starlette) -> None:
     """Register a page for every error of the application."""
     app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(StoreError, _without_database)
     app.add_exception_handler(Exception, _broken)
 
@@ -55,15 +55,6 @@ def _refused(request: Request, error: Exception) -> Response:
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
-
-
-def _not_understood(request: Request, error: Exception) -> Response:
-    """Answer invalid parameters; the framework's own response would repeat what was typed."""
-    if is_open(request.scope["path"]):
-        assert isinstance(error, RequestValidationError)
-        names = ", ".join(dict.fromkeys(str(each["loc"][-1]) for each in error.errors()))
-        return answer_problem(422, "Not valid", f"Look at {names}. See /api/v1/openapi.json.")
-    return render_page(request, "error.html", status=400, private=True, what="refused")
 
 
 def _broken(request: Request, _: Exception) -> Response:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.core.wording import normalise
 from monitor.domain import Listing
@@ -25,10 +26,11 @@ from monitor.storage.lists.poll_rows import PollRecordRow
 from monitor.web.api_answers import ProblemError, answer_bytes
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
-from monitor.web.pages import get, render_page, site_of, translate
+from monitor.web.pages import render_page, site_of, translate
+from monitor.web.routing import Router, get
 from monitor.web.sent_files import SentFile
 
-router = APIRouter()
+router = Router()
 
 _MOST_POLLS = 3000  # around one day
 _MOST_MATCHES = 150  # on a page of at most 100 kB

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.messages.place_names import name_place
 from monitor.messages.placements import drop_article
@@ -23,11 +24,12 @@ from monitor.web.area_pages import read_area
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.note_entries import load_note_entries
-from monitor.web.pages import Templates, get, language_of, site_of
+from monitor.web.pages import Templates, language_of, site_of
 from monitor.web.presenters import Presenter
+from monitor.web.routing import Router, get
 from monitor.web.zip_pages import read_zips, states_of, zip_path
 
-router = APIRouter()
+router = Router()
 
 _ENTRIES = 50
 _RETRACTED = 20  # the newest retractions, whenever the change was published

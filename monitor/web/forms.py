@@ -13,7 +13,7 @@ from itertools import groupby
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import Request
+from starlette.requests import Request
 
 from monitor import subscribers
 from monitor.core.due import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, ZONES

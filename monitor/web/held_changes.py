@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-from fastapi import Request
 from sqlalchemy.engine import Connection
+from starlette.requests import Request
 
 from monitor.domain import State
 from monitor.storage.lists import baseline, changes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.messages.place_names import name_place
 from monitor.messages.placements import label_name
@@ -24,11 +24,12 @@ from monitor.web.context import Site
 from monitor.web.lists import find_largest, load_statuses
 from monitor.web.map_texts import MapTexts
 from monitor.web.maps import view_nation
-from monitor.web.pages import get, language_of, post, redirect, render_page, site_of, translate
+from monitor.web.pages import language_of, redirect, render_page, site_of, translate
 from monitor.web.presenters import agency_path
+from monitor.web.routing import Router, get, post
 from monitor.web.zip_pages import MOST_ZIPS, zip_path
 
-router = APIRouter()
+router = Router()
 
 
 @get(router, "/")
@@ -63,7 +64,7 @@ def _load_outlines(newest: Iterable[ChangesetSummary]) -> dict[str, SmallOutline
 
 
 @post(router, "/find")
-def look_up(request: Request, q: Annotated[str, Form()] = "") -> Response:
+def look_up(request: Request, q: str = "") -> Response:
     """Redirect from typed text to the page of its place, or show the form again with the problem.
 
     The text never appears in a URL, a log or a row.

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.messages.layout import clean
 from monitor.web import pages
 from monitor.web.error_pages import missing
 from monitor.web.map_images import MapImages
-from monitor.web.pages import get, language_of, site_of
+from monitor.web.pages import language_of, site_of
+from monitor.web.routing import Router, get
 
-router = APIRouter()
+router = Router()
 
 ICON_SIZES = (180, 192, 512)
 """Icon sizes in pixels: for Apple's home screen, and for the manifest."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.core.wording import normalise
 from monitor.domain import Listing, SourceInfo
@@ -29,9 +30,10 @@ from monitor.web.context import Site
 from monitor.web.error_pages import missing, nothing_before
 from monitor.web.list_differences import KINDS, FoundDifferences, compare_lists, cut_pages, fold_kinds
 from monitor.web.lists import load_statuses
-from monitor.web.pages import get, parse_number, redirect, render_page, site_of, translate
+from monitor.web.pages import parse_number, redirect, render_page, site_of, translate
+from monitor.web.routing import Router, get
 
-router = APIRouter()
+router = Router()
 
 _DAY = len("2026-03-01")
 _ROWS = 100  # agencies per page: 70 kB with the longest names, ten phone screens

@@ -11,10 +11,10 @@ from functools import cache, partial
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 from markupsafe import Markup
 from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from monitor.domain import SourceInfo
 from monitor.messages.layout import clean
@@ -35,10 +35,11 @@ from monitor.web.map_images import MapImages, wrap_image
 from monitor.web.map_texts import MapTexts
 from monitor.web.map_values import MapCache, MapMoment, months_of, read_moment
 from monitor.web.middleware import HEADERS
-from monitor.web.pages import asset_version, get, language_of, redirect, render_page, site_of
+from monitor.web.pages import asset_version, language_of, redirect, render_page, site_of
 from monitor.web.part_cache import PartCache
+from monitor.web.routing import Router, get
 
-router = APIRouter()
+router = Router()
 
 KINDS = (COUNTY, TOWN, STATE)
 SCRIPT_POLICY = HEADERS["Content-Security-Policy"] + "; script-src 'self'; connect-src 'self'"

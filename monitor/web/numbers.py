@@ -11,9 +11,10 @@ from datetime import date, datetime
 from io import StringIO
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.messages.layout import clean
 from monitor.pictures.listing_counts import (
@@ -38,9 +39,10 @@ from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
 from monitor.web.maps import SVG_POLICY
 from monitor.web.number_figures import Figure, ListNumbers, NumberTexts
-from monitor.web.pages import get, language_of, render_page, site_of
+from monitor.web.pages import language_of, render_page, site_of
+from monitor.web.routing import Router, get
 
-router = APIRouter()
+router = Router()
 
 FIGURES = ("months", "dates", "lag", "stay", "states", "published")
 """The names of the figures in addresses, in the order of the page."""

@@ -8,13 +8,12 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from monitor.messages import locale
 from monitor.messages.layout import clean
@@ -42,17 +41,6 @@ _KEPT = (
     "joined",
     "sort",
 )  # the query parameters that links to the same page keep
-_F = TypeVar("_F", bound=Callable[..., Any])
-
-
-def get(router: APIRouter, path: str) -> Callable[[_F], _F]:
-    """Route GET and HEAD of a path to a function. Neither changes anything."""
-    return router.api_route(path, methods=["GET", "HEAD"], response_model=None, include_in_schema=False)
-
-
-def post(router: APIRouter, path: str) -> Callable[[_F], _F]:
-    """Route POST of a path to a function."""
-    return router.api_route(path, methods=["POST"], response_model=None, include_in_schema=False)
 
 
 class Templates:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from fastapi import Request
+from starlette.requests import Request
 
 from monitor import subscribers
 from monitor.core import tokens
@@ -41,7 +41,7 @@ class PeopleContext:
 
 def people_of(request: Request) -> PeopleContext:
     """The context of the subscribers' pages."""
-    people: PeopleContext = request.state.people
+    people: PeopleContext = request.app.state.people
     return people
 
 

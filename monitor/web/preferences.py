@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor import subscribers
 from monitor.channels.kinds import kind_of
@@ -19,10 +19,11 @@ from monitor.subscribers import Link, LinkState, Preferences
 from monitor.subscribers.preferences import LONGEST_PAUSE
 from monitor.web import forms
 from monitor.web.forms import FormValues
-from monitor.web.pages import get, language_of, post, render_page, site_of, translate
+from monitor.web.pages import language_of, render_page, site_of, translate
 from monitor.web.personal_pages import PeopleContext, people_of, read_link, token_for
+from monitor.web.routing import Router, get, post
 
-router = APIRouter()
+router = Router()
 
 
 @get(router, "/manage/{token}")
@@ -46,14 +47,14 @@ def preferences(request: Request, token: str) -> Response:
 def change(
     request: Request,
     token: str,
-    places: Annotated[str, Form()] = "",
-    lists: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
-    frequency: Annotated[str, Form()] = AT_ONCE,
-    hour: Annotated[str, Form()] = "",
-    zone: Annotated[str, Form()] = "",
-    language: Annotated[str, Form()] = "",
-    pause: Annotated[str, Form()] = "",
-    receipts: Annotated[str, Form()] = "",
+    places: str = "",
+    lists: list[str] = [],  # noqa: B006 - read only
+    frequency: str = AT_ONCE,
+    hour: str = "",
+    zone: str = "",
+    language: str = "",
+    pause: str = "",
+    receipts: str = "",
 ) -> Response:
     """Save the preferences exactly as given."""
     people, site = people_of(request), site_of(request)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.messages import locale
 from monitor.messages.layout import clean
@@ -21,10 +22,11 @@ from monitor.web.lists import ListStatus, load_statuses
 from monitor.web.map_images import MapImages
 from monitor.web.map_texts import MapTexts
 from monitor.web.map_values import MapCache, place_on_map
-from monitor.web.pages import get, language_of, site_of, translate
+from monitor.web.pages import language_of, site_of, translate
 from monitor.web.presenters import Presenter
+from monitor.web.routing import Router, get
 
-router = APIRouter()
+router = Router()
 
 _LISTED = N_("Listed now")
 _GONE = N_("No longer listed")

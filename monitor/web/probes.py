@@ -6,8 +6,8 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from monitor import __version__
 from monitor.errors import MonitorError
@@ -17,11 +17,12 @@ from monitor.storage import migrate
 from monitor.storage.deliveries import backlog
 from monitor.storage.engine import reading
 from monitor.web.context import Site
-from monitor.web.pages import get, site_of
+from monitor.web.pages import site_of
+from monitor.web.routing import Router, get
 
 log = logging.getLogger(__name__)
 
-router = APIRouter()
+router = Router()
 
 STUCK_AFTER = timedelta(minutes=15)
 """A delivery that is due on a configured channel is claimed within seconds. One that waits this long means

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import base64
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.record.log import read_nodes, read_tile
 from monitor.record.tiles import WIDTH, parse_tile_path
 from monitor.record.tree import prove_consistency
 from monitor.storage.engine import reading
 from monitor.storage.lists import log_rows
-from monitor.web.pages import get, site_of
+from monitor.web.pages import site_of
+from monitor.web.routing import Router, get
 
-router = APIRouter()
+router = Router()
 
 _FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 

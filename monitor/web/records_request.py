@@ -4,7 +4,8 @@ only if the operator configured a table of laws.
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.messages import locale
 from monitor.messages.layout import clean
@@ -14,11 +15,12 @@ from monitor.storage.lists import page_queries
 from monitor.web.agencies import find_agency
 from monitor.web.error_pages import missing
 from monitor.web.lists import load_statuses
-from monitor.web.pages import get, redirect, render_page, site_of
+from monitor.web.pages import redirect, render_page, site_of
 from monitor.web.presenters import agency_path
 from monitor.web.records_laws import RecordsLaw
+from monitor.web.routing import Router, get
 
-router = APIRouter()
+router = Router()
 
 
 @get(router, "/agency/{source}/{key}/letter")

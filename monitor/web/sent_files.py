@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fastapi.responses import FileResponse
+from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 _RANGE = re.compile(rb"(\d{1,18})-(\d{0,18})|-(\d{1,18})")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor import subscribers
 from monitor.channels.kinds import kind_of
@@ -21,10 +21,11 @@ from monitor.storage.people import Follow
 from monitor.subscribers import Link, LinkState, SignupAnswer, Wish
 from monitor.web import forms
 from monitor.web.forms import FormValues
-from monitor.web.pages import get, language_of, post, render_page, site_of, translate
+from monitor.web.pages import language_of, render_page, site_of, translate
 from monitor.web.personal_pages import PeopleContext, people_of, read_link, token_for
+from monitor.web.routing import Router, get, post
 
-router = APIRouter()
+router = Router()
 
 
 def extras(people: PeopleContext) -> dict[str, Callable[[Request], object]]:
@@ -48,14 +49,14 @@ def form(request: Request) -> Response:
 @post(router, "/subscribe")
 def sign_up(
     request: Request,
-    address: Annotated[str, Form()] = "",
-    places: Annotated[str, Form()] = "",
-    lists: Annotated[list[str], Form()] = [],  # noqa: B006 - read only
-    frequency: Annotated[str, Form()] = AT_ONCE,
-    hour: Annotated[str, Form()] = "",
-    zone: Annotated[str, Form()] = "",
-    website: Annotated[str, Form()] = "",
-    stamp: Annotated[str, Form()] = "",
+    address: str = "",
+    places: str = "",
+    lists: list[str] = [],  # noqa: B006 - read only
+    frequency: str = AT_ONCE,
+    hour: str = "",
+    zone: str = "",
+    website: str = "",
+    stamp: str = "",
 ) -> Response:
     """Validate and store a sign-up."""
     people = people_of(request)
@@ -129,11 +130,11 @@ def ask_to_confirm(request: Request, token: str) -> Response:
 
 
 @post(router, "/confirm/{token}")
-def confirm(
+def confirm_subscription(
     request: Request,
     token: str,
-    pressed: Annotated[str, Form(alias="confirm")] = "",
-    again: Annotated[str, Form()] = "",
+    confirm: str = "",
+    again: str = "",
 ) -> Response:
     """Confirm; or, with ``again``, request a new link to replace an expired one.
 
@@ -145,7 +146,7 @@ def confirm(
         people.wake()
         if link.found is LinkState.EXPIRED:
             return render_page(request, "people/sent.html", private=True, places=(), today=())
-    elif not pressed:
+    elif not confirm:
         link = read_link(request, Purpose.CONFIRM, token)
     else:
         link = subscribers.confirm(site.engine, people.keys, token, site.clock())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.states import STATES, read_state
 from monitor.storage.engine import reading
@@ -18,10 +19,11 @@ from monitor.web.map_texts import MapTexts
 from monitor.web.map_values import MapCache
 from monitor.web.maps import view_place
 from monitor.web.meetings import covers_of_state, load_coming
-from monitor.web.pages import get, language_of, redirect, render_page, site_of
+from monitor.web.pages import language_of, redirect, render_page, site_of
+from monitor.web.routing import Router, get
 from monitor.web.zip_pages import NEWS
 
-router = APIRouter()
+router = Router()
 
 
 @get(router, "/state/{state}")

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Request, Response
 from sqlalchemy.engine import Engine
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.channels.telegram.update_shape import parse_update
 from monitor.core.throttle import PER_MINUTE, Admission, Throttle
@@ -23,6 +24,7 @@ from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.storage.engine import transaction
 from monitor.storage.people import bot_updates
+from monitor.web.routing import Router, post
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +41,14 @@ def create_router(
     keys: KeyFile,
     clock: Callable[[], datetime],
     seconds: Callable[[], float] = time.monotonic,
-) -> APIRouter:
+) -> Router:
     """Create the route that receives updates at ``path``.
 
     Its responses: 200, the update is stored, or not valid, or above the limit of its chat; 403, the secret is
     missing (the header X-Telegram-Bot-Api-Secret-Token); 503, it cannot be stored now, and Telegram sends it
     again. ``seconds`` is monotonic.
     """
-    router = APIRouter()
+    router = Router()
     throttle = Throttle(seconds, MOST_OF_A_CHAT)
 
     def store(update_id: int, body: bytes) -> None:
@@ -69,7 +71,7 @@ def create_router(
             return Response(status_code=503)
         return Response(status_code=200)
 
-    router.add_api_route(path, receive, methods=["POST"], response_model=None, include_in_schema=False)
+    post(router, path)(receive)
     return router
 
 

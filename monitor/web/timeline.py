@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.states import STATES
 from monitor.storage.engine import reading
@@ -16,9 +17,10 @@ from monitor.web.charts import GapHistory
 from monitor.web.error_pages import missing
 from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import load_statuses, numbers_of
-from monitor.web.pages import get, parse_number, render_page, site_of
+from monitor.web.pages import parse_number, render_page, site_of
+from monitor.web.routing import Router, get
 
-router = APIRouter()
+router = Router()
 
 _PAGE = 20  # events
 _CHANGES = 150  # changes on one page of a changeset: at most 100 kB

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hmac
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 
 from monitor import subscribers
 from monitor.core.tokens import Purpose
 from monitor.subscribers import LinkState
-from monitor.web.pages import get, post, render_page, site_of
+from monitor.web.pages import render_page, site_of
 from monitor.web.personal_pages import people_of, read_link
+from monitor.web.routing import Router, get, post
 
-router = APIRouter()
+router = Router()
 
 _FIELD = b"unsubscribe"  # the field of the page's button; in lower case it is part of the one-click field
 _ANSWERS = {
@@ -64,7 +65,7 @@ def _left(request: Request, token: str, *, one_click: bool) -> Response:
     return render_page(request, "people/leave.html", private=True, status=status, found=left, token=token)
 
 
-@router.post("/bounces", response_model=None, include_in_schema=False)
+@post(router, "/bounces")
 async def bounced(request: Request) -> Response:
     """Process a bounced mail, posted by a relay that knows the secret."""
     people, site = people_of(request), site_of(request)

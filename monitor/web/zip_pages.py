@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from monitor.places import MILITARY, ZipArea
 from monitor.places.followed_areas import find_areas_around
@@ -20,9 +21,10 @@ from monitor.web.lists import load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
 from monitor.web.maps import view_place
 from monitor.web.meetings import covers_of_zips, load_coming
-from monitor.web.pages import get, language_of, redirect, render_page, site_of
+from monitor.web.pages import language_of, redirect, render_page, site_of
+from monitor.web.routing import Router, get
 
-router = APIRouter()
+router = Router()
 
 MOST_ZIPS = 250
 """The most ZIPs on one page: enough for any city (New York City has 223), with an address below two

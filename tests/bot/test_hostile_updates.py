@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from monitor.bot import Bot, Timing
 from monitor.bot.context import Webhook
@@ -106,12 +106,9 @@ def post_all(
     world: World, contents: Iterable[bytes], seconds: Callable[[], float] = lambda: 0.0
 ) -> list[int]:
     """The statuses of the site's answers."""
-    site = FastAPI()
     context = world.context
-    site.include_router(
-        create_router("/telegram", SECRET, context.engine, context.keys, lambda: world.now, seconds)
-    )
-
+    router = create_router("/telegram", SECRET, context.engine, context.keys, lambda: world.now, seconds)
+    site = Starlette(routes=router.routes)
     statuses: list[int] = []
     scope = {
         "type": "http", "method": "POST", "path": "/telegram", "query_string": b"", "http_version": "1.1",

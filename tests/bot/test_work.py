@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy.engine import Engine
+from starlette.applications import Starlette
 
 from monitor.bot import Bot, Timing, Webhook, runner
 from monitor.bot.runner import TURN
@@ -272,8 +272,8 @@ def delivered(world: World, content: dict[str, Any] | bytes, secret: str | None 
     """The status of the answer to an update, from the route of the site."""
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     context = world.context
-    site = FastAPI()
-    site.include_router(create_router("/telegram", SECRET, context.engine, context.keys, lambda: world.now))
+    router = create_router("/telegram", SECRET, context.engine, context.keys, lambda: world.now)
+    site = Starlette(routes=router.routes)
     headers = {"X-Telegram-Bot-Api-Secret-Token": secret.encode()} if secret is not None else {}
 
     async def post() -> int:

@@ -12,10 +12,12 @@ from monitor.cli import memory
 
 RARELY_NEEDED = {
     "alembic",
+    "fastapi",
     "openpyxl",
     "prometheus_client",
     "python_calamine",
     "resvg_py",
+    "sqlalchemy.dialects.postgresql",
     "telegram",
     "warcio",
 }
