@@ -126,8 +126,8 @@ def put_state_last(text: str) -> str:
             return f"{between['town']} {between['office']}, {reading.code}"
     if behind := _STATE_BEHIND.fullmatch(text):
         reading = read_state(behind["state"] or behind["end"])
-        name = behind["town"] or behind["before"]
-        if reading and reading.exact and name.split()[-1] not in STATES:  # "Bristol TN/VA"
+        name = (behind["town"] or behind["before"]).strip()
+        if reading and reading.exact and name and name.split()[-1] not in STATES:  # "Bristol TN/VA"
             return f"{name}, {reading.code}"
     return text
 

@@ -493,3 +493,9 @@ def test_a_town_is_not_one_that_is_called_like_its_state_or_its_end(text: str, l
 def test_an_address_in_an_unknown_town_is_in_none_that_is_called_like_the_state() -> None:
     """It was Michigan, North Dakota."""
     assert look_up("45 Oak Avenue Qwxzt Michigan").problem == "no_town"
+
+
+@pytest.mark.parametrize("text", ["\u00a0(IN)", "\t(IN)", "\n (Indiana)"])
+def test_a_state_in_brackets_behind_spaces_alone_is_as_without_them(text: str) -> None:
+    """It ended the look-up with an error."""
+    assert look_up(text) == look_up(text.strip())
