@@ -342,7 +342,9 @@ def _choose_block_column(sample: ColumnSample, state: str | None, left: _Columns
     the states, or another one if there is none. None without one.
     """
     titles = list(left.shares) if state is None else [state]
-    found = next((title for title in titles if _is_block_column(sample, title)), None)
+    rows = [row for row in sample.rows if find_note("", row) is None]  # without "Illinois Total"
+    columns = ((title, [row[sample.titles.index(title)] for row in rows]) for title in titles)
+    found = next((title for title, cells in columns if _is_block_column(cells)), None)
     if found is not None:
         left.remove(found)
     return found
@@ -380,13 +382,8 @@ def _explain_places(
         )
 
 
-def _is_block_column(sample: ColumnSample, title: str) -> bool:
-    """Whether a state stands only beside the first of its agencies: once, or once more on each printed page.
-
-    Sums between the agencies ("Illinois Total") have no part in it.
-    """
-    at = sample.titles.index(title)
-    cells = [row[at] for row in sample.rows if find_note("", row) is None]
+def _is_block_column(cells: Sequence[str]) -> bool:
+    """Whether these are states, each only beside the first of its agencies: once, or once more on each page."""
     states = [cell for cell in cells if cell]
     empty = len(cells) - len(states)
     once = len(set(states)) == len(states) and empty > _FEW_EMPTY * len(cells)
