@@ -325,6 +325,8 @@ class ListingMaker:
             return None
         if (point := read_point(text)) is None:
             self._problems.report("bad point", f'"{brief(text)}" is no point', number)
+            return None
+        self._has_point = True
         return point
 
     def _point(

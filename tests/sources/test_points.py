@@ -41,6 +41,9 @@ def test_latitude_and_longitude_are_columns_of_any_table() -> None:
     publication = parse(f"Agency,State,Lat,Lon\n{rows}".encode(), ParseOptions("x", "table", IN_TWO))
     assert [listing.point for listing in publication.listings] == [(41.6, -87.3), None, None, None]
     assert [(each.kind, each.row) for each in publication.problems] == [("bad point", 4), ("bad point", 5)]
+    assert publication.columns == {"state", "point"}  # points that are new are no change of each agency
+    without = parse(b"Agency,State\nGary Police,IN\n", ParseOptions("x", "table", IN_TWO))
+    assert without.columns == {"state"}
     assert "point" in publication.columns
     assert not {"latitude", "longitude"} & publication.columns
 
