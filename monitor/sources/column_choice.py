@@ -383,7 +383,7 @@ def _explain_places(
 
 
 def _is_block_column(cells: Sequence[str]) -> bool:
-    """Whether these are states, each only beside the first of its agencies: once, or once more on each page."""
+    """Whether these are states, each only beside the first of its agencies: once, or again on each page."""
     states = [cell for cell in cells if cell]
     empty = len(cells) - len(states)
     once = len(set(states)) == len(states) and empty > _FEW_EMPTY * len(cells)
