@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 _MOST_NAMED = 5
+_USUAL_ROWS = 20
 
 
 class FittingTables:
@@ -48,11 +49,22 @@ class FittingTables:
         self._unseen = self._struck = 0
 
     def read(self, document: HtmlElement, base: str) -> None:
-        """Read every table of a document. Raises ParseError if two that fit have other columns."""
+        """Read every table of a document that has the headers near its top, or else those that have them
+        farther down: one list is not to grow by another because more rows are searched for headers.
+
+        Raises ParseError if two that fit have other columns.
+        """
+        for most in (_USUAL_ROWS, HEADER_ROWS):
+            self._read_tables(document, base, most)
+            if self.titles:
+                return
+
+    def _read_tables(self, document: HtmlElement, base: str, most: int) -> None:
+        """Read the tables that have the headers in their first ``most`` rows."""
         above_tables = find_headings(document)
         for table in find_tables(document):
             grid = read_grid(table, base)
-            top = list(islice(grid, HEADER_ROWS))
+            top = list(islice(grid, most))
             found = find_headers([[text for text, _ in row] for row in top], self._columns)
             if not found:
                 self.others.update(text for row in top for text, _ in row)

@@ -28,8 +28,8 @@ _STATED = re.compile(
     re.IGNORECASE,
 )
 _MORE_BY_SCRIPT = re.compile(
-    r"\W*(?:next(?: page)?|load more(?: \w+)?"
-    r"|(?:show|view|see) more (?:agencies|departments|results|rows|entries|records|items))\W*",
+    r"\W*(?:next(?: page)?|load more"
+    r"|(?:load|show|view|see) more (?:agencies|departments|results|rows|entries|records|items))\W*",
     re.IGNORECASE,
 )
 _SECOND_PAGE = re.compile(r"__doPostBack\(.*Page\$2\b", re.IGNORECASE)

@@ -52,6 +52,7 @@ def test_rows_that_a_script_adds_are_missing_and_said(below: str) -> None:
         "<div class='carousel slide'><button>Next</button></div>",
         "<button>Show more</button>",
         "<a href='/about'>Load more</a>",
+        "<button>Load more news</button>",
         "<button>See more news</button>",
     ],
 )
@@ -80,3 +81,10 @@ def test_titles_above_blocks_are_no_agency(kinds: tuple[str, str]) -> None:
     rows = (f"<div {row}><div {cell}>{name}</div><div {cell}>{state}</div></div>" for name, state in pairs)
     publication = read_as_proposed(f"<div class=grid>{''.join(rows)}</div>")
     assert [(x.name, x.state) for x in publication.listings] == list(pairs[1:])
+
+
+def test_a_table_with_its_headers_far_down_is_read_only_where_no_other_fits() -> None:
+    far = "<table>" + "<tr><td>A note</tr>" * 30 + f"{ROWS}</table>"
+    assert [x.name for x in read(far).listings] == ["Gary Police", "Lima Police"]
+    near = "<table><tr><th>Agency<th>State</tr><tr><td>Kent Police<td>OH</tr></table>"
+    assert [x.name for x in read(near + far).listings] == ["Kent Police"]
