@@ -1,4 +1,4 @@
-"""Text files that come with the program: templates, translations, hand-kept tables of places.
+"""Text files that come with the program: templates, styles, scripts, translations, hand-kept tables.
 
 A checkout has them as files. In a wheel they are packed (`tools/pack_texts.py`): together they take three
 quarters of what they take each by itself.
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from jinja2 import BaseLoader
 
-PACKS = {"places": "places/texts.json.xz", "messages": "texts.json.xz", "web": "texts.json.xz"}
+_TEXTS = "texts.json.xz"
+PACKS = {"places": f"places/{_TEXTS}", "config": _TEXTS, "messages": _TEXTS, "web": _TEXTS}
 """The packed file of each room, within the package: JSON of texts by their path within it, compressed."""
 FOLDER = "templates"
 

@@ -1,4 +1,4 @@
-"""Packs the text files of a wheel: templates, translations and tables of places.
+"""Packs the text files of a wheel: templates, styles, scripts, translations and tables of places.
 
 Hatchling runs it for each wheel (``[tool.hatch.build.targets.wheel.hooks.custom]``); an editable installation
 keeps the files. `monitor.package_texts` reads either.
@@ -15,7 +15,13 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKED = {
-    "texts.json.xz": ("messages/*.po", "messages/templates/**/*", "web/templates/**/*"),
+    "texts.json.xz": (
+        "config/*.toml",
+        "messages/*.po",
+        "messages/templates/**/*",
+        "web/static/*",
+        "web/templates/**/*",
+    ),
     "places/texts.json.xz": ("places/*.csv",),
 }
 """The packed files and the texts in each, both within the package; pyproject.toml leaves the texts out."""

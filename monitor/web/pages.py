@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime
 from functools import cache
-from importlib.resources import files
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
@@ -18,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from monitor.messages import locale
 from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
-from monitor.package_texts import open_templates
+from monitor.package_texts import open_templates, read_text
 from monitor.states import STATES
 from monitor.web.context import Site
 from monitor.web.part_cache import PartCache
@@ -237,7 +236,7 @@ def _path(request: Request) -> str:
 @cache
 def asset(name: str) -> bytes:
     """Read a file of ``monitor/web/static``."""
-    return files("monitor.web").joinpath("static", name).read_bytes()
+    return read_text("web", f"static/{name}").encode()
 
 
 @cache

@@ -598,14 +598,16 @@ for room in ("web", "messages"):
     loader = open_templates(room)
     for name in loader.list_templates():
         print(name, hashlib.sha256(loader.get_source(Environment(), name)[0].encode()).hexdigest())
-for room, suffix in (("messages", ".po"), ("places", ".csv")):
+for room, suffix in (("messages", ".po"), ("places", ".csv"), ("config", ".toml")):
     for name in list_texts(room, suffix):
         print(name, hashlib.sha256(read_text(room, name).encode()).hexdigest())
+for name in ("site.css", "map.js", "icon.svg"):
+    print(name, hashlib.sha256(read_text("web", f"static/{name}").encode()).hexdigest())
 print(compute_version())
 """
     packed = run(python, "-c", texts, cwd=elsewhere, env={"PYTHONPATH": str(site)})
     assert not (site / "monitor" / "web" / "templates").exists()
-    assert not [*site.rglob("*.csv"), *site.rglob("*.po")]
+    assert not [*site.rglob("*.csv"), *site.rglob("*.po"), *site.rglob("*.css")]
     assert packed == run(python, "-c", texts, cwd=ROOT)
     assert len(packed.splitlines()) > 60
 
