@@ -59,7 +59,9 @@ class ListsOfPage:
 
 
 def limit_lists(lists: Iterable[HtmlList]) -> list[HtmlList]:
-    """The lists that have items. Raises ParseError if they are too long together."""
+    """The lists that have items, without a first one that only names what the others hold. Raises ParseError
+    if they are too long together.
+    """
     found = [one for one in lists if one.rows]
     for one in found:
         if _is_row_of_titles(one.rows[0]):
