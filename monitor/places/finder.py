@@ -58,10 +58,10 @@ _HOUSE = re.compile(r"\d{1,4} [^\d,;/&]+,[^,]+(?:,[^,]+)?$", re.ASCII)
 """An address: "401 Broadway, Gary"; what stands before the comma is no other place."""
 _WORD = r"(?:[^\W\d_]+|\d{1,2}(?:st|nd|rd|th))"
 _PART_OF_CITY = re.compile(rf"{_WORD}(?:(?:,| |, |['\u2019.-]){_WORD}){{1,4}}\.?", re.IGNORECASE)
+"""Two to five words or ordinals with at most commas between them."""
 _ORDINAL = re.compile(r"\b\d{1,2}(?:st|nd|rd|th)\b", re.IGNORECASE)
 _INSIDE = re.compile(r"(?P<part>.+?)(?: (?:in|en) | \()(?P<city>[^()]+)\)?", re.IGNORECASE)
 """A part of a city and the city: "Tenderloin in San Francisco", "Harlem (Manhattan)"."""
-"""Two to five words with at most commas between them."""
 _NO_PART = re.compile(r"\bcounty\b.*\bcounty\b", re.IGNORECASE)  # a list, which no city has parts of
 PART_FROM, PART_FROM_ZIPS = 100_000, 10
 """The population from which a city has parts that are called by name, and the ZIPs where none is known."""

@@ -346,7 +346,7 @@ def _agency(rest: str, state: str | None, typed: str, gazetteer: Gazetteer) -> F
     ):
         return FinderResult(states=offices, sure=True)
     place = strip_office(rest)
-    nation = tuple(
+    named = tuple(
         area
         for area in known_areas(place, state, gazetteer)
         if area.kind == "tribal"
@@ -354,7 +354,7 @@ def _agency(rest: str, state: str | None, typed: str, gazetteer: Gazetteer) -> F
     )
     of_campus = not _OF_CAMPUS.isdisjoint(words(rest)) or len(place.split()) >= LONG_NAME
     campus = campus_areas(rest, state, gazetteer) if of_campus else ()
-    meant = nation or campus
+    meant = named or campus
     towns, statewide = (meant, ()) if meant else agency_areas(rest, state, gazetteer)
     if not towns and not statewide and place and state is not None and "," not in typed:
         towns, statewide = agency_areas(typed, None, gazetteer)
