@@ -26,7 +26,7 @@ def decode_text(body: bytes, problems: list[Problem]) -> str:
         body = body.replace(b"\0", b" ")
         problems.append(Problem("broken text", f"{zeros:,} zero bytes are read as spaces"))
     text, strays = decode_utf8(body.removesuffix(b"\x1a"))  # the end-of-file mark of DOS
-    if strays and b"\n" not in body and b"\r" in body:  # lines end so on a Macintosh alone
+    if strays and _is_of_macintosh(body):
         problems.append(Problem("wrong encoding", "the text is not UTF-8; it is read as Mac OS Roman"))
         return body.decode("mac_roman")
     if strays:
@@ -35,6 +35,18 @@ def decode_text(body: bytes, problems: list[Problem]) -> str:
     return _SCHEMA.sub("", text, count=1)
 
 
+def _is_of_macintosh(body: bytes) -> bool:
+    """Whether lines end as on a Macintosh alone, and no more bytes are usual letters in Windows-1252."""
+    if b"\n" in body or b"\r" not in body:
+        return False
+    return len(_MAC_LETTERS.findall(body)) >= len(_WINDOWS_LETTERS.findall(body))
+
+
+_MAC_LETTERS = re.compile(b"[" + "\xe1\xe9\xf3\xfa\xf1\xd1\u2019".encode("mac_roman") + b"]")
+_WINDOWS_LETTERS = re.compile(b"[" + "\xe1\xe9\xed\xf3\xfa\xf1".encode("cp1252") + rb"]|\x92(?=s\b|[A-Z])")
+"""Of Spanish names, and the apostrophe of "Sheriff's" and "O'Fallon", whose byte is an accented i on a
+Macintosh.
+"""
 _SCHEMA = re.compile(r"\AListSchema=[^\r\n]*")
 """What a list of SharePoint is exported with above its headers."""
 

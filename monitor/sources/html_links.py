@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -32,6 +32,9 @@ _MORE_BY_SCRIPT = re.compile(
     r"|(?:load|show|view|see) more (?:agencies|departments|results|rows|entries|records|items))\W*",
     re.IGNORECASE,
 )
+_OF_ANYTHING = re.compile(r"\W*(?:next(?: page)?|load more)\W*", re.IGNORECASE)
+_OF_PAGERS = frozenset(("li", "nav", "ol", "p", "span", "ul"))
+_MOST_BESIDE = 2  # elements around a button, those of pagers apart, of which the last holds its table
 _SECOND_PAGE = re.compile(r"__doPostBack\(.*Page\$2\b", re.IGNORECASE)
 _OF_PICTURES = re.compile(r"carousel|slide|slick|swiper|gallery|calendar|testimonial", re.IGNORECASE)
 _PAGE_OF = re.compile(r"\bpage (\d{1,5}) of (\d{1,5})\b", re.IGNORECASE)
@@ -120,8 +123,13 @@ def _is_beside(here: str, address: str) -> bool:
 def find_stated_count(document: HtmlElement) -> int | None:
     """How many rows a page says that its list has ("Showing 1 to 10 of 44 entries"); None if it does not."""
     text = clean(" ".join(take_texts(document, _MOST_WORDS)))
-    counts = [int(match[1].replace(",", "")) for match in _STATED.finditer(text)]
+    counts = [int(match[1].replace(",", "")) for match in _STATED.finditer(text) if not _is_year(match)]
     return max(counts, default=None)
+
+
+def _is_year(match: re.Match[str]) -> bool:
+    """Whether "1-10 of 2026" may be a date: no word says what is counted, and the total is like a year."""
+    return match[0][0] == "1" and match[1].isdigit() and 1900 <= int(match[1]) <= 2100
 
 
 def find_pages_left(document: HtmlElement) -> str:
@@ -146,9 +154,22 @@ def find_more_by_script(document: HtmlElement) -> str:
         named = [
             text[:NAME_LENGTH] for text in (words, element.get("aria-label"), element.get("title")) if text
         ]
-        if any(map(_MORE_BY_SCRIPT.fullmatch, named)) or _SECOND_PAGE.search(href):
+        more = any(map(_MORE_BY_SCRIPT.fullmatch, named))
+        if _SECOND_PAGE.search(href) or (more and not _is_of_others(element, named)):
             return clean(next(iter(named), ""))
     return ""
+
+
+def _is_of_others(element: HtmlElement, named: Iterable[str]) -> bool:
+    """Whether a "Next" is far from the tables of its page, or sends a form that has none. A button that
+    says of what it shows more belongs to the list.
+    """
+    tables = element.getroottree().find(".//table") is not None
+    if not tables or not any(map(_OF_ANYTHING.fullmatch, named)):
+        return False
+    form = next(element.iterancestors("form"), None)
+    around = [each for each in element.iterancestors() if each.tag not in _OF_PAGERS][:_MOST_BESIDE]
+    return any(each.find(".//table") is None for each in (form, around[-1]) if each is not None)
 
 
 def _is_off(element: HtmlElement) -> bool:

@@ -33,6 +33,7 @@ def read_as_proposed(body: str) -> Publication:
         "<a href='#' class='load'>Show more agencies</a>",
         "<a href='javascript:void(0)' aria-label='Next page'>&rsaquo;</a>",
         "<input type='button' value='Next'>",
+        "<div><nav><ul><li><span><a href='#'>Next</a></span></li></ul></nav></div>",
         "<span>1</span> <a href=\"javascript:__doPostBack('gv','Page$2')\">2</a>",
     ],
 )
@@ -54,6 +55,8 @@ def test_rows_that_a_script_adds_are_missing_and_said(below: str) -> None:
         "<a href='/about'>Load more</a>",
         "<button>Load more news</button>",
         "<button>See more news</button>",
+        "<form><input name=email><input type=submit value='Next >'></form>",
+        "<footer><div><section><div><button>Next</button></div></section></div></footer>",
     ],
 )
 def test_buttons_of_other_things_are_none_of_a_list(below: str) -> None:
@@ -63,7 +66,8 @@ def test_buttons_of_other_things_are_none_of_a_list(below: str) -> None:
 @pytest.mark.parametrize("said", ["1-2 of 57", "1 \u2013 2 of 57 items", "<b>1</b> to <b>2</b> of <b>57</b>"])
 def test_a_range_from_one_states_the_number_of_rows(said: str) -> None:
     assert [each.kind for each in read(f"<table>{ROWS}</table><p>{said}</p>").problems] == ["rows missing"]
-    assert not read(f"<table>{ROWS}</table><p>chapter 3.1-2 of 57</p>").problems
+    for other in ("chapter 3.1-2 of 57", "Meetings of May 1-2 of 2026"):
+        assert not read(f"<table>{ROWS}</table><p>{other}</p>").problems
 
 
 def test_a_picture_alone_in_a_cell_is_what_its_text_says() -> None:

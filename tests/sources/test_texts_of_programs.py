@@ -24,7 +24,15 @@ def read_as_proposed(body: bytes) -> tuple[list[tuple[str, str | None]], list[st
 
 def test_a_csv_of_excel_on_a_macintosh_is_in_its_encoding() -> None:
     body = "Agency,State\rDoña Ana Police,NM\rO\u2019Fallon Police,MO\r".encode("mac_roman")
+    alone = "Agency,State\rR\xedo Rancho Police,NM\r".encode("mac_roman")
+    assert read(alone)[0] == [("R\xedo Rancho Police", "NM")]
     assert read(body) == ([("Doña Ana Police", "NM"), ("O\u2019Fallon Police", "MO")], ["wrong encoding"])
+
+
+def test_a_csv_with_the_line_ends_of_a_macintosh_may_be_of_windows() -> None:
+    names = ["Do\xf1a Ana Police", "O\u2019Fallon Police", "R\xedo Rancho Police"]
+    body = "Agency,State\r" + "".join(f"{name},NM\r" for name in names)
+    assert [name for name, _ in read(body.encode("cp1252"))[0]] == names
 
 
 def test_the_schema_above_a_list_of_sharepoint_is_no_header() -> None:
