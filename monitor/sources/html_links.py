@@ -34,6 +34,7 @@ _MORE_BY_SCRIPT = re.compile(
 )
 _OF_ANYTHING = re.compile(r"\W*(?:next(?: page)?|load more)\W*", re.IGNORECASE)
 _OF_PAGERS = frozenset(("li", "nav", "ol", "p", "span", "ul"))
+_MOST_FAR = 100  # buttons beside which tables are looked for
 _MOST_BESIDE = 2  # elements around a button, those of pagers apart, of which the last holds its table
 _SECOND_PAGE = re.compile(r"__doPostBack\(.*Page\$2\b", re.IGNORECASE)
 _OF_PICTURES = re.compile(r"carousel|slide|slick|swiper|gallery|calendar|testimonial", re.IGNORECASE)
@@ -146,6 +147,7 @@ def find_pages_left(document: HtmlElement) -> str:
 
 def find_more_by_script(document: HtmlElement) -> str:
     """The words of a link or button that only a script follows to more rows of a list; "" without one."""
+    tables, far = document.find(".//table") is not None, 0
     for element in document.iter("a", "button", "input"):
         href = (element.get("href") or "")[:_LONGEST]
         if (href and not href.lower().startswith(("javascript:", "#"))) or _is_off(element):
@@ -154,9 +156,12 @@ def find_more_by_script(document: HtmlElement) -> str:
         named = [
             text[:NAME_LENGTH] for text in (words, element.get("aria-label"), element.get("title")) if text
         ]
-        more = any(map(_MORE_BY_SCRIPT.fullmatch, named))
-        if _SECOND_PAGE.search(href) or (more and not _is_of_others(element, named)):
+        if _SECOND_PAGE.search(href):
             return clean(next(iter(named), ""))
+        if any(map(_MORE_BY_SCRIPT.fullmatch, named)):
+            if not (tables and far < _MOST_FAR and _is_of_others(element, named)):
+                return clean(next(iter(named), ""))
+            far += 1
     return ""
 
 
@@ -164,8 +169,7 @@ def _is_of_others(element: HtmlElement, named: Iterable[str]) -> bool:
     """Whether a "Next" is far from the tables of its page, or sends a form that has none. A button that
     says of what it shows more belongs to the list.
     """
-    tables = element.getroottree().find(".//table") is not None
-    if not tables or not any(map(_OF_ANYTHING.fullmatch, named)):
+    if not any(map(_OF_ANYTHING.fullmatch, named)):
         return False
     form = next(element.iterancestors("form"), None)
     around = [each for each in element.iterancestors() if each.tag not in _OF_PAGERS][:_MOST_BESIDE]
