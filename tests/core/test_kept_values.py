@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,7 @@ from msgspec import structs
 
 from monitor.core import accepted_values
 from monitor.core.accepted_values import continue_reading
+from monitor.core.identity import assign_keys
 from monitor.domain import Listing
 from tests.core.simulation import agency, publication
 
@@ -345,3 +347,17 @@ def test_a_row_whose_state_is_read_is_known_by_its_name_and_not_by_its_document(
         1: agency("Birch Jail", None, url=f"{DOCUMENT}?2"),
     }
     assert accepted_values._recognize(lost, strangers) == {1: lost[1]}
+
+
+@pytest.mark.parametrize("unreadable", [True, False])
+def test_a_row_whose_town_cannot_be_read_is_the_accepted_one_and_keeps_its_town(unreadable: bool) -> None:
+    """Where towns tell agencies apart. A row without a town, which says nothing of one, is another agency."""
+    (was,) = assign_keys([agency("Alder Jail", city="Gary")], by_city=True)
+    (now,) = assign_keys([agency("Alder Jail")], by_city=True)
+    published = replace(
+        publication([]),
+        listings=(now,),
+        unreadable=((now.key, "city"),) if unreadable else (),
+    )
+    (kept,) = continue_reading([was], published).publication.listings
+    assert kept == (was if unreadable else now)

@@ -36,6 +36,7 @@ def is_doubted(*rows: Listing, gone: Listing = GONE, others: tuple[Change, ...] 
         ({}, False),
         ({"source_id": "7"}, True),
         ({"source_id": "8"}, False),
+        ({"source_id": "8", "since": DAY}, False),
         ({"url": DOCUMENT}, True),
         ({"url": f"{DOCUMENT}?8"}, False),
         ({"name": "BIRCH Patrol", "state": None}, True),

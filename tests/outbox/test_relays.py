@@ -11,6 +11,7 @@ import pytest
 from monitor.channels.email.connection_limit import MORE_AFTER, ConnectionLimit
 from monitor.channels.email.transport import Email
 from monitor.domain import Envelope, Rendered
+from monitor.errors import Transient
 from monitor.ops.health_facts import load_facts
 from monitor.ops.health_report import report_status
 from monitor.storage import schema
@@ -241,6 +242,16 @@ def test_what_a_domain_takes_is_remembered_by_the_next_process(world: World) -> 
         until_sent(world, mail_to(peer, world), peer, 62, timedelta(hours=3))
     # the clock moves only when nothing is under way, and four connections would begin four at once
     assert domain.tried.count(start) <= 1, "a rate from the first message on"
+
+
+def test_a_lane_that_asks_for_fewer_gets_half_of_what_it_took_in_the_last_second(world: World) -> None:
+    for number in range(7):
+        world.person(f"p{number}@slow.example", "IN")
+    owed(world, 0)
+    channel = Recorder(concurrency=1)
+    channel.will("*", *[None] * 6, Transient("450 slower", policy=True, slower=True, answer="450 slower"))
+    world.send(channel)
+    assert [(row.name, row.rate) for row in world.rows(schema.LaneRateRow)] == [("slow.example", 3.0)]
 
 
 def test_rates_are_halved_once_for_what_was_under_way_and_grow_again(world: World) -> None:

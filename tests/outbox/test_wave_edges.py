@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from monitor.channels import EVERYTHING
 from monitor.outbox.outcomes import Outcome, OutcomeKind
 from monitor.storage import schema
 from monitor.storage.deliveries import refusals
@@ -83,3 +84,13 @@ def test_refusals_that_counted_long_before_a_wave_still_count(sqlite_world: Worl
     world.later(minutes=61)
     assert write(world, *(refuse(world, each) for each in people[3:6]))
     assert states(world)[:2] == [("failed", 1), ("failed", 1)]
+
+
+def test_a_wave_at_two_domains_is_everybodys_and_at_one_is_that_domains(sqlite_world: World) -> None:
+    world = sqlite_world
+    people = owe(world, *PEOPLE)
+    refused = [refuse(world, each) for each in people]
+    one = [replace(each, lane="d1.example") for each in refused[:3]]
+    assert [each.lane for each in write(world, *one)] == ["d1.example"]
+    two = [replace(each, lane=f"d{n % 2 + 2}.example") for n, each in enumerate(refused[3:6])]
+    assert [each.lane for each in write(world, *two)] == [EVERYTHING]
