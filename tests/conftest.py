@@ -54,7 +54,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 _POSTGRES_FOLDER = "MONITOR_TEST_POSTGRES"
 _TEMPLATE = "monitor_template"
 MEMORY = Path("/dev/shm")
-ENOUGH = 2 << 30  # bytes; a whole run keeps a tenth of it
+ENOUGH = 2 << 30  # bytes; temporary files take a tenth of it, PostgreSQL a quarter
 TOGETHER = (
     "tests/demo/",
     "tests/outbox/test_earlier_deliveries.py",
