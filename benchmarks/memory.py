@@ -24,7 +24,7 @@ PAGES = (
     "/changes/2", "/map", "/map/TX", "/map/TX.svg", "/feed.atom", "/list/ice-287g", "/numbers",
 )  # fmt: skip
 GOAL = 150  # MiB, of `--one-process` with an idle parser
-REST = 3  # seconds until what is freed is returned
+REST = 25  # seconds: with each heartbeat, what is freed is returned
 
 
 def find_processes(root: int) -> list[int]:
