@@ -28,6 +28,8 @@ have millions.
 """
 
 _USUAL_LIMITS = frozenset((10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 5000, 10_000, 50_000))
+TOO_LONG = f"The list has more than {MOST_ROWS:,} rows."
+"""The reason of a refusal."""
 NO_LINKS: Mapping[int, str] = MappingProxyType({})
 
 
@@ -120,7 +122,7 @@ class ListingReader:
         if not address and (point is None or name) and self._is_no_agency(name, texts, number):
             return
         if len(self.listings) + len(self.damaged) >= MOST_ROWS:
-            raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
+            raise ParseError(TOO_LONG)
         missing = (len(name) < SHORT_NAME or name[0] == "#") and is_missing_name(name)
         if not missing:
             name = self._names.mend(name, number)

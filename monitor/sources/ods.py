@@ -15,7 +15,8 @@ from monitor.errors import ParseError
 from monitor.sources.archive import open_archive
 from monitor.sources.cells import ERROR_VALUES
 from monitor.sources.column_map import ParseLimits
-from monitor.sources.listing import MOST_ROWS
+from monitor.sources.listing import MOST_ROWS, TOO_LONG
+from monitor.sources.sniff import PROTECTED
 from monitor.sources.workbook_parts import refuse_doctype
 from monitor.sources.workbook_sheet import (
     MAX_COLUMNS,
@@ -49,7 +50,7 @@ def read_ods(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
     with open_archive(body, limits, limits.entries) as archive:
         parts = {name: archive.read(name) for name in archive.names}
     if b"encryption-data" in parts.get(_MANIFEST, b""):
-        raise ParseError("The workbook is protected by a password; ask the publisher for one that is not.")
+        raise ParseError(PROTECTED)
     if _CONTENT not in parts:
         raise ParseError("The workbook (ODS) is damaged: it has no content.xml.")
     refuse_doctype(_CONTENT, parts[_CONTENT])
@@ -139,7 +140,7 @@ class _OdsReader:
         self._struck += repeated * (struck == written)
         self._cells += repeated * len(values)
         if len(self._rows) + repeated > MOST_ROWS:
-            raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
+            raise ParseError(TOO_LONG)
         if self._cells > MOST_CELLS:
             raise ParseError(f"The workbook has more than {MOST_CELLS:,} cells.")
         cells = tuple(values)

@@ -13,7 +13,8 @@ import python_calamine
 from monitor.errors import ParseError
 from monitor.sources.archive import open_archive
 from monitor.sources.column_map import ParseLimits
-from monitor.sources.listing import MOST_ROWS
+from monitor.sources.listing import MOST_ROWS, TOO_LONG
+from monitor.sources.sniff import PROTECTED
 from monitor.sources.workbook_sheet import (
     DAYS_TO_1904,
     MAX_COLUMNS,
@@ -53,9 +54,7 @@ def read_other_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[W
             and sheet.typ is python_calamine.SheetTypeEnum.WorkSheet
         ]
     except python_calamine.PasswordError:
-        raise ParseError(
-            "The workbook is protected by a password; ask the publisher for one that is not."
-        ) from None
+        raise ParseError(PROTECTED) from None
     except (python_calamine.CalamineError, ValueError, OSError) as error:
         raise ParseError(f"The workbook ({kind.upper()}) is damaged: {str(error)[:200]}.") from None
     except BaseException as error:
@@ -68,7 +67,7 @@ def read_other_sheets(body: bytes, kind: str, limits: ParseLimits) -> Iterator[W
 def _read_sheet(sheet: Any, extras: SheetExtras, days_later: int) -> WorkbookSheet:
     """A sheet's rows that have a value, without the empty cells at their ends."""
     if sheet.total_height > MOST_ROWS * 5:  # a repeated row is one element but may stand for a million rows
-        raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
+        raise ParseError(TOO_LONG)
     rows: list[SheetRow] = []
     far = False
     for number, cells in enumerate(sheet.iter_rows(), start=1):
@@ -78,7 +77,7 @@ def _read_sheet(sheet: Any, extras: SheetExtras, days_later: int) -> WorkbookShe
             values.pop()
         if values:
             if len(rows) == MOST_ROWS:
-                raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
+                raise ParseError(TOO_LONG)
             rows.append((number, tuple(values)))
     merged: list[Range] = extras.merged or [
         (left + 1, top + 1, bottom + 1)

@@ -6,6 +6,8 @@ import re
 
 from monitor.errors import ParseError
 
+PROTECTED = "The workbook is protected by a password; ask the publisher for one that is not."
+"""The reason of a refusal."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body|table)\b", re.IGNORECASE)
 _KML = re.compile(rb"<(?:\w+:)?kml[\s>]")
@@ -156,9 +158,7 @@ def find_workbook_kind(body: bytes) -> str | None:
     """
     if body.startswith(_OLE2):
         if _ENCRYPTED in body:
-            raise ParseError(
-                "The workbook is protected by a password; ask the publisher for one that is not."
-            )
+            raise ParseError(PROTECTED)
         return "xls"
     if not is_zip(body):
         return None

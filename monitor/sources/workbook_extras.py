@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 
 from lxml import etree
 from openpyxl.utils.cell import coordinate_to_tuple, range_boundaries
 
 from monitor.sources.workbook_parts import find_relation_id, iterate_elements, read_relations
-from monitor.sources.workbook_sheet import MAX_COLUMNS, MAX_LINKED, NO_VALUE, CellPosition, Range, SheetExtras
+from monitor.sources.workbook_sheet import MAX_COLUMNS, NO_VALUE, Range, SheetExtras
 
 _FORMULA = re.compile(r'HYPERLINK\(\s*"([^"]+)"\s*(?:[,;]\s*"([^"]*)"|[,;)])', re.IGNORECASE)
 
@@ -32,8 +31,7 @@ def read_extras(parts: dict[str, bytes], path: str) -> SheetExtras:
         elif kind == "mergeCell":
             extras.merged += _read_range(element.get("ref", ""))
         elif target := relations.get(find_relation_id(element)):
-            for linked in islice(_list_cells(element.get("ref", "")), MAX_LINKED - len(extras.links)):
-                extras.links[linked] = target
+            _read_linked(element.get("ref", ""), target, extras)
     return extras
 
 
@@ -64,13 +62,11 @@ def _read_range(reference: str) -> Iterator[Range]:
         yield left, top, bottom
 
 
-def _list_cells(reference: str) -> Iterator[CellPosition]:
-    """The cells in "G2" or "G2:G5"."""
+def _read_linked(reference: str, target: str, extras: SheetExtras) -> None:
+    """Keep the link of "G2" or "G2:G5"."""
     try:
         left, top, right, bottom = range_boundaries(reference)
     except ValueError:
         return
     if left and top and right and bottom:
-        for row in range(top, bottom + 1):
-            for column in range(left, right + 1):
-                yield row, column
+        extras.link_range(target, top, left, bottom, right)

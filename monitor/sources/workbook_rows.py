@@ -14,7 +14,7 @@ from openpyxl.worksheet._reader import INLINE_STRING, WorkSheetParser
 
 from monitor.errors import ParseError
 from monitor.sources.cells import FOOTNOTE
-from monitor.sources.listing import MOST_ROWS
+from monitor.sources.listing import MOST_ROWS, TOO_LONG
 from monitor.sources.workbook_parts import iterate_elements
 from monitor.sources.workbook_sheet import (
     MAX_COLUMNS,
@@ -149,7 +149,7 @@ def read_rows(
                 styles = {cell["style_id"] for cell in cells if isinstance(cell["value"], str)}
                 crossed += bool(styles) and styles <= struck
             if count > MOST_ROWS:
-                raise ParseError(f"The list has more than {MOST_ROWS:,} rows.")
+                raise ParseError(TOO_LONG)
             yield number, tuple(map(values.get, range(1, width + 1)))
     if far:
         notes.append(NOTE_FAR)

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from monitor.errors import ParseError
 
@@ -43,6 +44,12 @@ class SheetExtras:
     unvalued: dict[int, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
     hidden: int = 0
     """The number of hidden rows that have a value."""
+
+    def link_range(self, address: str, top: int, left: int, bottom: int, right: int) -> None:
+        """Link the cells of a range, which count from 1, as far as links are kept."""
+        cells = ((row, column) for row in range(top, bottom + 1) for column in range(left, right + 1))
+        for cell in islice(cells, MAX_LINKED - len(self.links)):
+            self.links[cell] = address
 
 
 @dataclass(frozen=True, slots=True)

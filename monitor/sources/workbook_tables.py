@@ -7,9 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from monitor.errors import ParseError
 from monitor.sources.column_map import ColumnMap, ParseLimits, fold_header, list_headers
-from monitor.sources.headings import (
-    find_heading_above,
-)
+from monitor.sources.headings import find_heading_above
 from monitor.sources.listing import NO_LINKS
 from monitor.sources.sheets import SHEET_TITLE, read_any_sheets
 from monitor.sources.table_headers import HEADER_ROWS, describe_left, find_headers, no_headers

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from itertools import islice
 from struct import unpack_from
 
 from monitor.errors import ParseError
-from monitor.sources.workbook_sheet import MAX_LINKED, NO_VALUE, SheetExtras, refuse_far_cells
+from monitor.sources.sniff import PROTECTED
+from monitor.sources.workbook_sheet import NO_VALUE, SheetExtras, refuse_far_cells
 
 _MOST_SECTORS = 1_000_000
 _END_OF_CHAIN = 0xFFFFFFFA  # from here on, numbers of sectors have other meanings
@@ -115,9 +115,7 @@ def _read_workbook(stream: bytes) -> tuple[list[SheetExtras], bool]:
     since_1904 = False
     for kind, data in _records(stream, 0, len(stream)):
         if kind == _FILEPASS:
-            raise ParseError(
-                "The workbook is protected by a password; ask the publisher for one that is not."
-            )
+            raise ParseError(PROTECTED)
         if kind == _BOUNDSHEET:
             places.append(unpack_from("<I", data)[0])
         elif kind == _DATEMODE:
@@ -191,6 +189,4 @@ def _read_link(data: bytes, extras: SheetExtras) -> None:
         return  # a file, or a place in the workbook
     length = unpack_from("<I", data, at + 16)[0]
     url = data[at + 20 : at + 20 + length].decode("utf-16-le", "replace").partition("\0")[0]
-    cells = ((row, column) for row in range(top, bottom + 1) for column in range(left, right + 1))
-    for row, column in islice(cells, MAX_LINKED - len(extras.links)):
-        extras.links[row + 1, column + 1] = url
+    extras.link_range(url, top + 1, left + 1, bottom + 1, right + 1)

@@ -10,12 +10,11 @@ import posixpath
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from struct import unpack_from
 
 from monitor.errors import ParseError
 from monitor.sources.workbook_parts import read_relations
-from monitor.sources.workbook_sheet import MAX_COLUMNS, MAX_LINKED, NO_VALUE, SheetExtras, refuse_far_cells
+from monitor.sources.workbook_sheet import MAX_COLUMNS, NO_VALUE, SheetExtras, refuse_far_cells
 from monitor.sources.xls_extras import ERRORS, OF_BARE_LINK, OF_LINK
 
 _WORKBOOK = "xl/workbook.bin"
@@ -109,9 +108,7 @@ def _read_sheet(parts: Mapping[str, bytes], path: str) -> SheetExtras:
                 extras.merged.append((left + 1, top + 1, bottom + 1))
         elif kind == _LINK and (target := links.get(_read_string(data, 16))):
             top, bottom, left, right = unpack_from("<4I", data)
-            cells = ((at, column) for at in range(top, bottom + 1) for column in range(left, right + 1))
-            for at, column in islice(cells, MAX_LINKED - len(extras.links)):
-                extras.links[at + 1, column + 1] = target
+            extras.link_range(target, top + 1, left + 1, bottom + 1, right + 1)
     extras.hidden += is_hidden and has_cells
     refuse_far_cells(last, widest)
     return extras
