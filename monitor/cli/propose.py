@@ -191,10 +191,10 @@ def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, addr
     reasons: list[str] = []
     content_type = next((value for key, value in got.headers if key.lower() == "content-type"), "")
     attempts = [partial(_read_page, settings, fetcher, parser, address, got)]
-    links: list[PageLink] = []
+    pages: list[tuple[str, Fetched]] = []
     try:
         links = _rank_links(parser.read_links(got.body, got.final_url, content_type))
-        attempts += [partial(_read_link, fetcher, parser, address, link) for link in links]
+        attempts += [partial(_read_link, fetcher, parser, address, link, pages) for link in links]
     except ParseError as error:
         reasons.append(str(error))
     for attempt in attempts:
@@ -203,7 +203,7 @@ def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, addr
         except MonitorError as error:
             reasons.append(str(error))
     if not found:
-        found = list(_read_linked_pages(settings, fetcher, parser, links))
+        found = list(_read_linked_pages(settings, fetcher, parser, pages))
     if not found:
         raise ParseError(
             f"no list was found on the page or behind its links: {'; '.join(dict.fromkeys(reasons))}"
@@ -212,18 +212,14 @@ def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, addr
 
 
 def _read_linked_pages(
-    settings: Settings, fetcher: Fetcher, parser: ParserProcess, links: list[PageLink]
+    settings: Settings, fetcher: Fetcher, parser: ParserProcess, pages: list[tuple[str, Fetched]]
 ) -> Iterator[_Found]:
     """Read the lists of the pages that are linked, or within the page, such as a published spreadsheet."""
     from monitor.errors import MonitorError
-    from monitor.fetch import Fetched, Target
-    from monitor.sources.sniff import is_html
 
-    for link in links:
+    for address, got in pages:
         try:
-            got = fetcher.get(Target(url=link.address))
-            if isinstance(got, Fetched) and is_html(got.body):
-                yield _read_page(settings, fetcher, parser, link.address, got)
+            yield _read_page(settings, fetcher, parser, address, got)
         except MonitorError:
             continue
 
@@ -308,7 +304,10 @@ def _rank_links(links: tuple[PageLink, ...]) -> list[PageLink]:
     return sorted(likely, key=rank, reverse=True)[:_MOST_LINKS]
 
 
-def _read_link(fetcher: Fetcher, parser: ParserProcess, page: str, link: PageLink) -> _Found:
+def _read_link(
+    fetcher: Fetcher, parser: ParserProcess, page: str, link: PageLink, pages: list[tuple[str, Fetched]]
+) -> _Found:
+    """Read the file behind a link of a page; another page is added to ``pages``. Raises MonitorError."""
     from monitor.errors import ParseError
     from monitor.fetch import Fetched, Target
     from monitor.sources.sniff import is_html
@@ -317,6 +316,7 @@ def _read_link(fetcher: Fetcher, parser: ParserProcess, page: str, link: PageLin
     got = fetcher.get(Target(url=address))
     assert isinstance(got, Fetched)  # the request was not conditional
     if is_html(got.body):
+        pages.append((address, got))
         raise ParseError("a link leads to another page")
     where: dict[str, Any]
     file = PurePosixPath(urlsplit(address).path).name
