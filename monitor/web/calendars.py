@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from monitor.messages.layout import clean
 from monitor.messages.locale import N_
-from monitor.places.followed_areas import load_area
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists.documents import load_meetings
+from monitor.web.area_pages import read_area
 from monitor.web.error_pages import missing
 from monitor.web.lists import load_statuses
 from monitor.web.meetings import Meeting, covers_of_state, covers_of_zips, find_meetings
@@ -56,8 +56,7 @@ def state_calendar(request: Request, state: str) -> Response:
 @get(router, "/radius/{rest}/meetings.ics")
 def area_calendar(request: Request, rest: str) -> Response:
     """The meetings about the agencies of a county, town or radius as a calendar."""
-    kind = request.scope["path"].split("/")[1]
-    area = load_area(f"{kind}-{rest}")
+    area = read_area(request, rest)
     if area is None:
         return missing(request)
     return _calendar_of_zips(request, area.name, tuple(area.zips), tuple(area.states))
