@@ -16,7 +16,6 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKED = {
     "texts.json.xz": (
-        "config/*.toml",
         "messages/*.po",
         "messages/templates/**/*",
         "web/static/*",

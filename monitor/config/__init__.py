@@ -38,7 +38,6 @@ from monitor.config.sections import (
 )
 from monitor.config.settings import Settings, settings_model
 from monitor.errors import ConfigError
-from monitor.package_texts import read_text
 
 __all__ = [
     "LOOPBACK",
@@ -104,7 +103,7 @@ def find_warnings(path: Path | None = None, environment: Mapping[str, str] | Non
 @cache
 def default_sources() -> dict[str, Any]:
     """The sources that are configured out of the box, as TOML read them."""
-    return tomllib.loads(read_text("config", "sources.toml"))
+    return tomllib.loads(Path(__file__).with_name("sources.toml").read_text("utf-8"))
 
 
 def example() -> str:

@@ -20,7 +20,7 @@ from itertools import accumulate, chain
 
 from msgspec import Struct
 
-from monitor.package_texts import list_texts, read_text
+from monitor.package_texts import read_texts
 from monitor.places.compact import ByKey, KeyIndex, MadeWhenAsked, ZipCodes
 from monitor.places.fips import FIPS, STATE_OF_FIPS
 from monitor.places.names import make_key
@@ -434,6 +434,6 @@ def compute_version() -> str:
     for file in sorted(files("monitor.places").iterdir(), key=lambda each: each.name):
         if file.name.endswith((".py", ".zip")):
             digest.update(file.read_bytes())
-    for name in list_texts("places", ".csv"):
-        digest.update(read_text("places", name).encode())
+    for text in read_texts("places", "*.csv").values():
+        digest.update(text.encode())
     return digest.hexdigest()[:16]

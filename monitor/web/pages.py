@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from monitor.messages import locale
 from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
-from monitor.package_texts import open_templates, read_text
+from monitor.package_texts import open_templates, read_texts
 from monitor.states import STATES
 from monitor.web.context import Site
 from monitor.web.part_cache import PartCache
@@ -233,10 +233,14 @@ def _path(request: Request) -> str:
     return "/" + quote(request.scope["path"].lstrip("/")) + (f"?{kept}" if kept else "")
 
 
-@cache
 def asset(name: str) -> bytes:
-    """Read a file of ``monitor/web/static``."""
-    return read_text("web", f"static/{name}").encode()
+    """A file of ``monitor/web/static``."""
+    return _read_assets()[f"static/{name}"]
+
+
+@cache
+def _read_assets() -> dict[str, bytes]:
+    return {name: text.encode() for name, text in read_texts("web", "static/*").items()}
 
 
 @cache

@@ -592,17 +592,16 @@ print(migrate.load_revision(db.connect("sqlite:///data/monitor.db")), migrate.sc
     texts = """
 import hashlib
 from jinja2 import Environment
-from monitor.package_texts import list_texts, open_templates, read_text
+from monitor.package_texts import open_templates, read_text, read_texts
 from monitor.places.packaged_table import compute_version
 for room in ("web", "messages"):
     loader = open_templates(room)
     for name in loader.list_templates():
         print(name, hashlib.sha256(loader.get_source(Environment(), name)[0].encode()).hexdigest())
-for room, suffix in (("messages", ".po"), ("places", ".csv"), ("config", ".toml")):
-    for name in list_texts(room, suffix):
-        print(name, hashlib.sha256(read_text(room, name).encode()).hexdigest())
-for name in ("site.css", "map.js", "icon.svg"):
-    print(name, hashlib.sha256(read_text("web", f"static/{name}").encode()).hexdigest())
+for room, pattern in (("messages", "*.po"), ("places", "*.csv"), ("web", "static/*")):
+    for name, text in read_texts(room, pattern).items():
+        assert read_text(room, name) == text
+        print(name, hashlib.sha256(text.encode()).hexdigest())
 print(compute_version())
 """
     packed = run(python, "-c", texts, cwd=elsewhere, env={"PYTHONPATH": str(site)})
