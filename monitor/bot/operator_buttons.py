@@ -15,7 +15,7 @@ from monitor.bot.permissions import ChatQueries
 from monitor.bot.replies import ADMINISTRATORS, BUSY, STALE, Button, Reply, Translator, paragraphs, safe
 from monitor.bot.updates import Command
 from monitor.channels.telegram.posts import LIMIT, length
-from monitor.minutes import format_minute
+from monitor.formatting import format_minute
 from monitor.ops.decisions import DecisionDesk, DecisionState, DecisionView
 
 BY = "button"

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli import Session, command, emit
-from monitor.counting import format_count
 from monitor.errors import UsageError
-from monitor.minutes import format_minute
+from monitor.formatting import format_count, format_minute
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine

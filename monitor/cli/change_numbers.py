@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from monitor.counting import format_count
 from monitor.errors import UsageError
+from monitor.formatting import format_count
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

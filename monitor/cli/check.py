@@ -19,10 +19,10 @@ from monitor.channels import kinds
 from monitor.config import LOOPBACK, Settings, find_warnings
 from monitor.core import tokens
 from monitor.core.tokens import Purpose
-from monitor.counting import format_count
 from monitor.domain import Envelope
 from monitor.errors import ConfigError, KeyFileError, MigrationError, MonitorError, StoreError, UsageError
 from monitor.fetch import Fetched
+from monitor.formatting import format_count
 from monitor.keys import NAME
 from monitor.ops.doctor import (
     Diagnosis,

@@ -9,7 +9,7 @@ import click
 
 from monitor.cli import Session, command, emit, show_progress, table
 from monitor.cli.output import when
-from monitor.counting import format_count
+from monitor.formatting import format_count
 
 if TYPE_CHECKING:
     from monitor.app import Components

@@ -11,7 +11,7 @@ import click
 
 from monitor.cli import Session, command, emit
 from monitor.cli.change_numbers import load_named_change
-from monitor.counting import format_count
+from monitor.formatting import format_count
 
 
 @command(short_help="Write a file that proves a change, a day or an agreement to anybody, offline.")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit, table
-from monitor.counting import format_count
 from monitor.domain import Kind
+from monitor.formatting import format_count
 
 if TYPE_CHECKING:
     from monitor.history.captured_file import CapturedFile

@@ -10,7 +10,7 @@ import click
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
 from monitor.cli.sources import change_json, check_source, fan_out, print_result
-from monitor.counting import format_count
+from monitor.formatting import format_count
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine

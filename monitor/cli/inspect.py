@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit, table
-from monitor.counting import format_count
 from monitor.domain import Change, Judgement, Kind, Policy, Publication, State
-from monitor.minutes import format_minute
+from monitor.formatting import format_count, format_minute
 
 if TYPE_CHECKING:
     from monitor.history.replay import Event, ReplaySummary

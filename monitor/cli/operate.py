@@ -15,8 +15,8 @@ import click
 from monitor.cli import Session, command, emit
 from monitor.cli.alive import is_alive
 from monitor.cli.output import when
-from monitor.counting import format_count
 from monitor.errors import UsageError
+from monitor.formatting import format_count
 
 if TYPE_CHECKING:
     from monitor.app import Components

@@ -11,8 +11,8 @@ import click
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
 from monitor.cli.output import iso, when
-from monitor.counting import format_count
 from monitor.errors import UsageError
+from monitor.formatting import format_count
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

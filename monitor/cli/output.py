@@ -13,7 +13,7 @@ import click
 
 from monitor.domain import Change, Kind, Listing
 from monitor.errors import UsageError
-from monitor.minutes import format_minute
+from monitor.formatting import format_minute
 
 LISTING_KEYS = ("name", "city", "county", "state", "since", "url", "attributes", "folder", "key")
 SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}

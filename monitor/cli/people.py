@@ -8,7 +8,7 @@ import click
 
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
-from monitor.counting import format_count
+from monitor.formatting import format_count
 
 _CHANNEL_HELP = "The channel of ADDRESS. Default: recognized by the form of the address."
 

@@ -8,7 +8,7 @@ import click
 
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
-from monitor.counting import format_count
+from monitor.formatting import format_count
 
 if TYPE_CHECKING:
     from monitor.storage.lists.place_overrides import StoredOverride

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli import Session, command, emit, subcommand
-from monitor.counting import format_count
+from monitor.formatting import format_count
 
 if TYPE_CHECKING:
     from monitor.config import Settings

@@ -8,8 +8,7 @@ import click
 
 from monitor.cli import Session, command, emit, table
 from monitor.cli.change_numbers import load_named_change
-from monitor.counting import format_count
-from monitor.minutes import format_minute
+from monitor.formatting import format_count, format_minute
 
 if TYPE_CHECKING:
     from monitor.outbox.retract import RetractionPlan

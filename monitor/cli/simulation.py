@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit, show_progress, table
-from monitor.counting import format_count
+from monitor.formatting import format_count
 
 if TYPE_CHECKING:
     from monitor.ops.simulate import Simulation

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit, show_progress, table
-from monitor.counting import format_count
 from monitor.errors import UsageError
+from monitor.formatting import format_count
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine

@@ -31,11 +31,11 @@ from monitor.demo.workbooks import unpack_files
 from monitor.domain import Kind
 from monitor.errors import UsageError
 from monitor.fetch import Fetcher
+from monitor.formatting import format_minute
 from monitor.history.captured_file import Attribution
 from monitor.history.captures import read_captures
 from monitor.history.importing import write_past
 from monitor.history.past import judge_past
-from monitor.minutes import format_minute
 from monitor.outbox import fan_out
 from monitor.polling import PolledSource, PollResult, Result, poll
 from monitor.storage.engine import reading

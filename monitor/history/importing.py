@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection, Engine
 from monitor.core.diff import diff
 from monitor.domain import Kind, Listing, State
 from monitor.errors import UsageError
+from monitor.formatting import format_minute
 from monitor.history.captured_file import CapturedFile
 from monitor.history.past import Past
-from monitor.minutes import format_minute
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import PolledSource
 from monitor.record import log

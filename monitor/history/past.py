@@ -19,9 +19,9 @@ from sqlalchemy.engine import Engine
 
 from monitor.core import guard
 from monitor.core.diff import diff
-from monitor.counting import format_count
 from monitor.domain import Change, Kind, Listing, Publication, State
 from monitor.errors import ParseError, UsageError
+from monitor.formatting import format_count
 from monitor.history.captured_file import CapturedFile
 from monitor.history.replay import Served, ServedFiles, open_scratch
 from monitor.parser import IN_PROCESS, Parser

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from monitor.domain import Rendered
+from monitor.formatting import format_minute
 from monitor.messages.alert_values import MailSection
 from monitor.messages.layout import Mail, clean, neutralize, render_mail
 from monitor.messages.model import Canary, OperatorNotice, Sender
-from monitor.minutes import format_minute
 
 _LONGEST = 400  # the most characters of a problem
 _LONGEST_SUBJECT = 90

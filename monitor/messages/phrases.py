@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 
 from monitor.core.due import AT_ONCE, WEEKLY
 from monitor.domain import placeholder
+from monitor.formatting import format_minute
 from monitor.messages import locale
 from monitor.messages.alert_values import MailSection
 from monitor.messages.layout import clean, neutralize
 from monitor.messages.model import AgenciesToday, AlsoListed, ListChecks, ListPlaces, Schedule, Sender
 from monitor.messages.place_names import join_names, name_place
 from monitor.messages.placements import describe_placement
-from monitor.minutes import format_minute
 
 LINKS = {name: placeholder(name) for name in ("confirm", "manage", "unsubscribe", "stop", "asked", "until")}
 """Placeholders for values that differ by recipient; they are replaced when the message is sent."""

@@ -6,9 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.counting import format_count
 from monitor.domain import Change, Kind, Listing
-from monitor.minutes import format_minute
+from monitor.formatting import format_count, format_minute
 from monitor.ops.decision_parts import Choice, DecisionKind, DecisionParts, DecisionText
 from monitor.ops.place_decision import PlacesDecision
 from monitor.outbox import clone_guard

@@ -18,7 +18,7 @@ import dns.resolver
 from sqlalchemy.engine import Engine, make_url
 
 from monitor.errors import StoreError
-from monitor.minutes import format_minute
+from monitor.formatting import format_minute
 from monitor.ops.health import HealthFacts, HostFacts, check_host, find_full_disk
 from monitor.ops.record_health import check_record
 from monitor.record.signing import find_log_key_problem

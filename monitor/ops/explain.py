@@ -11,12 +11,11 @@ from sqlalchemy import Engine
 from monitor.channels import EVERYTHING
 from monitor.channels.kinds import lookup, mask, normalise_address
 from monitor.core.due import AT_ONCE
-from monitor.counting import format_count
 from monitor.domain import State
 from monitor.errors import UsageError
+from monitor.formatting import format_count, format_minute
 from monitor.keys import KeyFile
 from monitor.messages.place_names import describe_key
-from monitor.minutes import format_minute
 from monitor.ops.outbox_view import list_stored_lanes
 from monitor.storage import people
 from monitor.storage.deliveries import traces

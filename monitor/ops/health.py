@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 
 from monitor.channels import EVERYTHING
 from monitor.channels.kinds import KINDS, kind_of
-from monitor.counting import format_count
-from monitor.minutes import format_minute
+from monitor.formatting import format_count, format_minute
 from monitor.ops.health_facts import (
     DAY,
     SILENT_AFTER,

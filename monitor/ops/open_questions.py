@@ -5,9 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from monitor.counting import format_count
+from monitor.formatting import format_count, format_minute
 from monitor.messages.layout import neutralize
-from monitor.minutes import format_minute
 from monitor.ops.health_facts import HealthFacts, HealthFinding, Question
 from monitor.storage.lists.overview import StandingHolds
 

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from monitor.channels import EVERYTHING
 from monitor.channels.kinds import KINDS, lookup, mask
 from monitor.errors import KeyFileError
+from monitor.formatting import format_minute
 from monitor.keys import KeyFile
-from monitor.minutes import format_minute
 from monitor.storage import people
 from monitor.storage.deliveries import operator_rows
 from monitor.storage.deliveries.operator_rows import DeliveryDetails

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import Connection
 
-from monitor.counting import format_count
 from monitor.domain import Listing
 from monitor.errors import UsageError
+from monitor.formatting import format_count
 from monitor.ops.decision_parts import Choice, DecisionField, DecisionKind, DecisionParts, DecisionText
 from monitor.places.given_places import read_given_places
 from monitor.storage.engine import reading, transaction

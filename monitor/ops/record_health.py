@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from monitor.minutes import format_minute
+from monitor.formatting import format_minute
 from monitor.ops.health_facts import HealthFacts, HealthFinding
 
 SIGNED_WITHIN = timedelta(hours=1)

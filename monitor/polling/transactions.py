@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.core import guard
-from monitor.counting import format_count
 from monitor.domain import Judgement, Publication
 from monitor.errors import BaselineMoved, FetchError, ParseError
 from monitor.fetch import Fetched, FetchEvidence, FetchFailed
+from monitor.formatting import format_count
 from monitor.polling import apply
 from monitor.polling.apply import Moves, SourceState
 from monitor.polling.received import NOT_KEPT, Received, attempt_of

@@ -6,7 +6,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import SourceInfo
 from monitor.errors import RecordError, UsageError
-from monitor.minutes import format_minute
+from monitor.formatting import format_minute
 from monitor.record import log
 from monitor.record.bundle import BundleContents
 from monitor.record.checkpoint import read_checkpoint

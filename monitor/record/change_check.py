@@ -18,8 +18,8 @@ from sqlalchemy.engine import Connection
 
 from monitor.core.canonical import dump_canonical
 from monitor.core.wording import normalise
-from monitor.counting import format_count
 from monitor.domain import Kind, State
+from monitor.formatting import format_count
 from monitor.record.leaf import LeafValue, format_time
 from monitor.record.log import clip_text, describe_capture, describe_change, describe_retraction
 from monitor.storage.lists import changes, logged_rows

@@ -9,10 +9,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy.engine import Connection
 
 from monitor.core.wording import normalise
-from monitor.counting import format_count
 from monitor.domain import Kind, SourceInfo
 from monitor.errors import RecordError, UsageError
-from monitor.minutes import format_minute
+from monitor.formatting import format_count, format_minute
 from monitor.record import log
 from monitor.record.bundle import BundleBody, BundleContents, BundleEntry, Quote
 from monitor.record.checkpoint import read_checkpoint

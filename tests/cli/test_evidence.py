@@ -31,7 +31,7 @@ from monitor.app import Components
 from monitor.cli import root
 from monitor.config import load
 from monitor.fetch import Fetcher
-from monitor.minutes import format_minute
+from monitor.formatting import format_minute
 from monitor.polling import poll
 from monitor.record import log
 from monitor.record.checkpoint import read_checkpoint

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from monitor.cli import root
+from monitor.formatting import format_minute
 from monitor.keys import KeyFile
-from monitor.minutes import format_minute
 from monitor.outbox import clone_guard
 from monitor.storage import engine as db
 from monitor.storage import schema

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from monitor.core.guard.reasons import span, title
-from monitor.minutes import format_minute
+from monitor.formatting import format_minute
 from tests.core.simulation import agency
 
 

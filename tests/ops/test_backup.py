@@ -19,8 +19,8 @@ from sqlalchemy.engine import Connection, Engine
 from monitor import subscribers
 from monitor.cli import root
 from monitor.errors import KeyFileError, StoreError
+from monitor.formatting import format_minute
 from monitor.keys import KeyFile
-from monitor.minutes import format_minute
 from monitor.ops import backup as backups
 from monitor.outbox import clone_guard
 from monitor.storage import engine as db

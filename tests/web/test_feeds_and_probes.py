@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from lxml import etree
 from sqlalchemy.engine import Engine
 
-from monitor.minutes import format_minute
+from monitor.formatting import format_minute
 from monitor.storage import engine as db
 from monitor.storage import heartbeats, meta
 from monitor.storage.engine import reading, transaction

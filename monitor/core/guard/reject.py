@@ -10,7 +10,7 @@ from monitor.core.diff import value_of
 from monitor.core.guard.reasons import title
 from monitor.core.identity import dates_of
 from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Publication
-from monitor.minutes import format_minute
+from monitor.formatting import format_minute
 
 
 @dataclass(frozen=True, slots=True)
