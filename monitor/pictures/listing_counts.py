@@ -1,4 +1,7 @@
-"""The statistics of stays on a list. Pure. Our own dates and the publisher's are never mixed."""
+"""The statistics of the periods in which agencies were listed. Pure.
+
+Our own dates and the publisher's are never mixed.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ MILESTONES = (30, 90, 180, 365, 730)
 
 
 @dataclass(frozen=True, slots=True)
-class DatedStay:
+class DatedPeriod:
     """An agency's time on a list in days. ``joined`` and ``left`` are by our own checks; ``left`` None: still
     listed. ``published`` is the publisher's date. ``from_start``: it was there at the first check, so its
     beginning was not seen.
@@ -65,8 +68,8 @@ class Lags:
 class Survival:
     """The share still listed after some days, of agencies whose addition we saw (Kaplan and Meier, 1958).
 
-    ``steps`` are the (day, share) at which it falls; ``milestones`` are (day, share, stays watched that
-    long). ``seen`` stays are in it, of which ``ended`` ended; the others are censored at the last check.
+    ``steps`` are the (day, share) at which it falls; ``milestones`` are (day, share, periods watched that
+    long). ``seen`` periods are in it, of which ``ended`` ended; the others are censored at the last check.
     """
 
     steps: tuple[tuple[int, float], ...]
@@ -76,17 +79,17 @@ class Survival:
 
 
 def count_months(
-    stays: Iterable[DatedStay], first: date, last: date, unseen: Collection[date] = ()
+    periods: Iterable[DatedPeriod], first: date, last: date, unseen: Collection[date] = ()
 ) -> tuple[Month, ...]:
     """Count who joined and left in each month from ``first`` to ``last``, by our own checks.
 
     Agencies listed at the first check joined in no month; they are in the totals. The months in ``unseen``,
     by their first days, had no checks.
     """
-    stays = list(stays)
-    joined = Counter(_month(s.joined) for s in stays if not s.from_start)
-    left = Counter(_month(s.left) for s in stays if s.left is not None)
-    total = sum(s.from_start for s in stays)
+    periods = list(periods)
+    joined = Counter(_month(period.joined) for period in periods if not period.from_start)
+    left = Counter(_month(period.left) for period in periods if period.left is not None)
+    total = sum(period.from_start for period in periods)
     return _months(joined, left, total, first, last, unseen)
 
 
@@ -108,40 +111,42 @@ def find_unseen_months(
     return tuple(found)
 
 
-def count_published_months(stays: Iterable[DatedStay], last: date) -> tuple[Month, ...]:
+def count_published_months(periods: Iterable[DatedPeriod], last: date) -> tuple[Month, ...]:
     """Count the agencies of a list by the month of the publisher's own date, with their running total.
 
     Publishers give no removal dates, so there are no removals here: a month's number counts all that were
     ever seen listed. Dates after ``last`` are left out.
     """
-    dates = [s.published for s in stays if s.published is not None and s.published <= last]
+    dates = [
+        period.published for period in periods if period.published is not None and period.published <= last
+    ]
     if not dates:
         return ()
     return _months(Counter(map(_month, dates)), Counter(), 0, min(dates), last)
 
 
-def count_lags(stays: Iterable[DatedStay]) -> Lags:
+def count_lags(periods: Iterable[DatedPeriod]) -> Lags:
     """Count how long after the publisher's own date we first saw an agency, for agencies whose addition we
     saw.
     """
-    seen = [s for s in stays if not s.from_start]
-    days = [(s.joined - s.published).days for s in seen if s.published is not None]
+    seen = [period for period in periods if not period.from_start]
+    days = [(period.joined - period.published).days for period in seen if period.published is not None]
     late = [each for each in days if each >= 0]
     counts = tuple(sum(low <= day and (high is None or day <= high) for day in late) for low, high in LAGS)
     undated = len(seen) - len(days)
     return Lags(counts, len(days) - len(late), undated, median(days) if days else None)
 
 
-def estimate_survival(stays: Iterable[DatedStay], last: date) -> Survival:
-    """Estimate how long agencies stay, by Kaplan and Meier's estimator.
+def estimate_survival(periods: Iterable[DatedPeriod], last: date) -> Survival:
+    """Estimate how long agencies stay listed, by Kaplan and Meier's estimator.
 
     Stays that have not ended count as watched until ``last``. Those listed at the first check are left out,
     because their beginning is unknown.
     """
     spans = [
-        (((s.left or last) - s.joined).days, s.left is not None)
-        for s in stays
-        if not s.from_start and s.joined <= last
+        (((period.left or last) - period.joined).days, period.left is not None)
+        for period in periods
+        if not period.from_start and period.joined <= last
     ]
     share, steps = 1.0, []
     for day in sorted({span for span, ended in spans if ended}):

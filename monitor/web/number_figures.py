@@ -31,7 +31,6 @@ class ListNumbers:
 
     first: date
     last: date
-    stays: int
     at_start: int
     months: tuple[Month, ...]
     dated: tuple[Month, ...]

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from monitor.messages.layout import clean
 from monitor.pictures.listing_counts import (
-    DatedStay,
+    DatedPeriod,
     count_lags,
     count_months,
     count_published_months,
@@ -27,7 +27,7 @@ from monitor.pictures.listing_counts import (
 )
 from monitor.storage.engine import reading
 from monitor.storage.lists import imports, log_rows
-from monitor.storage.lists import stays as store
+from monitor.storage.lists import listing_periods as store
 from monitor.storage.lists.page_queries import load_first_read
 from monitor.storage.lists.printed_counts import load_printed_count
 from monitor.storage.lists.retracted_changes import count_retracted
@@ -93,34 +93,33 @@ class NumbersCache:
         unseen: tuple[date, ...],
     ) -> ListNumbers | None:
         zone = ZoneInfo(self._site.timezone)
-        found = store.load_stays(conn, listed.name)
+        found = store.load_listing_periods(conn, listed.name)
         if not found:
             return None
-        start = min(stay.from_at for stay in found)
-        stays = [
-            DatedStay(
-                stay.state,
-                stay.from_at.astimezone(zone).date(),
-                stay.to_at.astimezone(zone).date() if stay.to_at else None,
-                stay.since,
-                stay.from_at == start,
+        start = min(period.from_at for period in found)
+        periods = [
+            DatedPeriod(
+                period.state,
+                period.from_at.astimezone(zone).date(),
+                period.to_at.astimezone(zone).date() if period.to_at else None,
+                period.since,
+                period.from_at == start,
             )
-            for stay in found
+            for period in found
         ]
-        # An agency that returned has two stays and one date of the publisher, perhaps a different one the
+        # An agency that returned has two periods and one date of the publisher, perhaps a different one the
         # second time.
-        newest = {stay.agency: dated for stay, dated in zip(found, stays, strict=True)}.values()
+        newest = {period.agency: dated for period, dated in zip(found, periods, strict=True)}.values()
         first = start.astimezone(zone).date()
         return ListNumbers(
             first=first,
             last=today,
-            stays=len(stays),
-            at_start=sum(stay.from_start for stay in stays),
-            months=count_months(stays, first, today, unseen),
+            at_start=sum(period.from_start for period in periods),
+            months=count_months(periods, first, today, unseen),
             dated=count_published_months(newest, today),
-            undated=sum(stay.published is None for stay in newest),
-            lags=count_lags(stays),
-            survival=estimate_survival(stays, today),
+            undated=sum(period.published is None for period in newest),
+            lags=count_lags(periods),
+            survival=estimate_survival(periods, today),
             nation=self._maps.of(conn, listed.name, listed.number),
             listed=listed.count,
             published=published,

@@ -1,4 +1,4 @@
-"""What is counted from stays, and how it is drawn."""
+"""What is counted from listing periods, and how it is drawn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from monitor.pictures.column_charts import Columns, draw_columns, draw_curve
 from monitor.pictures.listing_counts import (
-    DatedStay,
+    DatedPeriod,
     count_lags,
     count_months,
     count_published_months,
@@ -24,10 +24,10 @@ from monitor.pictures.listing_counts import (
 LOOKED = date(2019, 8, 28)
 
 
-def stay(
+def period(
     joined: date, left: date | None = None, published: date | None = None, *, start: bool = False
-) -> DatedStay:
-    return DatedStay("TX", joined, left, published, start)
+) -> DatedPeriod:
+    return DatedPeriod("TX", joined, left, published, start)
 
 
 def test_the_sentence_that_started_this_six_in_june_2018_forty_in_august_2019_and_405_in_all() -> None:
@@ -36,7 +36,7 @@ def test_the_sentence_that_started_this_six_in_june_2018_forty_in_august_2019_an
     dates = [date(2018, 6, 4 + n) for n in range(6)]
     dates += [between[n % 390] for n in range(405 - 6 - 40)]
     dates += [date(2019, 8, 1 + n % 28) for n in range(40)]
-    months = count_published_months([stay(LOOKED, published=day, start=True) for day in dates], LOOKED)
+    months = count_published_months([period(LOOKED, published=day, start=True) for day in dates], LOOKED)
     by_month = {month.first: month for month in months}
     assert by_month[date(2018, 6, 1)].joined == 6
     assert by_month[date(2018, 6, 1)].total == 6
@@ -45,19 +45,19 @@ def test_the_sentence_that_started_this_six_in_june_2018_forty_in_august_2019_an
     assert months[-1].total == 405
     # the day before, one less: the last of the 40 has the 28th
     assert count_published_months(
-        [stay(LOOKED, published=day, start=True) for day in dates], LOOKED - timedelta(days=1)
+        [period(LOOKED, published=day, start=True) for day in dates], LOOKED - timedelta(days=1)
     )[-1].total == 405 - sum(day == LOOKED for day in dates)
 
 
 def test_months_count_gross_and_net_and_nobody_joins_by_being_there_first() -> None:
     start = date(2026, 1, 15)
-    stays = [
-        stay(start, start=True),
-        stay(start, date(2026, 3, 2), start=True),
-        stay(date(2026, 1, 31)),
-        stay(date(2026, 3, 1), date(2026, 3, 30)),
+    periods = [
+        period(start, start=True),
+        period(start, date(2026, 3, 2), start=True),
+        period(date(2026, 1, 31)),
+        period(date(2026, 3, 1), date(2026, 3, 30)),
     ]
-    months = count_months(stays, start, date(2026, 4, 2))
+    months = count_months(periods, start, date(2026, 4, 2))
     assert [(m.joined, m.left, m.net, m.total) for m in months] == [
         (1, 0, 1, 3),
         (0, 0, 0, 3),
@@ -82,8 +82,8 @@ def test_a_month_in_which_nobody_looked_has_no_numbers() -> None:
     assert find_unseen_months(looks[:1], date(2026, 3, 5), now) == (date(2026, 3, 1),)
     assert find_unseen_months((), date(2026, 1, 5), now) == ()
 
-    stays = [stay(date(2026, 1, 5), start=True), stay(date(2026, 4, 1))]
-    months = count_months(stays, date(2026, 1, 5), now.date(), unseen)
+    periods = [period(date(2026, 1, 5), start=True), period(date(2026, 4, 1))]
+    months = count_months(periods, date(2026, 1, 5), now.date(), unseen)
     assert [m.first.month for m in months if not m.seen] == [2, 3, 5, 8]
     assert [(m.joined, m.total) for m in months if m.seen] == [(0, 1), (1, 2), (0, 2), (0, 2)]
     assert all(year.seen for year in group_years(months))
@@ -101,26 +101,26 @@ def test_a_month_in_which_nobody_looked_has_no_numbers() -> None:
 )
 def test_totals_are_what_is_listed_whatever_happened(given_stays: list[tuple[int, int | None, bool]]) -> None:
     first, last = date(2024, 1, 1), date(2026, 12, 31)
-    stays = []
+    periods = []
     for at, length, start in given_stays:
         joined = first if start else first + timedelta(days=at)
         left = None if length is None else min(joined + timedelta(days=length), last)
-        stays.append(stay(joined, left, start=start))
-    months = count_months(stays, first, last)
-    assert months[-1].total == sum(each.left is None for each in stays)
-    survival = estimate_survival(stays, last)
+        periods.append(period(joined, left, start=start))
+    months = count_months(periods, first, last)
+    assert months[-1].total == sum(each.left is None for each in periods)
+    survival = estimate_survival(periods, last)
     shares = [share for _, share in survival.steps]
     assert shares == sorted(shares, reverse=True)
     assert all(-1e-9 <= share <= 1 for share in shares)
-    assert survival.seen == sum(not each.from_start for each in stays)
+    assert survival.seen == sum(not each.from_start for each in periods)
 
 
 def test_lags_are_of_those_that_we_saw_join() -> None:
     at = date(2026, 5, 1)
     days = (0, 1, 3, 4, 400, -2)
-    stays = [stay(at, published=at - timedelta(days=n)) for n in days]
-    stays += [stay(at), stay(at, published=at, start=True)]
-    lags = count_lags(stays)
+    periods = [period(at, published=at - timedelta(days=n)) for n in days]
+    periods += [period(at), period(at, published=at, start=True)]
+    lags = count_lags(periods)
     assert (lags.counts, lags.early, lags.undated) == ((1, 2, 1, 0, 0, 0, 1), 1, 1)
     assert lags.median == 2
     assert count_lags([]).median is None
@@ -131,9 +131,9 @@ def test_survival_is_kaplan_and_meier_s() -> None:
     ended = [6, 6, 6, 7, 10, 13, 16, 22, 23]
     censored = [6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35]
     last = date(2026, 1, 1)
-    stays = [stay(last - timedelta(days=500), last - timedelta(days=500 - n)) for n in ended]
-    stays += [stay(last - timedelta(days=n)) for n in censored]
-    survival = estimate_survival(stays, last)
+    periods = [period(last - timedelta(days=500), last - timedelta(days=500 - n)) for n in ended]
+    periods += [period(last - timedelta(days=n)) for n in censored]
+    survival = estimate_survival(periods, last)
     assert [(day, round(share, 3)) for day, share in survival.steps] == [
         (6, 0.857),
         (7, 0.807),

@@ -8,9 +8,9 @@ from monitor.record.data.describe import iterate_table
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, page_queries, record_rows
 from monitor.storage.lists.changes import load_published, load_unbelieved_additions
+from monitor.storage.lists.listing_periods import load_listing_periods
 from monitor.storage.lists.past_lists import ListMoment
 from monitor.storage.lists.sightings import load_sightings
-from monitor.storage.lists.stays import load_stays
 from tests.polling.publisher import HOUR, START, Publication, agencies, agency
 
 FIRST, SEEN = START + HOUR, START + 2 * HOUR
@@ -46,7 +46,7 @@ def test_who_was_held_is_listed_since_the_first_poll_that_saw_it(publication: Pu
         assert version.from_at == SEEN
         sighting = load_sightings(conn, "list", [late.agency], None)[late.agency]
         assert (sighting.first_at, sighting.since) == (SEEN, SEEN)
-        assert {stay.from_at for stay in load_stays(conn, "list")} == {FIRST, SEEN}
+        assert {period.from_at for period in load_listing_periods(conn, "list")} == {FIRST, SEEN}
         assert page_queries.load_counts(conn, "list") == ((FIRST, 60), (SEEN, 160))
         rows = {row["agency"]: row for row in iterate_table(conn, "list", "agencies", locate)}
         row = rows[late.agency]

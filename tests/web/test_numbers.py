@@ -14,8 +14,8 @@ from playwright.sync_api import Browser
 
 from monitor.storage import engine as db
 from monitor.storage.engine import reading
+from monitor.storage.lists.listing_periods import load_listing_periods, load_published_count
 from monitor.storage.lists.printed_counts import put_printed_count
-from monitor.storage.lists.stays import load_published_count, load_stays
 from monitor.web import create_app
 from monitor.web.numbers import FIGURES
 from tests.peers.browser import served, visit
@@ -33,12 +33,12 @@ def rows(web: Running, name: str) -> list[dict[str, str]]:
 
 def test_a_rename_is_no_new_stay_and_a_removal_ends_one(web: Running) -> None:
     with reading(web.engine) as conn:
-        stays = {stay.agency: stay for stay in load_stays(conn, SOURCE)}
+        periods = {period.agency: period for period in load_listing_periods(conn, SOURCE)}
         published = load_published_count(conn, SOURCE)
-    assert len(stays) == 7
-    ended = [stay for stay in stays.values() if stay.to_at is not None]
-    assert [(stay.from_at, stay.to_at) for stay in ended] == [(START + HOUR, START + 3 * HOUR)]
-    assert sum(stay.from_at == START + HOUR for stay in stays.values()) == 6
+    assert len(periods) == 7
+    ended = [period for period in periods.values() if period.to_at is not None]
+    assert [(period.from_at, period.to_at) for period in ended] == [(START + HOUR, START + 3 * HOUR)]
+    assert sum(period.from_at == START + HOUR for period in periods.values()) == 6
     assert published == (START + 14 * HOUR, 10)  # four of them are held
 
 

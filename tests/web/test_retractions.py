@@ -26,7 +26,7 @@ from monitor.record.collect import collect_change
 from monitor.storage import engine as db
 from monitor.storage.lists import changes, log_rows
 from monitor.storage.lists.changes import StoredChange
-from monitor.storage.lists.stays import load_stays
+from monitor.storage.lists.listing_periods import load_listing_periods
 from monitor.web import create_app
 from tests.peers.browser import served
 from tests.web.story import SOURCE, SOURCES, Clock, data_files, site
@@ -123,17 +123,17 @@ def test_the_numbers_do_not_count_it(own: tuple[Engine, Clock, httpx.Client], ki
 
     joined, left = counted()
     with db.reading(engine) as conn:
-        stays = [stay for stay in load_stays(conn, SOURCE) if stay.agency == row.agency]
+        periods = [period for period in load_listing_periods(conn, SOURCE) if period.agency == row.agency]
     clock.now += timedelta(minutes=1)
     retract(engine, row.id or 0, WHY, now=clock.now)
     with db.reading(engine) as conn:
-        after = [stay for stay in load_stays(conn, SOURCE) if stay.agency == row.agency]
+        after = [period for period in load_listing_periods(conn, SOURCE) if period.agency == row.agency]
     if kind is Kind.ADDED:
-        ended = sum(stay.to_at is not None for stay in stays if stay.from_at == row.ended_at)
-        assert len(after) == len(stays) - 1
+        ended = sum(period.to_at is not None for period in periods if period.from_at == row.ended_at)
+        assert len(after) == len(periods) - 1
         assert counted() == (joined - 1, left - ended)
     else:
-        came_back = len(stays) - 1
+        came_back = len(periods) - 1
         assert len(after) == 1
         assert counted() == (joined - came_back, left - 1)
 

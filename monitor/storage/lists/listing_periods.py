@@ -1,4 +1,4 @@
-"""How long agencies were listed: one stay for each time that an agency was on a list without a break."""
+"""The periods in which agencies were listed, each without a break."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from monitor.storage.lists.tables import ListingVersionRow, SnapshotRow
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
+class ListingPeriod:
     """An agency's time on a list, by our own sight: [from_at, to_at), from the first check with it to the
     first without it; ``to_at`` None while it is listed.
 
-    ``since`` is the date that the publisher gave when the stay began, None where it gave none.
+    ``since`` is the date that the publisher gave when the period began, None where it gave none.
     """
 
     agency: str
@@ -29,11 +29,11 @@ class Stay:
     to_at: datetime | None
 
 
-def load_stays(conn: Connection, source: str) -> tuple[Stay, ...]:
-    """Load the stays of all agencies that were ever accepted in a source, by agency, oldest first.
+def load_listing_periods(conn: Connection, source: str) -> tuple[ListingPeriod, ...]:
+    """Load the listing periods of all agencies that were ever accepted in a source, by agency, oldest first.
 
-    Versions of one agency that follow each other at once (a rename, a changed entry) are one stay. What the
-    operator has retracted does not count: no stay ends by a retracted removal or begins by a retracted
+    Versions of one agency that follow each other at once (a rename, a changed entry) are one period. What the
+    operator has retracted does not count: no period ends by a retracted removal or begins by a retracted
     addition.
     """
     retracted = load_retracted_moments(conn, source)
@@ -46,7 +46,7 @@ def load_stays(conn: Connection, source: str) -> tuple[Stay, ...]:
         .where(version.source == source)
         .order_by(version.agency, version.from_at, version.id)
     )  # fmt: skip
-    found: list[Stay] = []
+    found: list[ListingPeriod] = []
     uncounted: set[int] = set()
     still_there = False  # the last version ended by a removal that was retracted
     for row in rows:
@@ -58,13 +58,13 @@ def load_stays(conn: Connection, source: str) -> tuple[Stay, ...]:
                 until = to_at
             else:
                 until = None if last.to_at is None or to_at is None else max(last.to_at, to_at)
-            found[-1] = Stay(row.agency, row.state or last.state, last.since, last.from_at, until)
+            found[-1] = ListingPeriod(row.agency, row.state or last.state, last.since, last.from_at, until)
         else:
             if (Kind.ADDED, row.agency, row.from_at) in retracted:
                 uncounted.add(len(found))
-            found.append(Stay(row.agency, row.state, _day(row.content), row.seen_from, to_at))
+            found.append(ListingPeriod(row.agency, row.state, _day(row.content), row.seen_from, to_at))
         still_there = row.to_at is not None and not gone
-    return tuple(stay for place, stay in enumerate(found) if place not in uncounted)
+    return tuple(period for place, period in enumerate(found) if place not in uncounted)
 
 
 def load_published_count(conn: Connection, source: str) -> tuple[datetime, int] | None:
