@@ -14,8 +14,8 @@ from markupsafe import Markup
 from monitor.domain import Confidence
 from monitor.messages.layout import clean
 from monitor.storage.lists.coverage import Cover
-from monitor.web.boards import PlaceEntry
 from monitor.web.map_texts import CountyLine
+from monitor.web.place_coverage import PlaceEntry
 
 LONGEST = 40
 """The most agencies that are shown one by one, each with its places and facts; a longer list is folded."""

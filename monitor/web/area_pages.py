@@ -11,21 +11,18 @@ from monitor.places.followed_areas import FollowedArea, load_area
 from monitor.storage.engine import reading
 from monitor.storage.lists import log_rows
 from monitor.storage.lists import page_queries as store
-from monitor.web.boards import Board, PlaceEntry, zip_board
-from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.held_changes import held_changes_of
-from monitor.web.lists import ListStatus, load_statuses, numbers_of
+from monitor.web.lists import load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
 from monitor.web.maps import view_place
 from monitor.web.meetings import covers_of_zips, load_coming
 from monitor.web.pages import language_of, redirect, render_page, site_of
+from monitor.web.place_coverage import compute_area_coverage
 from monitor.web.routing import Router, get
 from monitor.web.zip_pages import NEWS
 
 router = Router()
-
-_NAMED_ZIPS = 6  # the most ZIPs of an area that are listed beside an agency
 
 
 def read_area(request: Request, rest: str) -> FollowedArea | None:
@@ -61,7 +58,7 @@ def area_page(request: Request, rest: str) -> Response:
         name=name_place(area.key, language),
         place=name_codes_of(area.key, language),
         path=path,
-        boards=[area_board(site, each, area) for each in lists],
+        coverages=[compute_area_coverage(site, each, area) for each in lists],
         news=news,
         meetings=meetings,
         held=held,
@@ -70,17 +67,3 @@ def area_page(request: Request, rest: str) -> Response:
         drawn=drawn,
         texts=MapTexts(language),
     )
-
-
-def area_board(site: Site, listed: ListStatus, area: FollowedArea) -> Board:
-    """Compute one list's board of an area: agencies that serve most of it first, because some serve only its
-    edge.
-
-    Beside agencies that serve only a few ZIPs, these are listed.
-    """
-    board = zip_board(site, listed, area.zips, area.states)
-    local = tuple(
-        PlaceEntry(each.cover, each.path, each.zips if len(each.zips) <= _NAMED_ZIPS else ())
-        for each in sorted(board.local, key=lambda each: -len(each.zips or area.zips))
-    )
-    return Board(listed, local, board.statewide, board.unplaced)

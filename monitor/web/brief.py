@@ -25,12 +25,17 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import imports, log_rows, page_queries, sightings
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.sightings import GoodCheck, Sighting
-from monitor.web.area_pages import area_board, read_area
-from monitor.web.boards import Board, state_board, zip_board
+from monitor.web.area_pages import read_area
 from monitor.web.error_pages import missing
 from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.pages import asset_version, language_of, redirect, render_page, site_of
+from monitor.web.place_coverage import (
+    PlaceCoverage,
+    compute_area_coverage,
+    compute_state_coverage,
+    compute_zip_coverage,
+)
 from monitor.web.presenters import agency_hash
 from monitor.web.routing import Router, get
 from monitor.web.zip_pages import read_zips, states_of, towns_of, zip_path
@@ -142,10 +147,10 @@ def zip_brief(request: Request, zips: str) -> Response:
     towns = towns_of(site.gazetteer.zip(code) for code in codes)
     with reading(site.engine) as conn:
         stands = load_statuses(conn, site, site.clock())
-        boards = [zip_board(site, each, codes, states) for each in stands]
+        coverages = [compute_zip_coverage(site, each, codes, states) for each in stands]
         waiting = held_changes_of(request).here(conn, codes, states, numbers_of(stands))
         held = sum(len(each.rows) for each in waiting)
-        lists, log = _load_lists(conn, boards, local_first=True), _load_checkpoint(conn)
+        lists, log = _load_lists(conn, coverages, local_first=True), _load_checkpoint(conn)
     whole = ", ".join(STATES.get(state, state) for state in states)
     return _render(request, zip_path(codes), lists, log, held, codes=codes, towns=towns, whole=whole)
 
@@ -162,10 +167,10 @@ def state_brief(request: Request, state: str) -> Response:
     site = site_of(request)
     with reading(site.engine) as conn:
         stands = load_statuses(conn, site, site.clock())
-        boards = [state_board(site, each, code) for each in stands]
+        coverages = [compute_state_coverage(site, each, code) for each in stands]
         waiting = held_changes_of(request).here(conn, (code,), (), numbers_of(stands))
         held = sum(len(each.rows) for each in waiting)
-        lists, log = _load_lists(conn, boards, local_first=False), _load_checkpoint(conn)
+        lists, log = _load_lists(conn, coverages, local_first=False), _load_checkpoint(conn)
     return _render(request, f"/state/{code}", lists, log, held, codes=(), towns=(), whole=STATES[code])
 
 
@@ -183,10 +188,10 @@ def area_brief(request: Request, rest: str) -> Response:
     site = site_of(request)
     with reading(site.engine) as conn:
         stands = load_statuses(conn, site, site.clock())
-        boards = [area_board(site, each, area) for each in stands]
+        coverages = [compute_area_coverage(site, each, area) for each in stands]
         waiting = held_changes_of(request).here(conn, area.zips, area.states, numbers_of(stands))
         held = sum(len(each.rows) for each in waiting)
-        lists, log = _load_lists(conn, boards, local_first=True), _load_checkpoint(conn)
+        lists, log = _load_lists(conn, coverages, local_first=True), _load_checkpoint(conn)
     whole = ", ".join(STATES[state] for state in area.states)
     name = name_place(area.key, language_of(request))
     of_area = (name, name_codes_of(area.key, language_of(request)))
@@ -236,16 +241,16 @@ def _count_text(page: bytes) -> int:
     return len(" ".join(unescape(re.sub("<[^>]*>", "", main)).split()))
 
 
-def _load_lists(conn: Connection, boards: list[Board], *, local_first: bool) -> list[BriefList]:
-    counts = [len(board.local) + len(board.statewide) for board in boards]
+def _load_lists(conn: Connection, coverages: list[PlaceCoverage], *, local_first: bool) -> list[BriefList]:
+    counts = [len(coverage.local) + len(coverage.statewide) for coverage in coverages]
     most = max(MOST if sum(counts) <= MOST else MOST // max(sum(map(bool, counts)), 1), 2)
     joined = imports.load_joinings(conn)
     first_reads = page_queries.load_first_reads(conn)
     checks, size = sightings.load_last_good(conn), log_rows.load_head(conn).size
     found = []
-    for board in boards:
-        source = board.list.name
-        covers = tuple(entry.cover for entry in (*board.local, *board.statewide))
+    for coverage in coverages:
+        source = coverage.list.name
+        covers = tuple(entry.cover for entry in (*coverage.local, *coverage.statewide))
         own_since = joined.get(source)
         seen = (
             sightings.load_sightings(conn, source, [cover.agency for cover in covers], own_since)
@@ -253,14 +258,14 @@ def _load_lists(conn: Connection, boards: list[Board], *, local_first: bool) -> 
             else {}
         )
         first_read = own_since or first_reads.get(source)
-        shown = covers if len(covers) <= most else _choose(board, seen, local_first=local_first)[:most]
+        shown = covers if len(covers) <= most else _choose(coverage, seen, local_first=local_first)[:most]
         check = checks.get(source)
         found.append(
             BriefList(
-                list=board.list,
+                list=coverage.list,
                 covers=covers,
                 agencies=tuple(_agency(cover, seen.get(cover.agency), first_read) for cover in shown),
-                unplaced=len(board.unplaced),
+                unplaced=len(coverage.unplaced),
                 check=check,
                 entry=_entry_path(check, size),
             )
@@ -268,7 +273,7 @@ def _load_lists(conn: Connection, boards: list[Board], *, local_first: bool) -> 
     return found
 
 
-def _choose(board: Board, seen: Mapping[str, Sighting], *, local_first: bool) -> tuple[Cover, ...]:
+def _choose(coverage: PlaceCoverage, seen: Mapping[str, Sighting], *, local_first: bool) -> tuple[Cover, ...]:
     """Sort the agencies as a brief names them: for a ZIP code local ones first, for a state those of the
     whole state. Agencies that serve only its edge come later, and otherwise those seen for a shorter time
     come first.
@@ -281,7 +286,7 @@ def _choose(board: Board, seen: Mapping[str, Sighting], *, local_first: bool) ->
                 -seen[each.cover.agency].since.timestamp() if each.cover.agency in seen else 0,
             ),
         )
-        for entries in (board.local, board.statewide)
+        for entries in (coverage.local, coverage.statewide)
     )
     ordered = (*local, *statewide) if local_first else (*statewide, *local)
     return tuple(each.cover for each in ordered)

@@ -11,7 +11,6 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import log_rows
 from monitor.storage.lists import page_queries as store
 from monitor.web.agencies_by_county import LONGEST, fold_by_county
-from monitor.web.boards import StateBoard, state_board
 from monitor.web.error_pages import missing
 from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import ListStatus, load_statuses, numbers_of
@@ -20,6 +19,7 @@ from monitor.web.map_values import MapCache
 from monitor.web.maps import view_place
 from monitor.web.meetings import covers_of_state, load_coming
 from monitor.web.pages import language_of, redirect, render_page, site_of
+from monitor.web.place_coverage import StateCoverage, compute_state_coverage
 from monitor.web.routing import Router, get
 from monitor.web.zip_pages import NEWS
 
@@ -43,8 +43,8 @@ def state_page(request: Request, state: str) -> Response:
         lists = load_statuses(conn, site, now)
         news = store.load_latest(conn, places=(code,), limit=NEWS)
         held = held_changes_of(request).here(conn, (code,), (), numbers_of(lists))
-        boards = [_state_board(request, conn, each, code) for each in lists]
-        folded = {each.list.name for each in boards if each.values}
+        coverages = [_load_state_coverage(request, conn, each, code) for each in lists]
+        folded = {each.list.name for each in coverages if each.values}
         drawn = view_place(request, conn, lists, code, folded=folded)
         meetings = load_coming(conn, site, covers_of_state(site, lists, code))
         entries = log_rows.load_head(conn).size
@@ -54,7 +54,7 @@ def state_page(request: Request, state: str) -> Response:
         entries=entries,
         code=code,
         name=STATES[code],
-        boards=boards,
+        coverages=coverages,
         news=news,
         held=held,
         places=(code,),
@@ -65,9 +65,9 @@ def state_page(request: Request, state: str) -> Response:
     )
 
 
-def _state_board(request: Request, conn: Connection, listed: ListStatus, code: str) -> StateBoard:
+def _load_state_coverage(request: Request, conn: Connection, listed: ListStatus, code: str) -> StateCoverage:
     site = site_of(request)
     count = len(site.coverage.of(listed.name, listed.number).by_state.get(code, ()))
     maps: MapCache = request.app.state.map_cache
     states = maps.of(conn, listed.name, listed.number).states if count > LONGEST else {}
-    return StateBoard(listed, count, lambda: state_board(site, listed, code), states.get(code))
+    return StateCoverage(listed, count, lambda: compute_state_coverage(site, listed, code), states.get(code))

@@ -13,7 +13,6 @@ from monitor.places.followed_areas import find_areas_around
 from monitor.storage.engine import reading
 from monitor.storage.lists import log_rows
 from monitor.storage.lists import page_queries as store
-from monitor.web.boards import zip_board
 from monitor.web.context import Site
 from monitor.web.error_pages import missing
 from monitor.web.held_changes import held_changes_of
@@ -22,6 +21,7 @@ from monitor.web.map_texts import MapTexts
 from monitor.web.maps import view_place
 from monitor.web.meetings import covers_of_zips, load_coming
 from monitor.web.pages import language_of, redirect, render_page, site_of
+from monitor.web.place_coverage import compute_zip_coverage
 from monitor.web.routing import Router, get
 
 router = Router()
@@ -82,7 +82,7 @@ def zip_page(request: Request, zips: str) -> Response:
         state_by_zip={code: site.gazetteer.state_of_zip(code) for code in codes},
         states=states,
         towns=towns_of(areas.values()),
-        boards=[zip_board(site, each, codes, states) for each in lists],
+        coverages=[compute_zip_coverage(site, each, codes, states) for each in lists],
         news=news,
         held=held,
         military=MILITARY,

@@ -17,9 +17,9 @@ from monitor.storage import engine as db
 from monitor.storage.lists.coverage import Cover
 from monitor.web import create_app
 from monitor.web.agencies_by_county import fold_by_county
-from monitor.web.boards import PlaceEntry
 from monitor.web.map_texts import CountyLine
 from monitor.web.part_cache import PartCache
+from monitor.web.place_coverage import PlaceEntry
 from tests.web import past
 
 MOST_BYTES = 100 * 1024

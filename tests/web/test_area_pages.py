@@ -13,10 +13,8 @@ from playwright.sync_api import Browser
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.places.followed_areas import load_area
 from monitor.storage.lists.coverage import Cover
-from monitor.web import area_pages
-from monitor.web.boards import Board, PlaceEntry
-from monitor.web.context import Site
 from monitor.web.lists import ListStatus
+from monitor.web.place_coverage import PlaceCoverage, PlaceEntry, put_widest_first
 from tests.peers.browser import visit
 from tests.web.conftest import Running
 
@@ -75,7 +73,7 @@ def test_an_agency_of_a_zip_code_is_not_said_to_serve_the_county(
     assert re.search(rf"agenc(y that serves|ies that serve) {english} (was|were) on this list", brief)
 
 
-def test_agencies_that_serve_most_of_an_area_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_agencies_that_serve_most_of_an_area_come_first() -> None:
     """A neighbor's sheriff, who serves its edge, does not stand before its own police."""
     area = load_area("county-18089")
     assert area is not None
@@ -84,9 +82,8 @@ def test_agencies_that_serve_most_of_an_area_come_first(monkeypatch: pytest.Monk
         PlaceEntry(Cover("ice", name, Listing(name=name), placed), f"/agency/{name}", zips)
         for name, zips in (("Edge", area.zips[:1]), ("Half", area.zips[:20]), ("Whole", ()))
     ]
-    board = Board(cast(ListStatus, None), tuple(entries), (), ())
-    monkeypatch.setattr(area_pages, "zip_board", lambda *_: board)
-    ordered = area_pages.area_board(cast(Site, None), board.list, area)
+    coverage = PlaceCoverage(cast(ListStatus, None), tuple(entries), (), ())
+    ordered = put_widest_first(coverage, area.zips)
     assert [each.cover.agency for each in ordered.local] == ["Whole", "Half", "Edge"]
 
 
