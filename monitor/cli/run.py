@@ -25,7 +25,7 @@ from monitor.errors import BusyError, StoreError
 from monitor.fetch import Fetcher
 from monitor.ops.notify import OperatorNotifier
 from monitor.parser import ParserProcess
-from monitor.polling import PollResult, Result, poll
+from monitor.polling import PollOutcome, PollResult, poll
 from monitor.record.signing import append_start
 from monitor.schedule import PollTimer, Repeater, Running, SendingLoop, run_until_stopped
 from monitor.storage import heartbeats
@@ -154,7 +154,7 @@ def create_timer(
                 return
             result = poll(components.engine, sources[name], fetcher, now=now, parser=parser)
         _log_poll(result)
-        if result.outcome is Result.PUBLISHED:
+        if result.outcome is PollOutcome.PUBLISHED:
             for wake in wakes:
                 wake()
 
@@ -201,7 +201,7 @@ def _notify(notifier: OperatorNotifier) -> None:
 
 
 def _log_poll(result: PollResult) -> None:
-    bad = result.outcome in {Result.FAILED, Result.REJECTED}
+    bad = result.outcome in {PollOutcome.FAILED, PollOutcome.REJECTED}
     log.log(
         logging.WARNING if bad else logging.INFO,
         "%s: %s (%d added, %d removed, %d changed, %d pending, %d held)%s",

@@ -34,7 +34,7 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
     """
     from monitor import app
     from monitor.errors import MonitorError
-    from monitor.polling import PollResult, Result
+    from monitor.polling import PollOutcome, PollResult
     from monitor.polling import poll as poll_once
 
     settings = session.settings
@@ -53,10 +53,10 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
             try:
                 outcome = poll_once(engine, polled, fetcher, now=app.now(), parser=parser)
             except MonitorError as error:  # One bad source does not stop the others.
-                outcome = PollResult(polled.name, Result.FAILED, reason=str(error))
+                outcome = PollResult(polled.name, PollOutcome.FAILED, reason=str(error))
             outcomes.append(outcome)
             print_result(outcome, as_json)
-            if outcome.outcome is Result.BASELINE and not as_json:
+            if outcome.outcome is PollOutcome.BASELINE and not as_json:
                 count = format_count(count_listed(engine, polled.name), "agency", "agencies")
                 click.echo(f"  {count} listed now, none announced; from the next poll on changes are")
         fan_out(session.components)
@@ -64,7 +64,7 @@ def poll(session: Session, source: str | None, as_json: bool) -> None:
         session.components.sign_record()
     except MonitorError as error:  # The polls are recorded; the next signature covers them.
         click.echo(f"monitor: the record is not signed: {error}", err=True)
-    if any(outcome.outcome in (Result.FAILED, Result.REJECTED) for outcome in outcomes):
+    if any(outcome.outcome in (PollOutcome.FAILED, PollOutcome.REJECTED) for outcome in outcomes):
         click.get_current_context().exit(1)
 
 

@@ -37,7 +37,7 @@ from monitor.history.captures import read_captures
 from monitor.history.importing import write_past
 from monitor.history.past import judge_past
 from monitor.outbox import fan_out
-from monitor.polling import PolledSource, PollResult, Result, poll
+from monitor.polling import PolledSource, PollOutcome, PollResult, poll
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes
 from monitor.storage.lists.changes import StoredChange
@@ -256,7 +256,7 @@ def _play_step(stage: _Stage, step: Step, following: Step | None, say: Callable[
     while (due := _next_release(stage, source)) is not None and (following is None or due < following.at):
         stage.clock.now = max(due, stage.now + timedelta(minutes=1))
         outcome = poll(stage.engine, source, stage.fetcher, now=stage.now)
-        if outcome.outcome is Result.PUBLISHED:
+        if outcome.outcome is PollOutcome.PUBLISHED:
             say(f"  {format_minute(stage.now)}: the wait is over")
             _print_result(stage, outcome, say, again=True)
         _deliver(stage, say)
@@ -278,11 +278,11 @@ def _print_result(
 ) -> None:
     good = click.style("believed", fg="green")
     match outcome.outcome:
-        case Result.BASELINE:
+        case PollOutcome.BASELINE:
             with reading(stage.engine) as conn:
                 count = len(baseline.load_listings(conn, outcome.source))
             say(f"  {good}: {count} listings seen for the first time. This is the baseline; nobody is told.")
-        case Result.PUBLISHED:
+        case PollOutcome.PUBLISHED:
             say(
                 f"  {good}: {outcome.added} added, {outcome.removed} no longer listed,"
                 f" {outcome.changed} changed"
@@ -294,15 +294,15 @@ def _print_result(
                     f"  {click.style('waiting', fg='yellow')}: {outcome.pending} pending,"
                     f" {outcome.held} held. {outcome.reason}"
                 )
-        case Result.PENDING | Result.HELD:
-            word = click.style("waiting" if outcome.outcome is Result.PENDING else "held", fg="yellow")
+        case PollOutcome.PENDING | PollOutcome.HELD:
+            word = click.style("waiting" if outcome.outcome is PollOutcome.PENDING else "held", fg="yellow")
             say(f"  {word}: {outcome.pending} pending, {outcome.held} held. {outcome.reason}")
-        case Result.FAILED | Result.REJECTED:
+        case PollOutcome.FAILED | PollOutcome.REJECTED:
             say(
                 f"  {click.style('not believed', fg='red')}: {outcome.reason.rstrip('.')}."
                 " What is known stands; nobody is told."
             )
-        case Result.UNCHANGED:
+        case PollOutcome.UNCHANGED:
             say("  seen: nothing that anybody needs to be told")
 
 

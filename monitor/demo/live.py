@@ -22,7 +22,7 @@ from monitor.demo.publisher import DemoPublisher
 from monitor.demo.story import LAST, Step
 from monitor.fetch import Fetcher
 from monitor.outbox import fan_out
-from monitor.polling import PollResult, Result, poll
+from monitor.polling import PollOutcome, PollResult, poll
 from monitor.settings_types import is_loopback
 from monitor.storage import people
 from monitor.storage.engine import reading
@@ -91,7 +91,7 @@ def _loop(
         if rounds % rounds_per_poll == 0:
             for source in components.polled_sources.values():
                 outcome = poll(engine, source, fetcher, now=components.clock())
-                if outcome.outcome not in {Result.UNCHANGED, Result.PENDING}:
+                if outcome.outcome not in {PollOutcome.UNCHANGED, PollOutcome.PENDING}:
                     say(f"\n{components.settings.infos[source.name].title()}")
                     tell(outcome)
             components.sign_record()  # so that the page of each change has a proof

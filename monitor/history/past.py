@@ -25,7 +25,7 @@ from monitor.formatting import format_count
 from monitor.history.captured_file import CapturedFile
 from monitor.history.replay import Served, ServedFiles, open_scratch
 from monitor.parser import IN_PROCESS, Parser
-from monitor.polling import PolledSource, Result, poll
+from monitor.polling import PolledSource, PollOutcome, poll
 from monitor.sources import ParseOptions
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, changes, history, record_rows
@@ -114,7 +114,7 @@ def _look_at(
     """Poll a file at its moment, and as often as anything that waits is due before the next one."""
     publisher.now = now = file.at
     result = poll(scratch, watch, publisher, now=now, parser=parser)
-    outcome = {Result.FAILED: history.FAILED, Result.REJECTED: history.REJECTED}.get(
+    outcome = {PollOutcome.FAILED: history.FAILED, PollOutcome.REJECTED: history.REJECTED}.get(
         result.outcome, history.GOOD
     )
     if outcome != history.GOOD:

@@ -25,7 +25,7 @@ from monitor.core import guard
 from monitor.domain import Change, Kind, State
 from monitor.errors import UsageError
 from monitor.fetch import Fetched, NotModified, Target, Validators
-from monitor.polling import PolledSource, PollResult, Result, UnlinkedSource, poll
+from monitor.polling import PolledSource, PollOutcome, PollResult, UnlinkedSource, poll
 from monitor.storage.columns import metadata
 from monitor.storage.engine import connect, reading
 from monitor.storage.lists import baseline, changes, history
@@ -161,13 +161,13 @@ class _Replay:
     def _next(self, outcome: PollResult, now: datetime) -> datetime | None:
         """The next poll that can change anything; None if there is none."""
         moments = [self._publisher.next_at]
-        if outcome.outcome is Result.REJECTED:
+        if outcome.outcome is PollOutcome.REJECTED:
             # it ends by itself, provided that polls no more than a day apart confirm it
             with reading(self._engine) as conn:
                 rejected = history.find_rejected_now(conn, self._watch.name)
             ends = rejected.release_at if rejected else None
             moments.append(min(ends, now + _LOOK_AGAIN) if ends else None)
-        elif outcome.outcome is not Result.FAILED:  # a poll that confirms nothing
+        elif outcome.outcome is not PollOutcome.FAILED:  # a poll that confirms nothing
             with reading(self._engine) as conn:
                 rows = changes.load_standing(conn, self._watch.name)
             moments.append(guard.next_due((row.standing for row in rows), self._watch.policy))
@@ -199,10 +199,10 @@ class _Replay:
             yield _event(now, "published", published)
         if held:
             yield _event(now, "held", held)
-        if outcome.outcome is Result.REJECTED and self._publisher.sha256 not in self._known_rejected:
+        if outcome.outcome is PollOutcome.REJECTED and self._publisher.sha256 not in self._known_rejected:
             self._known_rejected.add(self._publisher.sha256)
             yield Event(now, "rejected", outcome.reason)
-        if outcome.outcome is Result.FAILED and self._publisher.place not in self._unreadable:
+        if outcome.outcome is PollOutcome.FAILED and self._publisher.place not in self._unreadable:
             self._unreadable.add(self._publisher.place)
             summary.problems.append(f"{self._publisher.current.path.name}: {outcome.reason}")
 

@@ -5,16 +5,18 @@ writes them, `reparse` handles bytes that are parsed differently after a change 
 configuration, and `review` carries out an operator's decisions.
 """
 
+from monitor.polling.body_source import BodySource, UnlinkedSource, fetch_whole
 from monitor.polling.poll import poll
+from monitor.polling.poll_result import PollOutcome, PollResult
+from monitor.polling.polled_source import PolledSource
 from monitor.polling.review import Hold, approve, load_holds, reject
-from monitor.polling.values import BodySource, PolledSource, PollResult, Result, UnlinkedSource, fetch_whole
 
 __all__ = [
     "BodySource",
     "Hold",
+    "PollOutcome",
     "PollResult",
     "PolledSource",
-    "Result",
     "UnlinkedSource",
     "approve",
     "fetch_whole",

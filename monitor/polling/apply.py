@@ -24,7 +24,8 @@ from monitor.domain import (
     State,
 )
 from monitor.parser import Parser
-from monitor.polling.values import PolledSource, PollResult, Result
+from monitor.polling.poll_result import PollOutcome, PollResult
+from monitor.polling.polled_source import PolledSource
 from monitor.record import log
 from monitor.storage.lists import baseline, changes, placement_rows
 from monitor.storage.lists.baseline import Accepted, BaselineInfo, NewVersion
@@ -294,9 +295,9 @@ def outcome(source: str, moved: Moves) -> PollResult:
     pending = [row for row in moved.standing if row.state is State.PENDING]
     held = [row for row in moved.standing if row.state is State.HELD]
     if moved.published:
-        result = Result.PUBLISHED
+        result = PollOutcome.PUBLISHED
     else:
-        result = Result.HELD if held else Result.PENDING if pending else Result.UNCHANGED
+        result = PollOutcome.HELD if held else PollOutcome.PENDING if pending else PollOutcome.UNCHANGED
     kinds = [row.change.kind for row in moved.published]
     return PollResult(
         source,

@@ -18,6 +18,9 @@ from monitor.errors import BaselineMoved, DamagedBody, FetchError, ParseError, S
 from monitor.fetch import Fetched, FetchEvidence, FetchFailed, NotModified, Validators
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
+from monitor.polling.body_source import BodySource, fetch_whole
+from monitor.polling.poll_result import PollResult
+from monitor.polling.polled_source import PolledSource
 from monitor.polling.received import Received
 from monitor.polling.reparse import rebase
 from monitor.polling.transactions import (
@@ -30,7 +33,6 @@ from monitor.polling.transactions import (
     write_rejected_again,
     write_unchanged,
 )
-from monitor.polling.values import BodySource, PolledSource, PollResult, fetch_whole
 from monitor.sources import is_terminated
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history, printed_counts

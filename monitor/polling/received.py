@@ -16,7 +16,7 @@ from monitor.errors import ParseError
 from monitor.fetch import Fetched, FetchEvidence, NotModified, parse_http_date
 from monitor.net import SentRequest
 from monitor.parser import IN_PROCESS, Parser
-from monitor.polling.values import PolledSource
+from monitor.polling.polled_source import PolledSource
 from monitor.storage.lists import bodies
 from monitor.storage.lists.history import UNCHANGED, Attempt
 

@@ -18,7 +18,7 @@ from monitor.domain import Change, Listing
 from monitor.errors import ParseError
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
-from monitor.polling.values import PolledSource
+from monitor.polling.polled_source import PolledSource
 from monitor.record import log as log_of_record
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history

@@ -18,8 +18,9 @@ from monitor.errors import BaselineMoved, UsageError
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
 from monitor.polling.apply import Moves
+from monitor.polling.poll_result import PollOutcome, PollResult
+from monitor.polling.polled_source import PolledSource
 from monitor.polling.reparse import rebase
-from monitor.polling.values import PolledSource, PollResult, Result
 from monitor.record import log
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history
@@ -199,7 +200,9 @@ def _take(
             history.put_approval(conn, watch.name, seen.hash, approved=True, now=now)
         stands = apply.outcome(watch.name, Moves(standing=view.rows))
         return replace(
-            stands, outcome=Result.UNCHANGED, reason="it is no longer served; it is believed if it comes back"
+            stands,
+            outcome=PollOutcome.UNCHANGED,
+            reason="it is no longer served; it is believed if it comes back",
         )
     publication = continue_reading(view.accepted.listings, parser.parse(body, watch.options)).publication
     differences = diff(

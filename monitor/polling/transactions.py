@@ -15,9 +15,10 @@ from monitor.fetch import Fetched, FetchEvidence, FetchFailed
 from monitor.formatting import format_count
 from monitor.polling import apply
 from monitor.polling.apply import Moves, SourceState
+from monitor.polling.poll_result import PollOutcome, PollResult
+from monitor.polling.polled_source import PolledSource
 from monitor.polling.received import NOT_KEPT, Received, attempt_of
 from monitor.polling.reparse import append_source
-from monitor.polling.values import PolledSource, PollResult, Result
 from monitor.record import log as record
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history, imports
@@ -67,7 +68,7 @@ def write_first(
         if past is not None:
             imports.note_joining(conn, past.id, view.believed.number + 1, seen.now)
         apply.write(conn, view.believed, moved, placed, fetch_id, seen.now, past.id if past else None)
-    return PollResult(seen.watch.name, Result.BASELINE, reason=_count_damaged(publication))
+    return PollResult(seen.watch.name, PollOutcome.BASELINE, reason=_count_damaged(publication))
 
 
 def _count_damaged(publication: Publication) -> str:
@@ -134,7 +135,7 @@ def write_rejected(
         fetch_id = record.insert_poll(conn, seen.attempt_read(publication, REJECTED, reason))
         _insert_body(conn, seen, baseline.load_info(conn, seen.watch.name), body)
         _write_snapshot(conn, seen, fetch_id, publication, REJECTED, reason, release_at)
-        return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, reason)
+        return _nothing_moved(conn, seen.watch, seen.now, PollOutcome.REJECTED, reason)
 
 
 def write_rejected_again(engine: Engine, seen: Received, rejected: history.SnapshotInfo) -> PollResult:
@@ -142,7 +143,7 @@ def write_rejected_again(engine: Engine, seen: Received, rejected: history.Snaps
     with transaction(engine) as conn:
         record.insert_poll(conn, seen.attempt(REJECTED, rejected.reason))
         history.note_seen_again(conn, rejected.id, seen.now)
-        return _nothing_moved(conn, seen.watch, seen.now, Result.REJECTED, rejected.reason)
+        return _nothing_moved(conn, seen.watch, seen.now, PollOutcome.REJECTED, rejected.reason)
 
 
 def write_late(engine: Engine, seen: Received) -> PollResult:
@@ -174,7 +175,7 @@ def write_failed(
         record.insert_poll(conn, attempt_of(watch, now, FAILED, reason, got))
         if isinstance(got, Fetched) and is_first and watch.has_room(len(got.body)):
             bodies.insert_body(conn, got.sha256, got.body, now, wire=got.wire)
-        return _nothing_moved(conn, watch, now, Result.FAILED, reason, wait)
+        return _nothing_moved(conn, watch, now, PollOutcome.FAILED, reason, wait)
 
 
 def write_absent(engine: Engine, watch: PolledSource, error: FetchFailed, now: datetime) -> PollResult:
@@ -182,14 +183,14 @@ def write_absent(engine: Engine, watch: PolledSource, error: FetchFailed, now: d
     with transaction(engine) as conn:
         record.insert_poll(conn, attempt_of(watch, now, ABSENT, str(error), error.evidence))
         baseline.note_absence(conn, watch.name, now)
-        return _nothing_moved(conn, watch, now, Result.ABSENT, str(error))
+        return _nothing_moved(conn, watch, now, PollOutcome.ABSENT, str(error))
 
 
 def _nothing_moved(
     conn: Connection,
     watch: PolledSource,
     now: datetime,
-    result: Result,
+    result: PollOutcome,
     reason: str,
     wait: timedelta | None = None,
 ) -> PollResult:

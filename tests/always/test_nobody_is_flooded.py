@@ -20,7 +20,7 @@ from monitor.keys import KeyFile
 from monitor.outbox import fan_out, insert_due_digests
 from monitor.outbox.commit import GROUP
 from monitor.outbox.leases import Leases
-from monitor.polling import PollResult, Result, poll
+from monitor.polling import PollOutcome, PollResult, poll
 from monitor.sources import ParseOptions
 from monitor.storage import people
 from monitor.storage.engine import reading, transaction
@@ -175,7 +175,7 @@ def test_two_replicas_do_not_announce_twice(publication: Publication, keys: KeyF
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(replica, range(4)))
     owed(publication)
-    assert sum(outcome.outcome is Result.PUBLISHED for outcome in outcomes) == 1
+    assert sum(outcome.outcome is PollOutcome.PUBLISHED for outcome in outcomes) == 1
     with reading(publication.engine) as conn:
         assert [row.change.subject.name for row in changes.load_published(conn)] == [agency(77)["Agency"]]
     assert owed(publication) == 0

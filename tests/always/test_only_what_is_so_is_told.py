@@ -14,7 +14,7 @@ from monitor.messages.model import Alert, Sender
 from monitor.ops.health_facts import load_facts
 from monitor.ops.health_report import report_status
 from monitor.outbox import fan_out
-from monitor.polling import Result
+from monitor.polling import PollOutcome
 from monitor.storage import people
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import changes
@@ -92,7 +92,7 @@ BAD = {
 @pytest.mark.parametrize("what", BAD)
 def test_a_bad_publication_is_held_and_not_announced(audience: Publication, what: str) -> None:
     outcomes = [audience.seen(BAD[what]), audience.poll(), audience.poll()]
-    assert all(each.outcome is not Result.PUBLISHED for each in outcomes), outcomes
+    assert all(each.outcome is not PollOutcome.PUBLISHED for each in outcomes), outcomes
     assert owed(audience) == 0
     assert told(audience) == []
     audience.seen(agencies(60))  # and when it is mended, there is nothing to take back
@@ -140,7 +140,7 @@ def test_source_errors_reach_the_operator_and_never_the_audience(
 ) -> None:
     audience.server.script("/list.csv", [answer])
     for _ in range(5):
-        assert audience.poll().outcome in {Result.FAILED, Result.REJECTED}
+        assert audience.poll().outcome in {PollOutcome.FAILED, PollOutcome.REJECTED}
         assert owed(audience) == 0
     info = SourceInfo(name="list", titles={"en": "The list"}, every=HOUR)
     status = report_status(

@@ -30,7 +30,7 @@ from monitor.history.replay import Event, Served, ServedFiles, replay
 from monitor.keys import KeyFile
 from monitor.outbox import fan_out, renew_placements
 from monitor.places import load
-from monitor.polling import Result, poll
+from monitor.polling import PollOutcome, poll
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes, imports, log_rows, page_queries, record_rows
 from monitor.storage.schema import metadata
@@ -98,7 +98,7 @@ def judged(folder: Path, steps: Iterable[tuple[float, list[dict[str, str]] | byt
     return judge_past(written(folder, steps), WATCH)
 
 
-def own_poll(engine: Engine, folder: Path, rows: list[dict[str, str]], at: datetime) -> Result:
+def own_poll(engine: Engine, folder: Path, rows: list[dict[str, str]], at: datetime) -> PollOutcome:
     path = folder / f"own-{at:%Y%m%d%H%M%S}.csv"
     path.write_bytes(csv(rows))
     publisher = ServedFiles((Served(at, path),))
@@ -247,7 +247,7 @@ def test_the_first_own_poll_goes_on_from_the_past_and_tells_nobody(
         assert len(baseline.load_listings(conn, "list")) == 79
         assert baseline.load_info(conn, "list").last_good_at is None
 
-    assert own_poll(engine, tmp_path, NOW_LISTED, OWN) is Result.BASELINE
+    assert own_poll(engine, tmp_path, NOW_LISTED, OWN) is PollOutcome.BASELINE
 
     assert fan_out(engine, locate=locate, now=OWN) == 0
     with reading(engine) as conn:
@@ -267,7 +267,7 @@ def test_the_first_own_poll_goes_on_from_the_past_and_tells_nobody(
         assert row.from_at == BEGAN + 800 * DAY
         assert row.captured_by == "An Archive"
     # and what own polls see from then on is told
-    assert own_poll(engine, tmp_path, [*NOW_LISTED, agency(89)], OWN + HOUR) is Result.PUBLISHED
+    assert own_poll(engine, tmp_path, [*NOW_LISTED, agency(89)], OWN + HOUR) is PollOutcome.PUBLISHED
     assert fan_out(engine, locate=locate, now=OWN + HOUR) == 1
 
 

@@ -19,7 +19,7 @@ from monitor import app, config
 from monitor.core.freshness import Freshness, freshness
 from monitor.domain import Kind
 from monitor.fetch import Fetcher
-from monitor.polling import PolledSource, PollResult, Result, poll
+from monitor.polling import PolledSource, PollOutcome, PollResult, poll
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, changes, overview
 from monitor.storage.lists.printed_counts import load_printed_count
@@ -102,7 +102,7 @@ def test_the_list_is_found_in_each_form_on_any_day(
     for day, href in enumerate(order):
         publish(site, href)
         result = polled(sqlite_engine, watch, now + timedelta(days=day))
-        assert result.outcome not in {Result.FAILED, Result.REJECTED}, result.reason
+        assert result.outcome not in {PollOutcome.FAILED, PollOutcome.REJECTED}, result.reason
     assert "Hobart Police Department" not in names(sqlite_engine)
     assert not site.asked(PENDING)
 
@@ -114,7 +114,7 @@ def test_a_mislabeled_link_to_the_pending_list_is_refused(
     polled(sqlite_engine, watch, now)
     site.page(PAGE, f'<a href="{PENDING}">View participating agencies</a>')
     result = polled(sqlite_engine, watch, now + timedelta(days=1))
-    assert result.outcome is Result.FAILED
+    assert result.outcome is PollOutcome.FAILED
     assert "is named PendingAgencies091826am.xlsx" in result.reason
     assert len(names(sqlite_engine)) == 2
 
@@ -128,7 +128,7 @@ def test_another_download_under_the_same_words_is_passed_over(
         '<a href="/file-download/download/public/7">Guide for participating agencies</a>'
         f'<a href="{DOWNLOAD}">View participating agencies</a>',
     )
-    assert polled(sqlite_engine, watch, now).outcome is Result.BASELINE
+    assert polled(sqlite_engine, watch, now).outcome is PollOutcome.BASELINE
     assert len(names(sqlite_engine)) == 3
 
 
@@ -137,7 +137,7 @@ def test_a_page_without_the_list_says_what_it_links(
 ) -> None:
     site.page(PAGE, f'<a href="{REPORT}">Annual report</a><a href="{PENDING}">View pending agencies</a>')
     result = polled(sqlite_engine, watch, now)
-    assert result.outcome is Result.FAILED
+    assert result.outcome is PollOutcome.FAILED
     assert 'it links "Annual report" (100), "View pending agencies" (209158)' in result.reason
 
 
@@ -166,19 +166,19 @@ def test_the_pending_list_is_a_list_of_its_own_and_its_absence_is_normal(
 
     site.page(PAGE, f'<a href="{DOWNLOAD}">View participating agencies</a>')
     absent = polled(sqlite_engine, pending, now)
-    assert absent.outcome is Result.ABSENT
+    assert absent.outcome is PollOutcome.ABSENT
     assert not state(now).blind
     publish(site, DOWNLOAD)
-    assert polled(sqlite_engine, pending, now + timedelta(hours=1)).outcome is Result.BASELINE
+    assert polled(sqlite_engine, pending, now + timedelta(hours=1)).outcome is PollOutcome.BASELINE
     assert listed(sqlite_engine, pending.name) == ["Hobart Police Department"]
     site.page(PAGE, f'<a href="{DOWNLOAD}">View participating agencies</a>')
     for hour in range(2, 50):
-        assert polled(sqlite_engine, pending, now + timedelta(hours=hour)).outcome is Result.ABSENT
+        assert polled(sqlite_engine, pending, now + timedelta(hours=hour)).outcome is PollOutcome.ABSENT
     assert listed(sqlite_engine, pending.name) == ["Hobart Police Department"]
     assert not state(now + timedelta(hours=49)).blind
     site.page(PAGE, "<h1>Sign in</h1>")
     site.script(PAGE, [Answer(500)])
-    assert polled(sqlite_engine, pending, now + timedelta(hours=50)).outcome is Result.FAILED
+    assert polled(sqlite_engine, pending, now + timedelta(hours=50)).outcome is PollOutcome.FAILED
     assert state(now + timedelta(hours=60)).blind
 
 
@@ -198,7 +198,7 @@ def test_who_signs_is_told_once_on_the_list_to_which_they_moved(
     for hour in range(1, 60):
         polled(sqlite_engine, watch, now + timedelta(hours=hour))
         result = polled(sqlite_engine, pending, now + timedelta(hours=hour))
-        assert result.outcome is Result.UNCHANGED, result.reason
+        assert result.outcome is PollOutcome.UNCHANGED, result.reason
         assert result.removed == 0
     assert len(listed(sqlite_engine, pending.name)) == 3
     with reading(sqlite_engine) as conn:

@@ -17,7 +17,7 @@ from monitor.domain import Listing
 from monitor.domain import Publication as Parsed
 from monitor.fetch import Fetched, NotModified
 from monitor.parser import IN_PROCESS, Parser, ParserLimits, ParserProcess
-from monitor.polling import Result, poll
+from monitor.polling import PollOutcome, poll
 from monitor.sources import Links, ParseOptions
 from monitor.storage.lists.tables import FetchRow, SourceRow
 from tests.polling.publisher import HOUR, Publication, agencies
@@ -63,7 +63,7 @@ def next_poll(engine: Engine) -> object:
         return conn.scalar(sa.select(table.c.next_poll_at))
 
 
-def once(publication: Publication, parser: Parser, after: timedelta = HOUR) -> Result:
+def once(publication: Publication, parser: Parser, after: timedelta = HOUR) -> PollOutcome:
     publication.now += after
     return poll(
         publication.engine, publication.watch, publication.fetcher, now=publication.now, parser=parser
@@ -75,10 +75,10 @@ def test_a_poll_whose_parser_runs_in_a_process_of_its_own_ends_the_same(publicat
     renamed[3]["Agency"] = renamed[3]["Agency"].replace("Police Department", "Police Dept")
     with ParserProcess() as parser:
         publication.publish(agencies(30))
-        assert once(publication, parser) is Result.BASELINE
+        assert once(publication, parser) is PollOutcome.BASELINE
         publication.publish([*renamed, *agencies(1, 40)])
-        assert once(publication, parser) is Result.PUBLISHED
-        assert once(publication, parser) is Result.UNCHANGED
+        assert once(publication, parser) is PollOutcome.PUBLISHED
+        assert once(publication, parser) is PollOutcome.UNCHANGED
 
 
 def test_an_unchanged_body_asks_the_parser_nothing(sqlite_publication: Publication) -> None:
@@ -87,7 +87,7 @@ def test_an_unchanged_body_asks_the_parser_nothing(sqlite_publication: Publicati
     once(sqlite_publication, parser)
     assert parser.calls == ["links", "parse"]
     sqlite_publication.publish(agencies(30))  # the same bytes under another ETag
-    assert once(sqlite_publication, parser) is Result.UNCHANGED
+    assert once(sqlite_publication, parser) is PollOutcome.UNCHANGED
     assert parser.calls == ["links", "parse"]
 
 
@@ -107,13 +107,13 @@ def test_an_unforeseen_exception_is_a_failed_fetch_and_the_next_poll_an_interval
 ) -> None:
     publication.publish(agencies(30))
     with caplog.at_level(logging.CRITICAL):
-        assert once(publication, Counting(error)) is Result.FAILED
+        assert once(publication, Counting(error)) is PollOutcome.FAILED
     ((outcome, reason),) = fetches(publication.engine)
     assert outcome == "failed"
     assert reason.startswith(f"an error of the program: {type(error).__name__} at test_parser.py:")
     assert "secret" not in reason
     assert str(next_poll(publication.engine)) >= str((publication.now + HOUR).replace(tzinfo=None))
-    assert once(publication, IN_PROCESS) is Result.BASELINE
+    assert once(publication, IN_PROCESS) is PollOutcome.BASELINE
 
 
 class Broken:
@@ -134,7 +134,7 @@ def test_an_unforeseen_exception_of_the_client_is_a_failed_fetch_too(
         result = poll(
             sqlite_publication.engine, sqlite_publication.watch, Broken(), now=sqlite_publication.now
         )
-    assert result.outcome is Result.FAILED
+    assert result.outcome is PollOutcome.FAILED
     assert fetches(sqlite_publication.engine)[-1][0] == "failed"
 
 
@@ -146,6 +146,6 @@ def test_a_limit_that_is_broken_is_a_failed_fetch_and_the_baseline_stands(
     stuck = tmp_path / "child.py"
     stuck.write_text("import threading; threading.Event().wait()")
     with ParserProcess(ParserLimits(wall=timedelta(milliseconds=200)), script=stuck) as parser:
-        assert once(sqlite_publication, parser) is Result.FAILED
+        assert once(sqlite_publication, parser) is PollOutcome.FAILED
     assert fetches(sqlite_publication.engine)[-1] == ("failed", "the parser took longer than 0.2 s")
-    assert once(sqlite_publication, IN_PROCESS) is Result.PUBLISHED
+    assert once(sqlite_publication, IN_PROCESS) is PollOutcome.PUBLISHED

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from monitor.domain import Listing, Placement
 from monitor.places import Gazetteer, load
-from monitor.polling import Result
+from monitor.polling import PollOutcome
 from monitor.storage import schema
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, placement_rows
@@ -38,11 +38,11 @@ def assert_all_placed(publication: Publication) -> None:
 
 def test_every_version_is_stored_with_its_places(publication: Publication) -> None:
     publication.reconfigure(gazetteer=load)
-    assert publication.seen([GARY, *MORE]).outcome is Result.BASELINE
+    assert publication.seen([GARY, *MORE]).outcome is PollOutcome.BASELINE
     assert_all_placed(publication)
     publication.seen([GARY | {"Type": "Task force"}, LAKE, *MORE])
     publication.seen([GARY | {"Type": "Task force"}, LAKE, *MORE])
-    assert publication.poll(6 * HOUR).outcome in {Result.UNCHANGED, Result.PUBLISHED}
+    assert publication.poll(6 * HOUR).outcome in {PollOutcome.UNCHANGED, PollOutcome.PUBLISHED}
     assert_all_placed(publication)
     publication.seen([LAKE, *MORE])
     for _ in range(12):
@@ -75,7 +75,7 @@ def test_a_mistake_of_the_gazetteer_is_no_failed_poll(publication: Publication) 
             return super().locate(listing, source)
 
     publication.reconfigure(gazetteer=lambda: Broken(load().table))
-    assert publication.seen([GARY, LAKE]).outcome is Result.BASELINE
+    assert publication.seen([GARY, LAKE]).outcome is PollOutcome.BASELINE
     with reading(publication.engine) as conn:
         assert len(baseline.load_listings(conn, "list")) == 2
         placements = placement_rows.load_current(conn, "list")

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.domain import Kind
 from monitor.errors import BaselineMoved
-from monitor.polling import PollResult, Result, poll
+from monitor.polling import PollOutcome, PollResult, poll
 from monitor.storage.columns import metadata
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, changes
@@ -54,7 +54,7 @@ def at_once(publication: Publication, pollers: int) -> list[PollResult]:
 
 
 def test_pollers_at_once_publish_a_change_once(publication: Publication) -> None:
-    assert sorted(o.outcome for o in at_once_with(publication, agencies(40))).count(Result.BASELINE) == 1
+    assert sorted(o.outcome for o in at_once_with(publication, agencies(40))).count(PollOutcome.BASELINE) == 1
 
     outcomes = at_once_with(publication, [*agencies(39), agency(77)])
     assert sum(outcome.added for outcome in outcomes) == 1

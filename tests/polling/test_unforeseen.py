@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.core import guard
-from monitor.polling import Result, apply, received
+from monitor.polling import PollOutcome, apply, received
 from monitor.polling.received import Received
 from monitor.storage.lists import baseline, bodies, history
 from tests.polling.publisher import Publication, agencies
@@ -44,18 +44,18 @@ def test_an_error_at_any_step_leaves_its_row_and_waits_for_the_interval(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     publication = sqlite_publication
-    assert publication.seen(agencies(30)).outcome is Result.BASELINE
+    assert publication.seen(agencies(30)).outcome is PollOutcome.BASELINE
 
     def fail(*_: Any, **__: Any) -> None:
         raise ArithmeticError("what only this program knows")
 
     with monkeypatch.context() as patch, caplog.at_level(logging.CRITICAL):
         patch.setattr(room, step, fail)
-        assert publication.seen([*agencies(30), *agencies(1, 40)]).outcome is Result.FAILED
+        assert publication.seen([*agencies(30), *agencies(1, 40)]).outcome is PollOutcome.FAILED
     outcome, reason = fetches(publication.engine)[-1]
     assert outcome == "failed"
     assert reason.startswith("an error of the program: ArithmeticError at test_unforeseen.py:")
     assert str(next_poll(publication.engine)) >= str(
         (publication.now + publication.watch.every).replace(tzinfo=None)
     )
-    assert publication.seen([*agencies(30), *agencies(1, 40)]).outcome is Result.PUBLISHED
+    assert publication.seen([*agencies(30), *agencies(1, 40)]).outcome is PollOutcome.PUBLISHED

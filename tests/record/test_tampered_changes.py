@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection, Engine
 from monitor.history import importing
 from monitor.history.replay import Served, ServedFiles
 from monitor.outbox.retract import retract
-from monitor.polling import Result, poll
+from monitor.polling import PollOutcome, poll
 from monitor.record import log
 from monitor.record.checkpoint import Checkpoint
 from monitor.record.log_check import check_log
@@ -73,15 +73,15 @@ def write_story(engine: Engine, folder: Path) -> str:
         at = OWN + hours * HOUR
         found.append(poll(engine, WATCH, ServedFiles((Served(at, path),)), now=at).outcome)
     assert found == [
-        Result.BASELINE, Result.PUBLISHED, Result.PUBLISHED,
-        Result.PENDING, Result.PUBLISHED, Result.UNCHANGED,
+        PollOutcome.BASELINE, PollOutcome.PUBLISHED, PollOutcome.PUBLISHED,
+        PollOutcome.PENDING, PollOutcome.PUBLISHED, PollOutcome.UNCHANGED,
     ]  # fmt: skip
     with reading(engine) as conn:
         last = changes.load_published(conn)[-1]
     assert last.id is not None
     retract(engine, last.id, {"en": "It was a mistake."}, now=OWN + 7 * HOUR)
     at = OWN + 8 * HOUR
-    assert poll(engine, OTHERWISE, ServedFiles((Served(at, path),)), now=at).outcome is Result.UNCHANGED
+    assert poll(engine, OTHERWISE, ServedFiles((Served(at, path),)), now=at).outcome is PollOutcome.UNCHANGED
     with reading(engine) as conn:
         head = log_rows.load_head(conn)
     return Checkpoint("watch.example/log", head.size, log.read_frontier(head).root).head
