@@ -6,16 +6,9 @@ a `Fetched`.
 """
 
 from monitor.fetch.attempt import parse_http_date
+from monitor.fetch.fetch_result import Fetched, FetchEvidence, FetchFailed, NotModified, Validators
 from monitor.fetch.fetcher import Fetcher
-from monitor.fetch.values import (
-    Fetched,
-    FetchEvidence,
-    FetchFailed,
-    LinkRule,
-    NotModified,
-    Target,
-    Validators,
-)
+from monitor.fetch.target import LinkRule, Target
 
 __all__ = [
     "FetchEvidence",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from monitor.fetch.values import FetchEvidence, FetchFailed
+from monitor.fetch.fetch_result import FetchEvidence, FetchFailed
 from monitor.net import Answer, Deadline, ExchangeFailed, SentRequest
 
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -17,9 +17,10 @@ import tenacity
 
 from monitor.errors import ParseError
 from monitor.fetch.attempt import FetchAttempt
+from monitor.fetch.fetch_result import Fetched, FetchFailed, NotModified, Validators
 from monitor.fetch.links import describe_link, describe_links, find_candidates, read_file_name
 from monitor.fetch.printed_count import read_printed_count
-from monitor.fetch.values import Fetched, FetchFailed, LinkRule, NotModified, Target, Validators
+from monitor.fetch.target import LinkRule, Target
 from monitor.net import (
     MIB,
     AddressPolicy,

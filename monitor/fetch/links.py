@@ -6,7 +6,7 @@ import re
 from email.message import Message
 from urllib.parse import unquote, urlsplit
 
-from monitor.fetch.values import LinkRule
+from monitor.fetch.target import LinkRule
 from monitor.sources.page_links import PageLink
 
 _DATA_FILE = re.compile(r"(?i)\.(?:xlsx?|xlsb|ods|csv|kmz|kml|json|zip|pdf)(?:$|[?#])|/download")

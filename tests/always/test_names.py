@@ -29,7 +29,6 @@ MODULES_TWICE: dict[str, str] = {
     "replies": "what comes back: answers to commands, answers of a relay",
     "limits": "what a room may use at most",
     "transport": "the connections of each channel",
-    "values": "the frozen values that a room's functions take and return",
 }
 """Names of modules that occur more than once, because they are the same role in parallel rooms."""
 
