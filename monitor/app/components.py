@@ -165,7 +165,7 @@ class Components:
         from urllib.parse import urlsplit
 
         from monitor.record.signing import open_log_key
-        from monitor.storage import meta
+        from monitor.storage import database_facts
         from monitor.storage.engine import transaction
 
         host = urlsplit(self.settings.site.public_url or "").hostname
@@ -173,7 +173,7 @@ class Components:
             name = f"{host.encode('idna').decode()}/log"
         else:
             with transaction(self.engine) as conn:
-                name = f"map-monitor/{meta.ensure_identity(conn)}"
+                name = f"map-monitor/{database_facts.ensure_identity(conn)}"
         return open_log_key(self.engine, self.settings.data.folder, name, self.clock())
 
     @cached_property

@@ -16,8 +16,8 @@ from telegram.error import Conflict, TelegramError
 from monitor.bot.context import Timing
 from monitor.channels.telegram.transport import meaning_of
 from monitor.errors import StoreError, Transient
+from monitor.storage import database_facts, heartbeats
 from monitor.storage import engine as db
-from monitor.storage import heartbeats, meta
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,6 @@ class BotHealth:
     async def _note(self, trouble: str) -> None:
         def keep() -> None:
             with suppress(StoreError), db.transaction(self._engine) as conn:
-                meta.put(conn, meta.BOT_TROUBLE, trouble)
+                database_facts.put(conn, database_facts.BOT_TROUBLE, trouble)
 
         await asyncio.to_thread(keep)

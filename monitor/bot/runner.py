@@ -35,8 +35,8 @@ from monitor.channels.telegram.transport import meaning_of, redact_description
 from monitor.core.throttle import Admission, Throttle
 from monitor.errors import KeyFileError, Permanent, SendError, StoreError, Transient, location_of
 from monitor.messages import locale
+from monitor.storage import database_facts
 from monitor.storage import engine as db
-from monitor.storage import meta
 from monitor.storage.people import bot_updates
 
 log = logging.getLogger(__name__)
@@ -378,7 +378,7 @@ class Bot:
 
         def keep() -> None:
             with db.transaction(self._engine) as conn:
-                meta.put(conn, meta.BOT_USERNAME, self._api.username)
+                database_facts.put(conn, database_facts.BOT_USERNAME, self._api.username)
 
         await asyncio.to_thread(keep)
 

@@ -25,8 +25,8 @@ from monitor.errors import KeyFileError, StoreError, describe_os_error
 from monitor.keys import NAME as KEY_NAME
 from monitor.keys import KeyFile
 from monitor.keys.key_file import read_fingerprint
+from monitor.storage import database_facts, migrate, transfer
 from monitor.storage import engine as db
-from monitor.storage import meta, migrate, transfer
 from monitor.storage.sqlite_file import copy_file, merge_log
 from monitor.storage.transfer import Progress, TableDigest
 from monitor.subscribers import erasures
@@ -97,7 +97,9 @@ def write_backup(
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     with db.transaction(engine) as conn:
-        meta.put(conn, meta.LAST_BACKUP, now.astimezone(UTC).isoformat(timespec="seconds"))
+        database_facts.put(
+            conn, database_facts.LAST_BACKUP, now.astimezone(UTC).isoformat(timespec="seconds")
+        )
     return folder, manifest
 
 

@@ -22,7 +22,7 @@ from monitor.formatting import format_minute
 from monitor.ops.health import HealthFacts, HostFacts, check_host, find_full_disk
 from monitor.ops.record_health import check_record
 from monitor.record.signing import find_log_key_problem
-from monitor.storage import grants, meta
+from monitor.storage import database_facts, grants
 from monitor.storage.engine import connect, reading
 
 _TIMEOUT = 5.0  # s, for one query
@@ -171,7 +171,9 @@ def diagnose_site_role(engine: Engine, web_url: str | None) -> Iterator[Diagnosi
             yield Diagnosis(what, False, "[database] web_url is set, but url is not PostgreSQL: remove it")
         return
     with reading(engine) as conn:
-        role = make_url(web_url).username if web_url is not None else meta.get(conn, grants.SITE_ROLE)
+        role = (
+            make_url(web_url).username if web_url is not None else database_facts.get(conn, grants.SITE_ROLE)
+        )
         if role is None:
             return
         problems = list(grants.find_grant_problems(conn, role))
@@ -179,7 +181,7 @@ def diagnose_site_role(engine: Engine, web_url: str | None) -> Iterator[Diagnosi
         site = connect(web_url)
         try:
             with reading(site) as conn:
-                if meta.load_identity(conn) != _read_identity(engine):
+                if database_facts.load_identity(conn) != _read_identity(engine):
                     problems.append("[database] web_url leads to another database than url")
         except StoreError as error:
             reason = str(error).replace("[database] url", "[database] web_url")
@@ -196,7 +198,7 @@ def diagnose_site_role(engine: Engine, web_url: str | None) -> Iterator[Diagnosi
 
 def _read_identity(engine: Engine) -> str | None:
     with reading(engine) as conn:
-        return meta.load_identity(conn)
+        return database_facts.load_identity(conn)
 
 
 def _diagnose_spf(texts: Sequence[str], domain: str) -> Diagnosis:

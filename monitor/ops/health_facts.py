@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from monitor.channels import EVERYTHING
 from monitor.core.freshness import freshness
 from monitor.domain import SourceInfo
-from monitor.storage import heartbeats, meta, people
+from monitor.storage import database_facts, heartbeats, people
 from monitor.storage.deliveries import backlog, canary_rows, configured_addresses, pauses, refusals
 from monitor.storage.deliveries.backlog import Backlog
 from monitor.storage.deliveries.canary_rows import CanaryTrace
@@ -88,7 +88,7 @@ class HealthFacts:
     ``standing`` are the loops that hang. ``unsigned_since`` is the time of the first entry of the record that
     no signature covers. ``forks`` say when it went on from an older copy.
     ``placing`` is the result of the last change of the gazetteer
-    (`storage.meta.PLACING`).
+    (`storage.database_facts.PLACING`).
     """
 
     now: datetime
@@ -215,7 +215,7 @@ def load_facts(
             sender_beat=heartbeats.load_latest(conn, "sender"),
             has_bot=bot,
             bot_beat=heartbeats.load_latest(conn, "bot"),
-            bot_trouble=meta.get(conn, meta.BOT_TROUBLE),
+            bot_trouble=database_facts.get(conn, database_facts.BOT_TROUBLE),
             sender_works=is_alive(heartbeats.load_latest_unended(conn, "sender"), now),
             bot_works=is_alive(heartbeats.load_latest_unended(conn, "bot"), now),
             unsigned_since=log_rows.load_unsigned_since(conn),
@@ -233,12 +233,12 @@ def load_facts(
 
 
 def _read_last_backup(conn: Connection) -> datetime | None:
-    text = meta.get(conn, meta.LAST_BACKUP)
+    text = database_facts.get(conn, database_facts.LAST_BACKUP)
     return datetime.fromisoformat(text) if text else None
 
 
 def _read_placing(conn: Connection) -> dict[str, Any] | None:
-    text = meta.get(conn, meta.PLACING)
+    text = database_facts.get(conn, database_facts.PLACING)
     found: dict[str, Any] | None = json.loads(text) if text else None
     return found
 

@@ -28,7 +28,7 @@ from monitor.domain import Envelope
 from monitor.errors import MonitorError, SendError
 from monitor.messages.model import NoticeDecision, OperatorNotice
 from monitor.ops.health import BOT, FENCE, HealthFinding, Question, paused_key
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.engine import reading, transaction
 
 log = logging.getLogger(__name__)
@@ -231,9 +231,9 @@ class OperatorNotifier:
         if self._told is None:
             with suppress(MonitorError, ValueError):
                 with reading(self._engine) as conn:
-                    known: Any = json.loads(meta.get(conn, TOLD) or "{}")
-                    members: Any = json.loads(meta.get(conn, MEMBERS) or "{}")
-                    times: Any = json.loads(meta.get(conn, TOLD_AT) or "{}")
+                    known: Any = json.loads(database_facts.get(conn, TOLD) or "{}")
+                    members: Any = json.loads(database_facts.get(conn, MEMBERS) or "{}")
+                    times: Any = json.loads(database_facts.get(conn, TOLD_AT) or "{}")
                 self._told_at = {str(key): datetime.fromisoformat(at) for key, at in times.items()}
                 self._told = {str(key): str(text) for key, text in known.items()}
                 self._members = {str(key): frozenset(map(str, hashes)) for key, hashes in members.items()}
@@ -242,11 +242,11 @@ class OperatorNotifier:
     def _write_told(self) -> None:
         try:
             with transaction(self._engine) as conn:
-                meta.put(conn, TOLD, json.dumps(self._told))
+                database_facts.put(conn, TOLD, json.dumps(self._told))
                 kept = {key: sorted(hashes) for key, hashes in self._members.items() if hashes}
-                meta.put(conn, MEMBERS, json.dumps(kept))
+                database_facts.put(conn, MEMBERS, json.dumps(kept))
                 times = {key: at.isoformat() for key, at in self._told_at.items()}
-                meta.put(conn, TOLD_AT, json.dumps(times))
+                database_facts.put(conn, TOLD_AT, json.dumps(times))
         except MonitorError as error:
             log.warning("what the operator was told stays in memory for now: %s", error)
 

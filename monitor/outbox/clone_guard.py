@@ -23,7 +23,7 @@ from pathlib import Path
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.errors import FencedError, StoreError
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.deliveries import send_mark
 from monitor.storage.engine import reading, transaction
 
@@ -87,7 +87,7 @@ def _load_counts(engine: Engine, folder: Path) -> tuple[SendCount | None, str | 
     """
     noted = _read(folder / NAME)
     with reading(engine) as conn:
-        return noted, meta.load_identity(conn), send_mark.read(conn)
+        return noted, database_facts.load_identity(conn), send_mark.read(conn)
 
 
 def bind_folder(engine: Engine, folder: Path) -> None:
@@ -97,12 +97,12 @@ def bind_folder(engine: Engine, folder: Path) -> None:
     Raises StoreError when the folder cannot be written.
     """
     with reading(engine) as conn:
-        known = meta.load_identity(conn)
+        known = database_facts.load_identity(conn)
     if known is not None:
         _bind_instance(folder, known)
         return
     with transaction(engine) as conn:
-        identity = meta.ensure_identity(conn)
+        identity = database_facts.ensure_identity(conn)
         try:
             before = _read(folder / NAME)
         except (OSError, ValueError, KeyError, TypeError):
@@ -130,10 +130,13 @@ def allow_sending(engine: Engine, folder: Path, *, now: datetime) -> None:
     """
     instance = _create_instance(folder)
     with transaction(engine) as conn:
-        earlier = [*_load_epochs(conn), (now.isoformat(), meta.get(conn, meta.EPOCH) or "")]
-        meta.put(conn, meta.EARLIER_EPOCHS, json.dumps(earlier))
-        meta.put(conn, meta.EPOCH, secrets.token_hex(8))
-        noted = SendCount(meta.ensure_identity(conn), send_mark.read(conn), instance)
+        earlier = [
+            *_load_epochs(conn),
+            (now.isoformat(), database_facts.get(conn, database_facts.EPOCH) or ""),
+        ]
+        database_facts.put(conn, database_facts.EARLIER_EPOCHS, json.dumps(earlier))
+        database_facts.put(conn, database_facts.EPOCH, secrets.token_hex(8))
+        noted = SendCount(database_facts.ensure_identity(conn), send_mark.read(conn), instance)
     _write(folder / NAME, noted)
 
 
@@ -151,8 +154,8 @@ class CloneGuard:
             raise FencedError(reason)
         bind_folder(engine, folder)
         with reading(engine) as conn:
-            self._identity = meta.load_identity(conn) or ""
-            epoch = meta.get(conn, meta.EPOCH)
+            self._identity = database_facts.load_identity(conn) or ""
+            epoch = database_facts.get(conn, database_facts.EPOCH)
             earlier = _load_epochs(conn)
         self.series = self._make_series(epoch)
         self.earlier_series = tuple(
@@ -178,7 +181,10 @@ class CloneGuard:
 
 def _load_epochs(conn: Connection) -> list[tuple[str, str]]:
     """The epochs of sending before the present one, oldest first: (until, epoch)."""
-    return [(until, epoch) for until, epoch in json.loads(meta.get(conn, meta.EARLIER_EPOCHS) or "[]")]
+    return [
+        (until, epoch)
+        for until, epoch in json.loads(database_facts.get(conn, database_facts.EARLIER_EPOCHS) or "[]")
+    ]
 
 
 def _read(path: Path) -> SendCount | None:

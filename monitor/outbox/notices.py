@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 from monitor.channels.kinds import KINDS
 from monitor.core.freshness import blind_after
 from monitor.domain import SourceInfo
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.deliveries import notices
 from monitor.storage.engine import reading, transaction
 
@@ -64,11 +64,11 @@ def insert_due_notices(engine: Engine, watched: Mapping[str, SourceInfo], now: d
                         told=blind_period(source, told),
                     )
     with reading(engine) as conn:
-        before = meta.get(conn, _LOOKED)
+        before = database_facts.get(conn, _LOOKED)
     if before is not None and now - datetime.fromisoformat(before) < LOOK_EVERY:
         return written
     with transaction(engine) as conn:
-        meta.put(conn, _LOOKED, now.isoformat())
+        database_facts.put(conn, _LOOKED, now.isoformat())
         channels = [name for name, kind in KINDS.items() if kind.sends_receipts]
         written += notices.insert_receipts(
             conn, f"receipt {now:%Y-%m-%d}", now, now - RECEIPT_AFTER, channels=channels

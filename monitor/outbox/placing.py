@@ -22,7 +22,7 @@ from monitor.errors import BaselineMoved
 from monitor.outbox.fanout import find_places
 from monitor.places.packaged_table import compute_version
 from monitor.record import log as record
-from monitor.storage import eligibility, meta
+from monitor.storage import database_facts, eligibility
 from monitor.storage.deliveries import newly_covered
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, placement_rows
@@ -77,7 +77,7 @@ def renew_placements(engine: Engine, gazetteer: Gazetteer, now: datetime) -> Pla
 def _renew(engine: Engine, gazetteer: Gazetteer, now: datetime) -> PlacingReport:
     version, areas_version = gazetteer.version, compute_version()
     with reading(engine) as conn:
-        areas_known = meta.get(conn, meta.AREAS_VERSION) == areas_version
+        areas_known = database_facts.get(conn, database_facts.AREAS_VERSION) == areas_version
         stands = baseline.load_all_infos(conn)
         stale = {source: placement_rows.load_stale(conn, source, version) for source in stands}
     stale = {source: found for source, found in stale.items() if found}
@@ -95,7 +95,7 @@ def _renew(engine: Engine, gazetteer: Gazetteer, now: datetime) -> PlacingReport
         for placements in placed.values():
             placement_rows.put_placements(conn, version, placements)
         area_places.write_renewed(conn, renewed)
-        meta.put(conn, meta.AREAS_VERSION, areas_version)
+        database_facts.put(conn, database_facts.AREAS_VERSION, areas_version)
         people: set[int] = set()
         is_told = _find_followers(conn, {key: (each.listing, each.after) for key, each in found.items()})
         for (source, agency), each in found.items():
@@ -110,7 +110,7 @@ def _renew(engine: Engine, gazetteer: Gazetteer, now: datetime) -> PlacingReport
             people=len(people),
         )
         if report != PlacingReport():
-            meta.put(conn, meta.PLACING, _dump(report, version, now))
+            database_facts.put(conn, database_facts.PLACING, _dump(report, version, now))
     _log(report, stale)
     return report
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.storage import meta
+from monitor.storage import database_facts
 
 if TYPE_CHECKING:  # the driver is imported where it is needed: SQLite does not need it
     from psycopg import sql
@@ -90,12 +90,12 @@ def grant_site(conn: Connection, role: str) -> None:
     """Give an existing role exactly the rights of the site, and remember its name."""
     for statement in compute_grants(conn, role):
         _run(conn, statement)
-    meta.put(conn, SITE_ROLE, role)
+    database_facts.put(conn, SITE_ROLE, role)
 
 
 def renew_grants(conn: Connection) -> None:
     """Grant the remembered role what a migration has added; nothing without such a role."""
-    role = meta.get(conn, SITE_ROLE) if conn.dialect.name == "postgresql" else None
+    role = database_facts.get(conn, SITE_ROLE) if conn.dialect.name == "postgresql" else None
     if role is not None and has_role(conn, role):
         grant_site(conn, role)
 

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.errors import StoreError
+from monitor.storage import database_facts
 from monitor.storage import engine as db
-from monitor.storage import meta
 from monitor.storage.schema import metadata
 from monitor.storage.statistics import refresh_statistics
 
@@ -83,7 +83,7 @@ def copy_rows(source: Connection, target: Connection, progress: Progress = lambd
             target.execute(sa.insert(table), [dict(row) for row in batch])
             progress(len(batch))
         _advance_sequence(target, table)
-    meta.put(target, meta.IDENTITY, secrets.token_hex(16))
+    database_facts.put(target, database_facts.IDENTITY, secrets.token_hex(16))
 
 
 def transfer(source: Engine, target: Engine, progress: Progress = lambda _: None) -> dict[str, TableDigest]:
@@ -133,7 +133,7 @@ def _read(conn: Connection, table: sa.Table) -> Iterator[Sequence[sa.RowMapping]
 def _copied(table: sa.Table) -> sa.Select[Any]:
     """The rows of a table that a copy gets: all but the identity of the database."""
     query = sa.select(table)
-    return query.where(table.c.name != meta.IDENTITY) if table.name == "meta" else query
+    return query.where(table.c.name != database_facts.IDENTITY) if table.name == "meta" else query
 
 
 def _digest(batches: Iterator[Sequence[sa.RowMapping]], progress: Progress) -> TableDigest:

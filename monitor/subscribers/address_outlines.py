@@ -9,8 +9,8 @@ from sqlalchemy.engine import Engine
 from monitor.channels.outline import AddressOutline
 from monitor.errors import KeyFileError
 from monitor.keys import KeyFile
+from monitor.storage import database_facts, people
 from monitor.storage import engine as db
-from monitor.storage import meta, people
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ _AT_ONCE = 1000  # subscribers in one transaction
 def are_missing(engine: Engine) -> bool:
     """Read whether a migration has left outlines to fill in."""
     with db.reading(engine) as conn:
-        return meta.get(conn, meta.OUTLINES_MISSING) is not None
+        return database_facts.get(conn, database_facts.OUTLINES_MISSING) is not None
 
 
 def fill_outlines(engine: Engine, keys: KeyFile) -> int:
@@ -46,7 +46,7 @@ def fill_outlines(engine: Engine, keys: KeyFile) -> int:
             people.write_outlines(conn, outlines)
             filled += len(outlines)
             if len(found) < _AT_ONCE:
-                meta.delete(conn, meta.OUTLINES_MISSING)
+                database_facts.delete(conn, database_facts.OUTLINES_MISSING)
                 break
     log.info("prepared %d addresses for the site", filled)
     return filled

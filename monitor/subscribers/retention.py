@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
 
+from monitor.storage import database_facts
 from monitor.storage import engine as db
-from monitor.storage import meta
 from monitor.storage.deliveries import retention
 from monitor.storage.people import area_places, past_choices
 from monitor.storage.statistics import refresh_statistics
@@ -83,11 +83,11 @@ def purge(engine: Engine, now: datetime) -> Purged:
 def purge_in_turn(engine: Engine, now: datetime) -> bool:
     """Run `purge` unless it ran within `PURGE_EVERY`. Returns whether it ran."""
     with db.reading(engine) as conn:
-        before = meta.get(conn, _PURGED)
+        before = database_facts.get(conn, _PURGED)
     if before is not None and now - datetime.fromisoformat(before) < PURGE_EVERY:
         return False
     with db.transaction(engine) as conn:
-        meta.put(conn, _PURGED, now.isoformat())
+        database_facts.put(conn, _PURGED, now.isoformat())
     purge(engine, now)
     refresh_statistics(engine)
     return True

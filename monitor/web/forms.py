@@ -27,7 +27,7 @@ from monitor.places.followed_areas import choose_followed, load_area
 from monitor.places.gazetteer import Gazetteer, load
 from monitor.places.one_place import remember_found
 from monitor.places.typed_list import split_places
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow, Subscriber
 from monitor.subscribers.signup import MOST_PLACES, zone_of_place
@@ -84,7 +84,7 @@ class SignupFormContext:
         if not site.bot:
             return None
         with reading(site.engine) as conn:
-            username = meta.get(conn, meta.BOT_USERNAME) or ""
+            username = database_facts.get(conn, database_facts.BOT_USERNAME) or ""
         if not re.fullmatch(r"\w{5,32}", username, re.ASCII):
             return None
         # The bot reads underscores as separators: a deep link may contain neither spaces nor commas.

@@ -13,7 +13,7 @@ from monitor.app import Components
 from monitor.config import Settings, load
 from monitor.errors import ConfigError
 from monitor.keys import KeyFile
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.deliveries import send_mark
 from monitor.storage.engine import transaction
 from tests.bot.world import World
@@ -42,7 +42,7 @@ def test_the_bot_of_a_configuration_answers_unless_its_database_is_a_copy(
     configured = settings(tmp_path, f'[telegram]\ntoken = "{api.token}"\nbase_url = "{api.base_url}"\n')
     if copied:
         with transaction(engine) as conn:
-            meta.ensure_identity(conn)
+            database_facts.ensure_identity(conn)
             send_mark.advance(conn, 5)  # it has sent before, but there is no mark of it in this folder
     talking = bot.create(Components(configured, engine, opened_keys=still.keys))
     assert talking is not None

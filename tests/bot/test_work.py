@@ -28,7 +28,7 @@ from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.ops.health_facts import load_facts
 from monitor.ops.health_report import report_status
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.deliveries import pauses as stored_pauses
 from monitor.storage.engine import reading, transaction, turn
 from monitor.storage.people import bot_updates
@@ -51,7 +51,7 @@ def test_the_menu_of_commands_is_set_in_both_languages(world: World) -> None:
 def test_the_name_of_the_bot_is_kept_for_the_links_of_the_site(both: World) -> None:
     both.ask("/help")
     with reading(both.engine) as conn:
-        assert meta.get(conn, meta.BOT_USERNAME) == "monitor_bot"
+        assert database_facts.get(conn, database_facts.BOT_USERNAME) == "monitor_bot"
 
 
 def test_updates_that_came_while_the_bot_was_away_are_answered(quiet: World) -> None:
@@ -185,7 +185,7 @@ def test_two_that_poll_with_one_token_get_slower_and_say_so_once(
     with caplog.at_level(logging.INFO, "monitor"), still.running(still.bot(timing=Timing())):
         still.api.wait(lambda: not still.api.rivals)
         with reading(still.engine) as conn:
-            assert meta.get(conn, meta.BOT_TROUBLE) == (
+            assert database_facts.get(conn, database_facts.BOT_TROUBLE) == (
                 "another process uses this bot's token: stop it, or give it a bot of its own"
             )
         still.ask("/help")
@@ -431,7 +431,7 @@ def test_updates_that_do_not_arrive_are_told_to_the_operator(still: World) -> No
         seen = len(still.api.calls)
         still.api.wait(lambda: len(still.api.calls) > seen + 2)
         with reading(still.engine) as conn:
-            trouble = meta.get(conn, meta.BOT_TROUBLE)
+            trouble = database_facts.get(conn, database_facts.BOT_TROUBLE)
         assert (
             trouble
             == "Telegram cannot deliver to the webhook: SSL error {certificate verify failed} at [...]"
@@ -440,7 +440,7 @@ def test_updates_that_do_not_arrive_are_told_to_the_operator(still: World) -> No
         seen = len(still.api.calls)
         still.api.wait(lambda: len(still.api.calls) > seen + 2)
         with reading(still.engine) as conn:
-            assert meta.get(conn, meta.BOT_TROUBLE) == ""
+            assert database_facts.get(conn, database_facts.BOT_TROUBLE) == ""
 
     given(still, act, timing=replace(TIMING, beat=0.02))
 

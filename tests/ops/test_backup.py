@@ -23,8 +23,8 @@ from monitor.formatting import format_minute
 from monitor.keys import KeyFile
 from monitor.ops import backup as backups
 from monitor.outbox import clone_guard
+from monitor.storage import database_facts, heartbeats, key_exchange, transfer
 from monitor.storage import engine as db
-from monitor.storage import heartbeats, key_exchange, meta, transfer
 from monitor.storage.lists import baseline
 from monitor.storage.schema import metadata
 from monitor.storage.transfer import Progress
@@ -108,7 +108,7 @@ def test_a_backup_is_whole_and_holds_no_key(
     content = b"".join(file.read_bytes() for file in folder.iterdir())
     assert (tmp_path / "data" / "monitor.key").read_bytes().splitlines()[1] not in content
     with db.reading(engine) as conn:
-        assert meta.get(conn, meta.LAST_BACKUP) is not None
+        assert database_facts.get(conn, database_facts.LAST_BACKUP) is not None
 
 
 def test_a_backup_is_restored_on_either_database(
@@ -130,7 +130,7 @@ def test_a_backup_is_restored_on_either_database(
         "subscriber", "subscription", "delivery", "meta", "progress", "past_status", "past_subscription",
     }  # fmt: skip
     with db.reading(restored) as conn, db.reading(engine) as original:
-        assert meta.load_identity(conn) != meta.load_identity(original)
+        assert database_facts.load_identity(conn) != database_facts.load_identity(original)
         assert baseline.load_listings(conn, SOURCE) == baseline.load_listings(original, SOURCE)
         assert read_estimate(conn) == now_there["listing"].rows
     left = [one.masked for one in subscribers.load_subscribers(restored, service)]

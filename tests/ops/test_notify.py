@@ -20,8 +20,8 @@ from monitor.messages import render
 from monitor.messages.model import NoticeDecision, OperatorNotice, Sender
 from monitor.ops.health import HealthFinding, paused_key
 from monitor.ops.notify import GROWN_AFTER, MEMBERS, PAUSED_RETRY, NoticeWay, OperatorNotifier
+from monitor.storage import database_facts
 from monitor.storage import engine as db
-from monitor.storage import meta
 from tests.subscribers.town import Postbox, Server, mail_server, text
 
 BLIND = HealthFinding(
@@ -153,7 +153,7 @@ def test_a_condition_that_concerns_more_is_told_again(
     look(again, 5)
     assert len(mails) == 3
     with db.transaction(engine) as conn:
-        meta.put(conn, MEMBERS, "{}")  # as an earlier version leaves it
+        database_facts.put(conn, MEMBERS, "{}")  # as an earlier version leaves it
     later = start_notifier()
     look(later, 5)
     assert len(mails) == 3
@@ -287,7 +287,7 @@ def test_what_cannot_be_written_stays_in_memory(
     look(notifier, 5)
     assert len(relay[0].mails) == 1
     with db.reading(sqlite_engine) as conn:
-        assert meta.get(conn, "told to the operator") is None
+        assert database_facts.get(conn, "told to the operator") is None
 
 
 def test_an_address_that_no_channel_reaches_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:

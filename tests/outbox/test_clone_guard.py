@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from monitor.errors import StoreError
 from monitor.outbox import clone_guard
 from monitor.outbox.clone_guard import INSTANCE, NAME, CloneGuard, bind_folder, check
-from monitor.storage import meta, schema
+from monitor.storage import database_facts, schema
 from monitor.storage.deliveries import send_mark
 from monitor.storage.engine import reading, transaction
 from tests.outbox.world import World
@@ -194,7 +194,7 @@ def test_each_resume_begins_a_series_of_its_own_and_keeps_the_earlier_ones(world
     """So that a Message-ID of then can be named for as long as somebody may answer to it."""
     first = CloneGuard(world.engine, world.folder)
     with reading(world.engine) as conn:
-        assert first.series == meta.load_identity(conn)
+        assert first.series == database_facts.load_identity(conn)
     assert first.earlier_series == ()
     series, ends = [first.series], []
     for _ in range(3):
@@ -217,7 +217,7 @@ def test_a_resume_names_this_database_in_the_folder_with_its_own_count(world: Wo
         "identity": "a", "sends": 3, "instance": clone_guard._read_instance(world.folder),
     }  # fmt: skip
     with transaction(world.engine) as conn:
-        assert meta.get(conn, meta.EPOCH)
+        assert database_facts.get(conn, database_facts.EPOCH)
     assert check(world.engine, world.folder).reason is None
 
 
@@ -229,4 +229,4 @@ def test_a_new_database_takes_a_folder_from_which_nothing_was_sent_and_no_other(
         note(world.folder, ("b", sends, OURS))
         bind_folder(world.engine, world.folder)
         with reading(world.engine) as conn:
-            assert (noted(world.folder)["identity"] == meta.load_identity(conn)) is taken
+            assert (noted(world.folder)["identity"] == database_facts.load_identity(conn)) is taken

@@ -8,7 +8,7 @@ from monitor import subscribers
 from monitor.outbox import renew_placements
 from monitor.places import load
 from monitor.places.followed_areas import load_area
-from monitor.storage import meta, schema
+from monitor.storage import database_facts, schema
 from monitor.storage.engine import reading, transaction
 from monitor.storage.people import area_places
 from tests.outbox.world import CHICAGO, GARY, HAMMOND, NOWHERE, STATE_POLICE, Recorder, World
@@ -104,7 +104,7 @@ def test_a_new_gazetteer_renews_the_zips_of_every_area(world: World) -> None:
     assert renew_placements(world.engine, load(), world.now).areas == 1
     assert area_rows(world, LAKE) == right
     with reading(world.engine) as conn:
-        assert meta.get(conn, meta.AREAS_VERSION)
+        assert database_facts.get(conn, database_facts.AREAS_VERSION)
     world.write(
         sa.update(schema.AreaPlaceRow).where(schema.AreaPlaceRow.place == "46320").values(place="00000")
     )

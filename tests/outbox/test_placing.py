@@ -24,7 +24,7 @@ from monitor.outbox import (
     renew_placements,
 )
 from monitor.places import Gazetteer, Override, Overrides, load
-from monitor.storage import meta, schema
+from monitor.storage import database_facts, schema
 from monitor.storage.deliveries import endings
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, placement_rows
@@ -200,7 +200,7 @@ def test_an_agency_on_which_the_gazetteer_fails_holds_up_no_other(
     renew(world, Stumbling(known.table, known.overrides))
     assert stored(world).keys() == {HAMMOND.key}
     world.write(sa.delete(schema.AreaPlaceRow).where(schema.AreaPlaceRow.place.in_(("46320", *IN_GARY))))
-    world.write(sa.delete(schema.MetaRow).where(schema.MetaRow.name == meta.AREAS_VERSION))
+    world.write(sa.delete(schema.MetaRow).where(schema.MetaRow.name == database_facts.AREAS_VERSION))
     wider = place_by_hand(hammond="46320")
     report = renew(world, Stumbling(wider.table, wider.overrides))
     assert report == PlacingReport(listings=1, moved=1, areas=1)
@@ -231,7 +231,7 @@ def test_a_followed_area_that_gained_a_zip_reaches_its_agencies(world: World) ->
         )
     )
     with transaction(world.engine) as conn:
-        meta.put(conn, meta.AREAS_VERSION, "of an older program")
+        database_facts.put(conn, database_facts.AREAS_VERSION, "of an older program")
     assert renew(world, load()) == PlacingReport(areas=1, people=1)
     assert owed(world) == {(person, HAMMOND.key)}
 

@@ -14,8 +14,8 @@ from monitor import config
 from monitor.domain import SourceInfo
 from monitor.keys import KeyFile
 from monitor.outbox import insert_due_notices
+from monitor.storage import database_facts
 from monitor.storage import engine as db
-from monitor.storage import meta
 from monitor.storage.deliveries import notices
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists.tables import FetchRow, SourceRow
@@ -196,7 +196,7 @@ def test_a_receipt_is_due_after_91_days_without_a_message_and_not_a_second_earli
     member(sqlite_engine, keys, now)
     assert insert_due_notices(sqlite_engine, {}, now + 91 * DAY - SECOND) == 0
     with db.transaction(sqlite_engine) as conn:
-        meta.put(conn, "receipts looked for at", now.isoformat())  # as if nobody had looked since
+        database_facts.put(conn, "receipts looked for at", now.isoformat())  # as if nobody had looked since
     assert insert_due_notices(sqlite_engine, {}, now + 91 * DAY) == 1
 
 

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from monitor.fetch import Fetcher
 from monitor.ops.health_facts import load_facts
 from monitor.ops.health_report import report_status
+from monitor.storage import database_facts, people
 from monitor.storage import engine as db
-from monitor.storage import meta, people
 from monitor.storage.deliveries import fanout, pauses, send_mark
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people import signups
@@ -587,7 +587,7 @@ def test_the_operator_sees_that_the_sites_limit_was_reached(small_town: Town) ->
 
 def test_a_database_that_looks_like_a_copy_is_not_ready(small_town: Town) -> None:
     with db.transaction(small_town.engine) as conn:
-        meta.ensure_identity(conn)
+        database_facts.ensure_identity(conn)
         send_mark.advance(conn, 5)  # it has sent before, but there is no mark of it in this folder
     ready = small_town.client.get("/readyz")
     assert ready.status_code == 503
@@ -614,7 +614,7 @@ def test_the_bot_is_offered_with_the_places_once_its_name_is_known(small_town: T
         client = Visitor(address)
         assert "t.me/" not in client.get("/zip/60601").text
         with db.transaction(town.engine) as conn:
-            meta.put(conn, meta.BOT_USERNAME, "watch_bot")
+            database_facts.put(conn, database_facts.BOT_USERNAME, "watch_bot")
         for path, start in (
             ("/zip/60601", "?start=60601"),
             ("/zip/60601+60602", "?start=60601_60602"),

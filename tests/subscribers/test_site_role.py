@@ -27,8 +27,8 @@ from monitor.ops.decision_kinds import DECISIONS
 from monitor.ops.doctor import diagnose_site_role
 from monitor.ops.health import Question
 from monitor.outbox import clone_guard
+from monitor.storage import database_facts, grants, migrate, operator_decisions, people
 from monitor.storage import engine as db
-from monitor.storage import grants, meta, migrate, operator_decisions, people
 from monitor.storage.deliveries import send_mark
 from monitor.storage.deliveries.refusals import STRIKE, Refusal, insert_refusals
 from monitor.storage.deliveries.tables import DeliveryRow
@@ -255,7 +255,7 @@ def test_the_doctor_checks_the_role(
         return found.ok, found.message
 
     with db.transaction(postgres_engine) as conn:
-        meta.ensure_identity(conn)
+        database_facts.ensure_identity(conn)
     assert verdict()[0] is True
     with db.transaction(postgres_engine) as conn:
         conn.exec_driver_sql(f"GRANT SELECT ON signup TO {role}")
@@ -302,7 +302,7 @@ def test_the_site_waits_until_the_worker_has_migrated(
     )
     app.open_site_database(settings).dispose()
     with db.transaction(postgres_engine) as conn:
-        meta.put(conn, meta.OUTLINES_MISSING, "yes")
+        database_facts.put(conn, database_facts.OUTLINES_MISSING, "yes")
     with pytest.raises(MigrationError, match="start `monitor worker`"):
         app.open_site_database(settings, wait=timedelta(0))
     with Components.open(settings) as worker:
@@ -331,7 +331,7 @@ def test_the_statements_can_be_read_first(
             if not statement.startswith("--"):
                 conn.exec_driver_sql(statement)
         assert list(grants.find_grant_problems(conn, role)) == []
-        assert meta.get(conn, grants.SITE_ROLE) == role
+        assert database_facts.get(conn, grants.SITE_ROLE) == role
 
 
 @pytest.mark.postgres
@@ -368,7 +368,7 @@ def test_outlines_of_earlier_rows_are_filled_in(
     with db.transaction(engine) as conn:
         people.update_address(conn, ones[1].id, seal_address(other, "email", addresses[1]))
         conn.execute(sa.update(SubscriberRow).values(outline=None))
-        meta.put(conn, meta.OUTLINES_MISSING, "yes")
+        database_facts.put(conn, database_facts.OUTLINES_MISSING, "yes")
     assert fill_outlines(engine, keys) == 4
     assert fill_outlines(engine, keys) == 0
     with db.reading(engine) as conn:

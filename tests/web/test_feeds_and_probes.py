@@ -14,8 +14,8 @@ from lxml import etree
 from sqlalchemy.engine import Engine
 
 from monitor.formatting import format_minute
+from monitor.storage import database_facts, heartbeats
 from monitor.storage import engine as db
-from monitor.storage import heartbeats, meta
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists.tables import ChangesetRow
 from monitor.web import create_app
@@ -123,7 +123,7 @@ def test_a_database_that_is_away_is_a_reason_in_json_that_names_no_host(
 
     def signing_up() -> str | None:
         with reading(engine) as conn:
-            return meta.get(conn, "anything")
+            return database_facts.get(conn, "anything")
 
     with served(create_app(replace(site(engine, Clock(now)), checks={"sign-up": signing_up}))) as address:
         status, said = ready(Running(address, Clock(now), engine, now, client))

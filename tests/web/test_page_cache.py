@@ -15,8 +15,8 @@ from sqlalchemy.engine import Engine
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from monitor.storage import database_facts
 from monitor.storage import engine as db
-from monitor.storage import meta
 from monitor.web.page_cache import AT_ONCE, KEPT, PageCache
 from tests.web.conftest import Running
 
@@ -280,7 +280,7 @@ def test_a_kept_page_of_the_site_costs_no_statement_until_something_is_written(w
         assert answer.status_code == 200
         assert seen == []
     with db.transaction(web.engine) as conn:
-        meta.put(conn, "written by", "another process")
+        database_facts.put(conn, "written by", "another process")
     with statements(web.engine) as seen:
         assert web.get("/zip/60601").headers["etag"] == answer.headers["etag"]
         assert len(seen) == 1, "somebody wrote, but the record is as it was"

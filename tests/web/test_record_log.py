@@ -15,7 +15,7 @@ from monitor.record import log, signing, verify
 from monitor.record.checkpoint import Verifier, open_checkpoint, parse_head, read_checkpoint
 from monitor.record.tiles import decode_entries, format_tile_path
 from monitor.record.tree import Frontier, hash_leaf, verify_consistency
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.engine import transaction
 from monitor.storage.lists import log_rows
 from tests.web.conftest import Running
@@ -107,7 +107,7 @@ def test_a_fork_of_the_record_is_said_beside_its_head(filled: Running) -> None:
     finally:  # the database is that of other tests too
         with transaction(filled.engine) as conn:
             log.append_entry(conn, {"type": "test"}, AT)
-            meta.delete(conn, meta.FORKS)
+            database_facts.delete(conn, database_facts.FORKS)
     assert fork.published not in filled.get("/data").text
 
 

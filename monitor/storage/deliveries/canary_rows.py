@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.deliveries.queue import DUE, SENT
 from monitor.storage.deliveries.tables import DeliveryRow
 
@@ -31,14 +31,14 @@ class CanaryTrace:
 
 def note_canary(conn: Connection, subscriber: int, now: datetime) -> None:
     """Store the subscriber of the canary; for another subscriber the state is reset."""
-    if meta.get(conn, _SUBSCRIBER) != str(subscriber):
-        meta.put(conn, _SUBSCRIBER, str(subscriber))
-        meta.put(conn, _SINCE, now.isoformat())
+    if database_facts.get(conn, _SUBSCRIBER) != str(subscriber):
+        database_facts.put(conn, _SUBSCRIBER, str(subscriber))
+        database_facts.put(conn, _SINCE, now.isoformat())
 
 
 def load_canary(conn: Connection) -> CanaryTrace | None:
     """Read the state of the canaries; None: there never was one."""
-    subscriber, since = meta.get(conn, _SUBSCRIBER), meta.get(conn, _SINCE)
+    subscriber, since = database_facts.get(conn, _SUBSCRIBER), database_facts.get(conn, _SINCE)
     if subscriber is None or since is None:
         return None
     rows = DeliveryRow.c

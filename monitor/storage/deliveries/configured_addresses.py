@@ -13,7 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.tables import MetaRow
 
 _PREFIX = "configured "
@@ -85,9 +85,9 @@ def forget_others(conn: Connection, channel: str, names: set[str]) -> None:
 
 
 def _read(conn: Connection, channel: str, name: str) -> dict[str, str | None] | None:
-    text = meta.get(conn, f"{_PREFIX}{channel} {name}")
+    text = database_facts.get(conn, f"{_PREFIX}{channel} {name}")
     return None if text is None else json.loads(text)
 
 
 def _write(conn: Connection, channel: str, name: str, value: dict[str, str | None]) -> None:
-    meta.put(conn, f"{_PREFIX}{channel} {name}", json.dumps(value))
+    database_facts.put(conn, f"{_PREFIX}{channel} {name}", json.dumps(value))

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.core.wording import normalise
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.lists.tables import DocumentRow, ListingVersionRow
 
 MEETING = "meeting"
@@ -147,7 +147,7 @@ def load_agencies(conn: Connection) -> dict[str, dict[str, set[tuple[str, str]]]
 
 def load_state(conn: Connection) -> DocumentsState | None:
     """Read how the file was read last; None before the first time."""
-    text = meta.get(conn, meta.DOCUMENTS)
+    text = database_facts.get(conn, database_facts.DOCUMENTS)
     if text is None:
         return None
     value: Mapping[str, Any] = json.loads(text)
@@ -156,8 +156,8 @@ def load_state(conn: Connection) -> DocumentsState | None:
 
 def put_state(conn: Connection, state: DocumentsState) -> None:
     """Write how the file was read. Pages that show documents are made again when its hash moves."""
-    meta.put(conn, meta.DOCUMENTS, json.dumps(asdict(state)))
-    meta.put(conn, meta.DOCUMENTS_HASH, state.hash)
+    database_facts.put(conn, database_facts.DOCUMENTS, json.dumps(asdict(state)))
+    database_facts.put(conn, database_facts.DOCUMENTS_HASH, state.hash)
 
 
 def _read(row: Any) -> AgencyDocument:

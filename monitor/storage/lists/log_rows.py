@@ -11,7 +11,7 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.engine import insert_for, insert_in
 from monitor.storage.lists.tables import LogCheckpointRow, LogHeadRow, LogLeafRow, LogNodeRow, SourceRow
 
@@ -188,13 +188,15 @@ def load_checkpoint(conn: Connection) -> str | None:
 
 def add_fork(conn: Connection, fork: RecordFork) -> None:
     """Keep that the record goes on from an older copy, beside the entry that says so."""
-    known = json.loads(meta.get(conn, meta.FORKS) or "[]")
-    meta.put(conn, meta.FORKS, json.dumps([*known, [fork.at.isoformat(), fork.entry, fork.published]]))
+    known = json.loads(database_facts.get(conn, database_facts.FORKS) or "[]")
+    database_facts.put(
+        conn, database_facts.FORKS, json.dumps([*known, [fork.at.isoformat(), fork.entry, fork.published]])
+    )
 
 
 def load_forks(conn: Connection) -> tuple[RecordFork, ...]:
     """Read when the record went on from an older copy, the first time first."""
-    known = json.loads(meta.get(conn, meta.FORKS) or "[]")
+    known = json.loads(database_facts.get(conn, database_facts.FORKS) or "[]")
     return tuple(
         RecordFork(datetime.fromisoformat(at), int(entry), str(published)) for at, entry, published in known
     )

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.domain import Listing, State
-from monitor.storage import meta
+from monitor.storage import database_facts
 from monitor.storage.columns import UtcDateTime
 from monitor.storage.lists import changes, tables
 from monitor.storage.lists.changes import StoredChange
@@ -318,8 +318,10 @@ _NOT_PLACED = (
     .where(tables.ChangesetRow.c.fanned_out_at.is_(None))
     .scalar_subquery()
 )
-_BOT_NAME = sa.select(MetaRow.c.value).where(MetaRow.c.name == meta.BOT_USERNAME).scalar_subquery()
-_DOCUMENTS = sa.select(MetaRow.c.value).where(MetaRow.c.name == meta.DOCUMENTS_HASH).scalar_subquery()
+_BOT_NAME = sa.select(MetaRow.c.value).where(MetaRow.c.name == database_facts.BOT_USERNAME).scalar_subquery()
+_DOCUMENTS = (
+    sa.select(MetaRow.c.value).where(MetaRow.c.name == database_facts.DOCUMENTS_HASH).scalar_subquery()
+)
 _RECORD_STATE = sa.select(_LOG_SIZE, _NOT_PLACED, _BOT_NAME, _DOCUMENTS)
 
 

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from monitor.storage import meta
+from monitor.storage import database_facts
 
 
 def load_printed_count(conn: Connection, source: str) -> tuple[datetime, int] | None:
     """Read the publisher's own count of a list, and when it was first found so; None where none was found."""
-    text = meta.get(conn, _name(source))
+    text = database_facts.get(conn, _name(source))
     if text is None:
         return None
     at, _, count = text.partition(" ")
@@ -20,7 +20,7 @@ def load_printed_count(conn: Connection, source: str) -> tuple[datetime, int] | 
 
 def put_printed_count(conn: Connection, source: str, count: int, now: datetime) -> None:
     """Write the publisher's own count of a list."""
-    meta.put(conn, _name(source), f"{now.isoformat()} {count}")
+    database_facts.put(conn, _name(source), f"{now.isoformat()} {count}")
 
 
 def _name(source: str) -> str:

@@ -1,5 +1,5 @@
-"""Facts about this database as a whole, by name: its identity, and what the bot stores for the site and for
-`monitor status`.
+"""Facts about this database as a whole, by name, in the table `meta`: its identity, and what the bot stores
+for the site and for `monitor status`.
 """
 
 from __future__ import annotations

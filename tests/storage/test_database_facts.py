@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from monitor.errors import BusyError
+from monitor.storage import database_facts, heartbeats
 from monitor.storage import engine as db
-from monitor.storage import heartbeats, meta
 from monitor.storage.deliveries import pauses, send_mark
 from monitor.storage.tables import HeartbeatRow
 
@@ -19,22 +19,22 @@ MINUTE = timedelta(minutes=1)
 
 def test_a_database_has_one_identity_for_good(engine: Engine) -> None:
     with db.transaction(engine) as conn:
-        first = meta.ensure_identity(conn)
+        first = database_facts.ensure_identity(conn)
     with db.transaction(engine) as conn:
-        assert meta.ensure_identity(conn) == first
-        assert meta.load_identity(conn) == first
+        assert database_facts.ensure_identity(conn) == first
+        assert database_facts.load_identity(conn) == first
 
 
 def test_looking_gives_a_database_no_identity(engine: Engine) -> None:
     with db.reading(engine) as conn:
-        assert meta.load_identity(conn) is None
+        assert database_facts.load_identity(conn) is None
 
 
 def test_a_fact_is_written_over(engine: Engine) -> None:
     with db.transaction(engine) as conn:
-        meta.put(conn, "colour", "red")
-        meta.put(conn, "colour", "blue")
-        assert (meta.get(conn, "colour"), meta.get(conn, "shape")) == ("blue", None)
+        database_facts.put(conn, "colour", "red")
+        database_facts.put(conn, "colour", "blue")
+        assert (database_facts.get(conn, "colour"), database_facts.get(conn, "shape")) == ("blue", None)
 
 
 def test_the_heartbeat_of_a_part_is_the_newest_of_its_processes(engine: Engine, now: datetime) -> None:
