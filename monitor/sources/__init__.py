@@ -14,11 +14,11 @@ from hashlib import blake2b
 from monitor.domain import Problem, Publication
 from monitor.errors import ParseError
 from monitor.sources.column_map import ColumnMap, ParseLimits, ParseOptions
+from monitor.sources.compressed_file import unpack_file
 from monitor.sources.csv_text import is_terminated
 from monitor.sources.date_order import parse_in_order
 from monitor.sources.format import Format, Links
 from monitor.sources.formats import FORMATS
-from monitor.sources.packed import unpack_file
 
 __all__ = [
     "FORMATS",
@@ -64,7 +64,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
             raise ParseError(f"The source {options.name} names no column for the agency's {field}.")
     body, layers, others = unpack_file(body, options.limits, str(options.settings.get("file", "")))
     publication = parse_in_order(chosen.parse, body, options)
-    if layers:  # a packed file has an end of its own: nothing of it is cut off
+    if layers:  # a compressed file has an end of its own: nothing of it is cut off
         publication = replace(publication, unterminated=False)
     if others:
         message = f"the ZIP also holds {', '.join(others[:10])[:200]}, which is not read"

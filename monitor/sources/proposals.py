@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from monitor.errors import ParseError
 from monitor.sources.column_map import ParseLimits
+from monitor.sources.compressed_file import unpack_file
 from monitor.sources.format import Proposal
 from monitor.sources.formats import FORMATS
-from monitor.sources.packed import unpack_file
 from monitor.sources.sniff import refuse_other_kinds
 
 

@@ -1,4 +1,4 @@
-"""Lists that are packed: a file in gzip (".csv.gz"), or in a ZIP that is neither a KMZ nor a workbook.
+"""Lists in a compressed file: in gzip (".csv.gz"), or in a ZIP that is neither a KMZ nor a workbook.
 
 They are unpacked within the parser's limits. The stored and hashed body is the one that was sent.
 """
@@ -37,7 +37,7 @@ class Unpacked(NamedTuple):
 
 
 def unpack_file(body: bytes, limits: ParseLimits, wanted: str = "") -> Unpacked:
-    """Unpack the file in a body; returns the body itself if nothing is packed.
+    """Unpack the file in a body; returns the body itself if it is not compressed.
 
     ``wanted`` names the file of a ZIP that is the list, with "*" for its variable part. Raises ParseError if
     that is ambiguous, for a damaged or protected file, and for one that exceeds the limits.
@@ -54,7 +54,7 @@ def unpack_file(body: bytes, limits: ParseLimits, wanted: str = "") -> Unpacked:
             return Unpacked(body, layer, others)
     if body.startswith(_GZIP):
         raise ParseError(
-            f"The body is packed more than {_MOST_LAYERS} times; give the address of the file itself."
+            f"The body is compressed more than {_MOST_LAYERS} times; give the address of the file itself."
         )
     return Unpacked(body, _MOST_LAYERS, others)
 
@@ -143,7 +143,7 @@ def _is_document(names: list[str]) -> bool:
 
 
 def _is_map(names: list[str]) -> bool:
-    """Whether the lists in a ZIP are the documents of one KMZ, some of which may be packed again."""
+    """Whether the lists in a ZIP are the documents of one KMZ, some of which may be compressed again."""
     return all(name.endswith((".kml", ".kmz")) for name in names) and any(
         name.endswith(".kml") for name in names
     )

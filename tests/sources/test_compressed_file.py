@@ -56,7 +56,7 @@ PACKED_LISTS = {
 
 
 @pytest.mark.parametrize(("body", "options"), PACKED_LISTS.values(), ids=PACKED_LISTS)
-def test_a_packed_list_is_read_like_the_file_in_it(body: bytes, options: ParseOptions) -> None:
+def test_a_compressed_list_is_read_like_the_file_in_it(body: bytes, options: ParseOptions) -> None:
     assert names(body, options) == ["Gary Police", "Hammond Police"]
 
 
@@ -115,7 +115,7 @@ DAMAGED = {
     "protected": (protected(), "protected by a password"),
     "four layers": (
         gzip.compress(gzip.compress(gzip.compress(gzip.compress(CSV)))),
-        "packed more than 3 times",
+        "compressed more than 3 times",
     ),
     "nothing": (gzip.compress(b""), "empty"),
 }
@@ -141,7 +141,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(pack: Callable[[bytes], bytes])
         parse(pack(CSV * 100), roomy)
 
 
-def test_links_of_a_packed_map_are_found_and_composed() -> None:
+def test_links_of_a_compressed_map_are_found_and_composed() -> None:
     href = "https://www.google.com/maps/d/kml?mid=1&lid=2"
     outer = kml(f"<NetworkLink><Link><href>{href.replace('&', '&amp;')}</href></Link></NetworkLink>")
     body = gzip.compress(outer)
@@ -149,7 +149,7 @@ def test_links_of_a_packed_map_are_found_and_composed() -> None:
     assert names(compose(body, {href: MAP}, MAP_OPTIONS), MAP_OPTIONS) == ["Gary Police", "Hammond Police"]
 
 
-def test_a_packed_list_is_proposed_like_the_file_in_it() -> None:
+def test_a_compressed_list_is_proposed_like_the_file_in_it() -> None:
     plain = propose(CSV)
     assert propose(gzip.compress(CSV)) == plain
     packed = propose(zipped({"agencies.csv": CSV, "README.txt": b"about"}))
