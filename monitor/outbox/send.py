@@ -43,6 +43,13 @@ STALLED_AFTER = timedelta(minutes=2)
 """After this time without an answer a message counts as stalled; the others continue."""
 
 
+def is_worth_a_query(room: int, concurrency: int) -> bool:
+    """Whether a channel that carries ``concurrency`` messages has room for so many that they should be looked
+    up now: a query takes as long for one message as for half of what the channel carries.
+    """
+    return room >= concurrency // 2
+
+
 class ChannelSender:
     """One channel's share of a drain: a supply of prepared messages, messages being sent, and their settling.
 
@@ -211,11 +218,11 @@ class ChannelSender:
                 task.add_done_callback(self._note_end)
 
     async def _let_more_end(self) -> None:
-        """Let a few more messages end first, where a query reads how their recipients stand: it takes as long
-        for one as for half of what the channel carries. A message that hangs is not waited for.
+        """Let a few more messages end first, where a query reads whether their recipients still want them. A
+        message that hangs is not waited for.
         """
         for _ in range(_ROUNDS_FOR_MORE):
-            if self._claims.local or self._room() >= self._channel.concurrency // 2:
+            if self._claims.local or is_worth_a_query(self._room(), self._channel.concurrency):
                 return
             await asyncio.sleep(0)
 

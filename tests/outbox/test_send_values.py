@@ -1,10 +1,10 @@
-"""Who must not get a claimed delivery any more, and what a drain says that has nothing to do."""
+"""Who must not get a claimed delivery any more, when that is looked up, and what a drain says that has nothing to do."""
 
 from __future__ import annotations
 
 import pytest
 
-from monitor.outbox.send import _find_drop_reason
+from monitor.outbox.send import _find_drop_reason, is_worth_a_query
 from monitor.storage.deliveries.queue import DeliveryStatus
 from tests.outbox.world import HAMMOND, Recorder, World
 
@@ -36,6 +36,12 @@ def test_why_somebody_must_not_get_a_message_any_more(
 
 def test_a_row_that_is_gone_is_of_somebody_who_has_left() -> None:
     assert _find_drop_reason(None) == LEFT
+
+
+@pytest.mark.parametrize(("concurrency", "least"), [(1, 0), (2, 1), (4, 2), (8, 4), (9, 4), (20, 10)])
+def test_recipients_are_looked_up_once_half_of_a_channel_is_free(concurrency: int, least: int) -> None:
+    worth = [room for room in range(concurrency + 1) if is_worth_a_query(room, concurrency)]
+    assert worth == list(range(least, concurrency + 1))
 
 
 def test_a_drain_that_does_nothing_counts_what_is_due_only_where_it_is_asked(sqlite_world: World) -> None:
