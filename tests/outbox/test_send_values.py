@@ -1,4 +1,4 @@
-"""Who must not get a claimed delivery any more, when that is looked up, and what a drain says that has nothing to do."""
+"""Who must not get a claimed delivery any more, when that is looked up; a drain that has nothing to do."""
 
 from __future__ import annotations
 
