@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from monitor.sources.format import Proposal
     from monitor.sources.page_links import PageLink
 
-_FILES = (".xlsx", ".xls", ".xlsb", ".ods", ".csv", ".kml", ".kmz", ".geojson", ".json", ".gz", ".zip")
 _WORDS = re.compile(r"agenc|participat|download|spreadsheet|excel|\bcsv\b|\blist\b|\bdata\b", re.IGNORECASE)
 _MOST_LINKS = 5  # the most links of a page that are tried
 _SAMPLES, _PROBLEMS = 5, 5  # the most samples that are shown
@@ -298,10 +297,19 @@ def _rank_links(links: tuple[PageLink, ...]) -> list[PageLink]:
 
     def rank(link: PageLink) -> int:
         path = urlsplit(link.address).path.lower()
-        return 2 * path.endswith(_FILES) + ("/maps/d/" in path) + bool(_WORDS.search(f"{link.words} {path}"))
+        return 2 * _is_file(path) + ("/maps/d/" in path) + bool(_WORDS.search(f"{link.words} {path}"))
 
     likely = [link for link in links if rank(link) > 0]
     return sorted(likely, key=rank, reverse=True)[:_MOST_LINKS]
+
+
+def _is_file(path: str) -> bool:
+    """Whether a path ends as that of a list in a file, which is no page."""
+    from monitor.sources.compressed_file import COMPRESSED
+    from monitor.sources.formats import ENDINGS
+
+    path = path.lower()
+    return path.endswith((*ENDINGS, *COMPRESSED)) and not path.endswith((".htm", ".html"))
 
 
 def _read_link(
@@ -322,7 +330,7 @@ def _read_link(
     file = PurePosixPath(urlsplit(address).path).name
     if address != link.address or not re.search(r"\d", file):
         where = {"url": address}  # a name without a number or a date stays the same
-    elif file.lower().endswith(_FILES) and (stem := re.match(r"[A-Za-z_-]{4,}", file)):
+    elif _is_file(file) and (stem := re.match(r"[A-Za-z_-]{4,}", file)):
         suffix = re.escape(PurePosixPath(file).suffix)
         where = {"page": page, "link": f"{re.escape(stem[0])}[^/]*{suffix}$"}
     else:

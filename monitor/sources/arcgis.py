@@ -289,6 +289,7 @@ FORMAT = Format(
     parse,
     recognizes=lambda body: is_json(body) and b'"features"' in body and b'"attributes"' in body,
     propose=propose,
+    endings=(),
     required_columns=("name",),
     collect=collect,
     options=ArcgisOptions,

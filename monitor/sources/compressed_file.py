@@ -13,6 +13,7 @@ from typing import NamedTuple
 from monitor.errors import ParseError
 from monitor.sources.archive import open_archive
 from monitor.sources.column_map import MIB, ParseLimits
+from monitor.sources.formats import ENDINGS
 from monitor.sources.sniff import is_zip
 
 _GZIP = b"\x1f\x8b"
@@ -20,12 +21,9 @@ _PIECE = 64 * 1024
 _MOST_LAYERS = 3  # a file in gzip in a ZIP, and one more
 _WITH_GZIP_HEADER = 16 + zlib.MAX_WBITS
 _TAR = slice(257, 262)  # where a tar archive has its mark (POSIX.1, ustar)
-_LISTS = (
-    ".csv", ".tsv", ".tab", ".json", ".geojson", ".ndjson", ".jsonl", ".geojsonl", ".kml", ".kmz",
-    ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods",
-    ".htm", ".html", ".gz", ".zip",
-)  # fmt: skip
-"""File name extensions of a possible list. Other files beside one only explain it ("README.txt")."""
+COMPRESSED = (".gz", ".zip")
+_LISTS = (*ENDINGS, *COMPRESSED)
+"""Endings of the name of a possible list. Other files beside one only explain it ("README.txt")."""
 
 
 class Unpacked(NamedTuple):

@@ -108,16 +108,20 @@ class Format:
 
     ``parse`` raises ParseError with the reason if a body is not a readable publication. ``required_columns``
     are the required fields of `ColumnMap`, ``given_titles`` the headers for what is in no column, such as
-    "(sheet)". ``recognizes`` decides by a body's content whether ``propose`` is
-    asked how it is read, which raises ParseError with the reason if it finds no list. ``find_links`` finds
-    the linked documents of a body, ``compose`` makes one body of it and of those by URL. ``collect`` gets a
-    list with several pages, from its configured URL. ``options`` checks the format's own settings.
+    "(sheet)". ``endings`` are those of file names, in small letters: which file of a ZIP is the list, and
+    which link of a page is tried first; the format itself is decided by content.
+
+    ``recognizes`` decides by a body's content whether ``propose`` is asked how it is read, which raises
+    ParseError with the reason if it finds no list. ``find_links`` finds the linked documents of a body,
+    ``compose`` makes one body of it and of those by URL. ``collect`` gets a list with several pages, from its
+    configured URL. ``options`` checks the format's own settings.
     """
 
     name: str
     parse: Callable[[bytes, ParseOptions], Publication]
     recognizes: Callable[[bytes], bool]
     propose: Callable[[bytes, ParseLimits], Proposal]
+    endings: tuple[str, ...]
     required_columns: tuple[str, ...] = ()
     given_titles: tuple[str, ...] = ()
     find_links: Callable[[bytes, ParseOptions], Links] = _find_no_links

@@ -23,3 +23,6 @@ FORMATS = MappingProxyType[str, Format](
 """Every format by the name that the configuration gives it, in the order in which a file that is not
 configured is offered to them: GeoJSON and ArcGIS before JSON, which recognizes them too.
 """
+
+ENDINGS = tuple(ending for chosen in FORMATS.values() for ending in chosen.endings)
+"""The endings of the names of files that may be lists."""

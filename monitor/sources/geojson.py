@@ -159,6 +159,7 @@ FORMAT = Format(
     parse,
     recognizes=lambda body: is_json(body) and _FEATURE.search(body) is not None,
     propose=propose,
+    endings=(".geojson", ".geojsonl"),
     required_columns=("name",),
     options=TotalOptions,
 )

@@ -327,6 +327,7 @@ FORMAT = Format(
     parse,
     recognizes=is_html,
     propose=propose,
+    endings=(".htm", ".html"),
     required_columns=("name",),
     given_titles=(HEADING_TITLE, *dict.fromkeys((*ITEM_TITLES, *BLOCK_TITLES))),
     collect=collect,

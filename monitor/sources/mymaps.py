@@ -232,6 +232,7 @@ FORMAT = Format(
     parse,
     recognizes=lambda body: is_kml(body) or (is_zip(body) and not is_zipped_workbook(body)),
     propose=propose,
+    endings=(".kml", ".kmz"),
     given_titles=(FOLDER_TITLE,),
     find_links=lambda body, options: find_network_links(body, options.limits),
     compose=compose,

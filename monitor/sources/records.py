@@ -449,6 +449,7 @@ FORMAT = Format(
     parse,
     recognizes=is_json,
     propose=propose,
+    endings=(".json", ".ndjson", ".jsonl"),
     required_columns=("name",),
     given_titles=(KEY_TITLE, VALUE_TITLE),
     options=RecordsOptions,

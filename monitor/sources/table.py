@@ -73,6 +73,7 @@ FORMAT = Format(
     parse,
     recognizes=_recognizes,
     propose=propose,
+    endings=(".csv", ".tsv", ".tab", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"),
     required_columns=("name",),
     given_titles=(HEADING_TITLE, SHEET_TITLE),
     options=TableOptions,

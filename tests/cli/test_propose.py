@@ -137,6 +137,21 @@ def test_properties_of_geojson_are_found() -> None:
 PAGE = """<!doctype html><title>Agencies</title><h1>Agencies</h1>
 <p>See the <a href="/about.html">program</a>, or <a href="/files/agencies-11282026.csv">download the list of
 participating agencies</a>. {}</p>"""
+JSON_LINES = "".join(json.dumps(dict(zip(HEADERS, map(str, row), strict=True))) + "\n" for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("ending", "body"),
+    [("tsv", text(TABLE, "\t")), ("tab", text(TABLE, "\t")), ("jsonl", JSON_LINES.encode())],
+)
+def test_the_link_is_found_by_the_ending_of_any_format(
+    run: Callable[..., Result], server: Server, ending: str, body: bytes
+) -> None:
+    page = PAGE.replace(".csv", f".{ending}").replace("download the list of\nparticipating agencies", "Q3")
+    server.put("/list.html", page.format("").encode())
+    server.put(f"/files/agencies-11282026.{ending}", body)
+    section = source(run(server.url("/list.html"), "--json"))
+    assert section["link"] == rf"agencies\-[^/]*\.{ending}$"
 
 
 def test_a_page_that_links_a_file_whose_name_changes_becomes_a_page_and_a_link(
