@@ -22,6 +22,7 @@ from monitor.config.layers import (
     DEFAULT_PREFIX,
     explain_unreadable,
     find_readable_secrets,
+    find_removed,
     find_written_secrets,
     merge_layers,
     read_environment,
@@ -69,7 +70,8 @@ def default_path(environment: Mapping[str, str] | None = None) -> Path:
 
 def find_warnings(path: Path | None = None, environment: Mapping[str, str] | None = None) -> list[str]:
     """Warnings about a configuration that `load` accepts, one sentence each: MONITOR_CONFIG names a missing
-    file, other users of this machine can read a secret, or a container's site listens to itself only.
+    file, other users of this machine can read a secret, a container's site listens to itself only, or a key
+    of an earlier version means nothing any more.
     """
     environment = os.environ if environment is None else environment
     chosen = path or default_path(environment)
@@ -93,6 +95,7 @@ def find_warnings(path: Path | None = None, environment: Mapping[str, str] | Non
             f"[site] listen is {listen}, which cannot be reached from outside this container: remove it, and "
             f"{image} counts"
         )
+    warnings += [f"{key} is ignored: {instead}; remove the key" for key, instead, _ in find_removed(merged)]
     warnings += [
         f"every user of this machine can read {file} ({key}): chmod 400, and give it to the service's user"
         for key, file in find_readable_secrets(merged, chosen.parent)
@@ -150,6 +153,8 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     elif path is not None:
         raise ConfigError([f"{path}: there is no such file; `monitor init` writes one"])
     merged = read_secret_files(_merge_all(given, environment, problems), problems, chosen.parent)
+    for path_of_key, _, table in find_removed(merged):
+        del table[path_of_key.rpartition(".")[2]]
     settings: Settings | None = None
     try:
         settings = settings_model().model_validate(merged)

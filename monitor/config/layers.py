@@ -155,6 +155,24 @@ def find_written_secrets(given: Mapping[str, Any]) -> list[str]:
     ]
 
 
+_GUARDS = (("guard",), ("sources", "*", "guard"))
+_REMOVED = {"stale_differences": "a list that was published before always waits for stale_after"}
+"""Keys of ``[guard]`` in version 0.1.0 that mean nothing any more, each with what holds in their place."""
+
+
+def find_removed(merged: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Find the keys of an earlier version that mean nothing any more, so that its configuration is still
+    accepted: path, what holds in their place, and the table.
+    """
+    return [
+        (".".join((*names, key)), instead, table)
+        for path in _GUARDS
+        for names, table in _find_tables(merged, path)
+        for key, instead in _REMOVED.items()
+        if key in table
+    ]
+
+
 def _find_secrets(tree: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield the path of each secret that a configuration may have, and the table that may hold it."""
     for *path, key in secret_paths():

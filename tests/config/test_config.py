@@ -364,6 +364,22 @@ def test_a_database_where_the_path_led_before_is_not_replaced_by_an_empty_one(
     assert load(path, {}).database_url == f"sqlite:///{tmp_path}/monitor.db"
 
 
+def test_a_key_of_an_earlier_version_that_means_nothing_any_more_is_ignored_and_warned_of(
+    tmp_path: Path,
+) -> None:
+    """Version 0.1.0 explained ``stale_differences`` in its example, for all lists and for one."""
+    path = written(
+        tmp_path,
+        "[guard]\nstale_differences = 5\nstale_after = '2d'\n[sources.ring.guard]\nstale_differences = 9\n",
+    )
+    settings = load(path, {"MONITOR_SOURCES__ICE_287G__GUARD__STALE_DIFFERENCES": "3"})
+    assert settings.guard.given() == {"stale_after": timedelta(days=2)}
+    assert [warning.partition(":")[0] for warning in find_warnings(path, {})] == [
+        "guard.stale_differences is ignored",
+        "sources.ring.guard.stale_differences is ignored",
+    ]
+
+
 def test_an_unknown_source_is_a_usage_error_that_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean ring"):
         load(None, {}).source("rinng")
