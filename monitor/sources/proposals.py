@@ -21,8 +21,11 @@ def propose(body: bytes, limits: ParseLimits | None = None) -> Proposal:
     if not body.strip():
         raise ParseError("The body is empty.")
     body, _, others = unpack_file(body, limits)
-    refuse_other_kinds(body)
-    proposal = _ask_formats(body, limits)
+    try:
+        proposal = _ask_formats(body, limits)
+    except ParseError:
+        refuse_other_kinds(body)  # what the file is says more than what a format missed in it
+        raise
     if others:
         note = f"the ZIP also holds {', '.join(others[:10])[:200]}, which is not read"
         proposal = replace(proposal, notes=(*proposal.notes, note))

@@ -14,7 +14,7 @@ from monitor.sources.csv_text import DELIMITERS, decode_text
 from monitor.sources.format import Proposal
 from monitor.sources.samples import SAMPLE, find_sample, format_cell
 from monitor.sources.sheets import SHEET_TITLE, read_any_sheets
-from monitor.sources.sniff import find_workbook_kind, refuse_empty_and_pages
+from monitor.sources.sniff import find_workbook_kind, refuse_empty_and_pages, refuse_other_kinds
 from monitor.sources.table_headers import HEADER_ROWS
 
 
@@ -23,6 +23,7 @@ def propose(body: bytes, limits: ParseLimits) -> Proposal:
     kind = find_workbook_kind(body)
     if kind:
         return _propose_workbook(body, kind, limits)
+    refuse_other_kinds(body)
     refuse_empty_and_pages(body)
     return _propose_text(body)
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.errors import ParseError
-from monitor.sources import ColumnMap, Links, ParseLimits, ParseOptions, find_links, parse
+from monitor.sources import FORMATS, ColumnMap, Links, ParseLimits, ParseOptions, find_links, parse, proposals
+from monitor.sources.format import Format, Proposal
 from monitor.sources.proposals import propose
 from tests.sources.bodies import kml, placemark, unzipped, xlsx, zipped
 from tests.sources.golden import FOLDER, MAP, TABLE
@@ -188,3 +189,18 @@ def test_a_file_of_another_kind_is_called_by_it(body: bytes, what: str) -> None:
     for read in (propose, lambda body: parse(body, options)):
         with pytest.raises(ParseError, match=re.escape(f"The body is {what}, which is not read: give ")):
             read(body)
+
+
+def test_a_format_of_xml_is_asked_before_its_root_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b'<?xml version="1.0"?>\n<gpx version="1.1"><wpt><name>Gary PD</name></wpt></gpx>'
+    gpx = Format(
+        "gpx",
+        lambda body, options: parse(body, TABLE),
+        recognizes=lambda body: b"<gpx" in body,
+        propose=lambda body, limits: Proposal("gpx"),
+        endings=(".gpx",),
+    )
+    monkeypatch.setattr(proposals, "FORMATS", {**FORMATS, gpx.name: gpx})
+    assert propose(body).format == "gpx"
+    with pytest.raises(ParseError, match="XML with the root <agencies>"):
+        propose(b'<?xml version="1.0"?>\n<agencies><agency>')
