@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from monitor.places.names import word_set, words
+
+_WORDS_OF_FORM = word_set("the of dept office division bureau")
+
 FoldedName = tuple[str, ...]
-"""A name as `finder_offices.fold_agency_name` folds it."""
+"""A name as `fold_agency_name` returns it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +31,11 @@ FindListed = Callable[[Collection[FoldedName]], tuple[AgencyOnList, ...]]
 def find_no_listed(_names: Collection[FoldedName]) -> tuple[AgencyOnList, ...]:
     """The lookup of a gazetteer without lists: always empty."""
     return ()
+
+
+def fold_agency_name(text: str) -> tuple[str, ...]:
+    """Normalize an agency's name for comparison with typed text: "Detroit police" is "City of Detroit PD"."""
+    parts = words(text)
+    if parts[:1] in (("city",), ("town",), ("village",)) and parts[1:2] == ("of",):
+        parts = parts[2:]
+    return tuple(sorted(word for word in parts if word not in _WORDS_OF_FORM))

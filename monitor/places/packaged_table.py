@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from itertools import accumulate, chain
 
 from msgspec import Struct
@@ -425,15 +426,25 @@ def packaged() -> Table:
     return Table(files("monitor.places").joinpath("table.zip").read_bytes())
 
 
+def list_version_files(folder: Traversable) -> list[Traversable]:
+    """List the modules and tables of a folder and the rooms in it, in the order in which they are hashed."""
+    found: list[Traversable] = []
+    for each in sorted(folder.iterdir(), key=lambda each: each.name):
+        if each.is_dir():
+            found += list_version_files(each)
+        elif each.name.endswith((".py", ".zip")):
+            found.append(each)
+    return found
+
+
 @cache
 def compute_version() -> str:
     """A hash of the data and rules that ship with the program: it changes whenever a place may get other
     ZIPs, and when only the text of a rule does.
     """
     digest = hashlib.sha256()
-    for file in sorted(files("monitor.places").iterdir(), key=lambda each: each.name):
-        if file.name.endswith((".py", ".zip")):
-            digest.update(file.read_bytes())
+    for file in list_version_files(files("monitor.places")):
+        digest.update(file.read_bytes())
     for text in read_texts("places", "*.csv").values():
         digest.update(text.encode())
     return digest.hexdigest()[:16]

@@ -21,12 +21,11 @@ from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
 from monitor.messages.placements import drop_article
 from monitor.places.codes import is_area, parse_known_place, state_of_zip
-from monitor.places.finder import find
-from monitor.places.finder_result import PROBLEMS, FinderResult
+from monitor.places.finder import PROBLEMS, FinderResult, find
+from monitor.places.finder.one_place import remember_found
+from monitor.places.finder.typed_list import split_places
 from monitor.places.followed_areas import choose_followed, load_area
 from monitor.places.gazetteer import Gazetteer, load
-from monitor.places.one_place import remember_found
-from monitor.places.typed_list import split_places
 from monitor.storage import database_facts
 from monitor.storage.engine import reading
 from monitor.storage.people import Follow, Subscriber

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.places import finder_names, load
-from monitor.places.finder import FinderResult, find
+from monitor.places import load
+from monitor.places.finder import FinderResult, find, unofficial_names
 from monitor.places.query import county_named
 from monitor.states import STATES
 
@@ -191,12 +191,12 @@ def test_every_suggestion_means_one_place_when_it_is_typed(text: str) -> None:
 
 def test_every_nickname_means_places() -> None:
     """A row that names a town or a county that the table does not have would fail."""
-    for name, areas in finder_names._known().items():
+    for name, areas in unofficial_names._known().items():
         for area in areas:
             if area.kind == "state":
                 assert area.state in STATES
                 continue
-            assert finder_names._area(area, load().table).zips, (name, area)
+            assert unofficial_names._area(area, load().table).zips, (name, area)
 
 
 def test_agencies_of_one_name_are_asked_about() -> None:

@@ -10,7 +10,8 @@ from types import FrameType
 import pytest
 
 from monitor.places.areas import sites
-from monitor.places.finder import ALWAYS_NAMED, find
+from monitor.places.finder import find
+from monitor.places.finder.search import ALWAYS_NAMED
 from monitor.places.gazetteer import Gazetteer
 from monitor.places.known import read_lists
 from monitor.places.packaged_table import list_names, packaged

@@ -13,12 +13,13 @@ from zlib import crc32
 
 import pytest
 
+from monitor import places
 from monitor.domain import Listing
 from monitor.places import STATES, Gazetteer, load
 from monitor.places.compact import ByKey, KeyIndex
 from monitor.places.known import _campuses, _consolidated, _mailing
 from monitor.places.names import key
-from monitor.places.packaged_table import Table, distance, packaged
+from monitor.places.packaged_table import Table, distance, list_version_files, packaged
 from monitor.places.table_format import NO_AREA, NOWHERE, StateColumns, TableFile
 from tools.table_encoder import pack
 
@@ -51,6 +52,13 @@ def arguments(folder: Path) -> list[str]:
 def test_the_packaged_table_is_the_one_that_was_reviewed() -> None:
     assert hashlib.sha256(TABLE.read_bytes()).hexdigest() == SHA256
     assert TABLE.stat().st_size < 520_000
+
+
+def test_every_module_and_table_of_the_gazetteer_is_in_its_version() -> None:
+    folder = Path(places.__file__).parent
+    modules = [path for path in folder.rglob("*") if path.suffix in {".py", ".zip"}]
+    assert len({path.parent for path in modules}) > 1, "rooms within the room count too"
+    assert sorted(map(str, list_version_files(folder))) == sorted(map(str, modules))
 
 
 def test_the_same_raw_files_build_the_same_bytes(shared: Path, tmp_path: Path, builder: ModuleType) -> None:

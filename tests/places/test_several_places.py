@@ -6,7 +6,8 @@ import pytest
 
 from monitor.errors import UsageError
 from monitor.places import load
-from monitor.places.finder import LONGEST, MOST_NAMED, find
+from monitor.places.finder import LONGEST, find
+from monitor.places.finder.search import MOST_NAMED
 from monitor.places.followed_areas import read_followed
 from monitor.places.given_places import read_given_places
 from monitor.states import STATES

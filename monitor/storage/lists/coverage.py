@@ -15,8 +15,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.errors import StoreError
-from monitor.places.finder_offices import fold_agency_name
-from monitor.places.listed_agencies import AgencyOnList, FoldedName
+from monitor.places.listed_agencies import AgencyOnList, FoldedName, fold_agency_name
 from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, placement_rows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.places.areas import centre
-from monitor.places.finder_result import FinderResult
+from monitor.places.finder.result import FinderResult
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.packaged_table import BUILDING, distance
 from monitor.places.radius import zips_around

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import replace
 
 from monitor.places.areas import PEOPLE_PER_ZIP
-from monitor.places.finder_offices import campus_areas, county_areas
-from monitor.places.finder_result import FinderResult, label_area
+from monitor.places.finder.offices import campus_areas, county_areas
+from monitor.places.finder.result import FinderResult, label_area
 from monitor.places.gazetteer import Gazetteer, TownZips
 
 CHOICES = 60

@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from monitor.places.finder_offices import is_agency, strip_office
-from monitor.places.finder_result import FinderResult
-from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.meant_place import CITY, SMALL_TOWN, distinct_areas, estimate_population
-from monitor.places.named_place import towns_named
-from monitor.places.near_names import NEAR, TWO_SLIPS, areas_beginning, near_areas, near_states, respell
-from monitor.places.townships import states_of_unlocated
-from monitor.places.typed_names import (
+from monitor.places.finder.named_place import towns_named
+from monitor.places.finder.namesakes import CITY, SMALL_TOWN, distinct_areas, estimate_population
+from monitor.places.finder.near_names import (
+    NEAR,
+    TWO_SLIPS,
+    areas_beginning,
+    near_areas,
+    near_states,
+    respell,
+)
+from monitor.places.finder.offices import is_agency, strip_office
+from monitor.places.finder.result import FinderResult
+from monitor.places.finder.townships import states_of_unlocated
+from monitor.places.finder.typed_names import (
     AREA,
     ARTICLE,
     GOVERNMENT_BEHIND,
@@ -22,6 +28,7 @@ from monitor.places.typed_names import (
     SIDE,
     state_at_the_end,
 )
+from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.states import STATES, read_exact_state
 
 _POINT_OR_PORT = re.compile(r"^pt\.? (?=\w)", re.IGNORECASE)

@@ -11,7 +11,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from monitor.places.around_names import (
+from monitor.places.codes import names_radius, state_of_zip
+from monitor.places.finder.namesakes import CHOICES, SMALL_TOWN, estimate_population
+from monitor.places.finder.near_names import NEAR
+from monitor.places.finder.offices import is_agency, strip_office
+from monitor.places.finder.one_place import LookUp, remember_found, suggest_place
+from monitor.places.finder.result import FinderResult
+from monitor.places.finder.spanish_names import put_names_in_english
+from monitor.places.finder.suggestions import or_a_city
+from monitor.places.finder.surrounding_words import (
     asks_about_here,
     drop_question,
     drop_topic,
@@ -19,23 +27,13 @@ from monitor.places.around_names import (
     put_state_last,
     split_at_state,
 )
-from monitor.places.codes import names_radius, state_of_zip
-from monitor.places.finder_offices import is_agency, strip_office
-from monitor.places.finder_result import PROBLEMS, FinderResult, label_area
-from monitor.places.finder_zips import middle_zip
+from monitor.places.finder.typed_list import split_places
+from monitor.places.finder.typed_names import LONGEST, put_crossing_as_address, state_at_the_end
+from monitor.places.finder.typed_zips import middle_zip
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.meant_place import CHOICES, SMALL_TOWN, estimate_population
 from monitor.places.names import remove_accents
-from monitor.places.near_names import NEAR
-from monitor.places.near_place import or_a_city
-from monitor.places.one_place import LookUp, remember_found, suggest_place
 from monitor.places.packaged_table import distance
-from monitor.places.spanish_names import put_names_in_english
-from monitor.places.typed_list import split_places
-from monitor.places.typed_names import LONGEST, put_crossing_as_address, state_at_the_end
 from monitor.states import STATES
-
-__all__ = ["LONGEST", "PROBLEMS", "FinderResult", "find", "label_area"]
 
 _MOST_TYPED = 5 * LONGEST
 """The most characters that are read at all: what is pasted around a name may be longer than the name."""

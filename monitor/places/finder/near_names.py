@@ -13,7 +13,7 @@ from rapidfuzz.process import extract
 
 from monitor.places.all_names import all_names
 from monitor.places.areas import PEOPLE_PER_ZIP, sites
-from monitor.places.finder_names import area_of_county
+from monitor.places.finder.unofficial_names import area_of_county
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.names import key, make_key
 from monitor.places.packaged_table import Table

@@ -9,16 +9,17 @@ from functools import cache, partial
 
 from monitor.errors import UsageError
 from monitor.places.codes import names_radius, parse_area, parse_place, split_radius
-from monitor.places.finder_offices import fold_agency_name, is_agency, put_in_english
-from monitor.places.finder_result import FinderResult, label_area
-from monitor.places.finder_zips import middle_zip, radius_area, zips_between, zips_of
+from monitor.places.finder.named_place import find_in_county, find_named
+from monitor.places.finder.namesakes import choose
+from monitor.places.finder.offices import is_agency, put_in_english
+from monitor.places.finder.result import FinderResult, label_area
+from monitor.places.finder.spanish_names import put_names_in_english
+from monitor.places.finder.suggestions import find_near
+from monitor.places.finder.typed_names import LONGEST, state_at_the_end
+from monitor.places.finder.typed_zips import middle_zip, radius_area, zips_between, zips_of
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.meant_place import choose
-from monitor.places.named_place import find_in_county, find_named
+from monitor.places.listed_agencies import fold_agency_name
 from monitor.places.names import key, remove_accents, spell_direction
-from monitor.places.near_place import find_near
-from monitor.places.spanish_names import put_names_in_english
-from monitor.places.typed_names import LONGEST, state_at_the_end
 from monitor.places.zips import ZipArea
 from monitor.states import STATES, read_exact_state
 

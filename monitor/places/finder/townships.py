@@ -5,7 +5,7 @@ or a center of its own.
 from __future__ import annotations
 
 from monitor.places.areas import sites
-from monitor.places.finder_names import area_of_county
+from monitor.places.finder.unofficial_names import area_of_county
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.names import key
 from monitor.states import STATES

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from monitor.places.codes import EVERYWHERE, parse_known_place, state_of_zip
-from monitor.places.finder_offices import is_agency
-from monitor.places.finder_result import FinderResult
+from monitor.places.finder.offices import is_agency
+from monitor.places.finder.one_place import LookUp
+from monitor.places.finder.result import FinderResult
 from monitor.places.names import key
-from monitor.places.one_place import LookUp
 from monitor.states import STATES
 
 _REMARK = re.compile(r"((?<!\d)\d{5}(?:-\d{4})?)\s*\([^()\n]*\)", re.ASCII)  # "60601 (home)"

@@ -7,20 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from monitor.places.finder_names import known_areas, known_states
-from monitor.places.finder_offices import (
-    agency_areas,
-    campus_areas,
-    county_areas,
-    is_agency,
-    names_no_place,
-    offices_of_states,
-    put_place_first,
-    strip_office,
-)
-from monitor.places.finder_result import LIKE_TOWNS, FinderResult
-from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.meant_place import (
+from monitor.places.finder.namesakes import (
     CHOICES,
     LARGE_TOWN,
     SMALL_TOWN,
@@ -31,9 +18,19 @@ from monitor.places.meant_place import (
     distinct_areas,
     estimate_population,
 )
-from monitor.places.names import key, word_set, words
-from monitor.places.townships import counties_of_townships, states_of_unlocated
-from monitor.places.typed_names import (
+from monitor.places.finder.offices import (
+    agency_areas,
+    campus_areas,
+    county_areas,
+    is_agency,
+    names_no_place,
+    offices_of_states,
+    put_place_first,
+    strip_office,
+)
+from monitor.places.finder.result import LIKE_TOWNS, FinderResult
+from monitor.places.finder.townships import counties_of_townships, states_of_unlocated
+from monitor.places.finder.typed_names import (
     AREA,
     ARTICLE,
     GOVERNMENT_BEHIND,
@@ -43,6 +40,9 @@ from monitor.places.typed_names import (
     names_at_the_end,
     state_at_the_end,
 )
+from monitor.places.finder.unofficial_names import known_areas, known_states
+from monitor.places.gazetteer import Gazetteer, TownZips
+from monitor.places.names import key, word_set, words
 from monitor.states import STATES, read_exact_state
 
 _SHORT_ZIP = re.compile(r"(.*\S)[\s,]+\d{4}", re.ASCII)

@@ -10,7 +10,8 @@ from monitor.domain import Listing
 from monitor.places.agency_kinds import COUNTY_OFFICES, read_name, spoken, variants
 from monitor.places.all_names import all_names
 from monitor.places.areas import PEOPLE_PER_ZIP
-from monitor.places.finder_names import area_of_county, known_areas
+from monitor.places.finder.typed_names import state_at_the_end
+from monitor.places.finder.unofficial_names import area_of_county, known_areas
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.known import (
     LEAST_LETTERS,
@@ -24,7 +25,6 @@ from monitor.places.known import (
 from monitor.places.names import key, squeeze, word_set, words
 from monitor.places.query import counties_by_keys, county_keys
 from monitor.places.statewide import ACRONYMS
-from monitor.places.typed_names import state_at_the_end
 from monitor.states import STATES
 
 _AGENCY_WORDS = word_set(
@@ -97,7 +97,6 @@ _SPANISH_OFFICES = (
 """How offices are called in Spanish, and in the order of English."""
 _OF_THE_CITY = re.compile(r"(?<=\w) (?:municipal )?de la (?:ciudad|villa) de (?=\w)", re.IGNORECASE)
 _NOT_COUNTED = ("AS", "GU", "MP", "PR", "VI")
-_WORDS_OF_FORM = word_set("the of dept office division bureau")
 _WORDS_OF_GOVERNMENT = word_set("county parish urban unified consolidated metropolitan government")
 _PUBLIC_SAFETY = ("dept", "of", "public", "safety")
 _WORDS_OF_CAMPUS = word_set("university college institute international airport")
@@ -260,14 +259,6 @@ def is_agency(text: str) -> bool:
     if "public" in parts and parts[parts.index("public") + 1 :][:1] == ("safety",):
         return True  # "Texas DPS"
     return len(parts) > 1 and any(word in _AGENCY_WORDS for word in parts)
-
-
-def fold_agency_name(text: str) -> tuple[str, ...]:
-    """Normalize an agency's name for comparison with typed text: "Detroit police" is "City of Detroit PD"."""
-    parts = words(text)
-    if parts[:1] in (("city",), ("town",), ("village",)) and parts[1:2] == ("of",):
-        parts = parts[2:]
-    return tuple(sorted(word for word in parts if word not in _WORDS_OF_FORM))
 
 
 def _letters() -> frozenset[str]:
