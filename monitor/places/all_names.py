@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 
-from monitor.places.known import mailing_of
+from monitor.places.county_names import OLD_COUNTIES
+from monitor.places.hand_kept_tables import mailing_of
 from monitor.places.names import make_key
 from monitor.places.packaged_table import StateTable, Table
-from monitor.places.query import OLD_COUNTIES
 from monitor.states import STATES
 
 

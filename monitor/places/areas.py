@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain
 
-from monitor.places.known import mailing
+from monitor.places.hand_kept_tables import mailing
 from monitor.places.names import key
 from monitor.places.packaged_table import BUILDING, Point, StateTable, Town, distance
 

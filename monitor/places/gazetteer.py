@@ -13,12 +13,12 @@ from monitor.domain import TOWNS, Confidence, Listing, Placement, PlacementReaso
 from monitor.places.all_names import all_names
 from monitor.places.areas import sites
 from monitor.places.codes import EVERYWHERE, MILITARY, state_of_zip
-from monitor.places.known import read_lists
+from monitor.places.hand_kept_tables import read_lists
 from monitor.places.listed_agencies import FindListed, find_no_listed
-from monitor.places.locate import locate_in
 from monitor.places.names import key
 from monitor.places.overrides import Overrides
 from monitor.places.packaged_table import Point, Table, compute_version, packaged
+from monitor.places.rule.locate import locate_in
 from monitor.places.town_zips import town_rows
 from monitor.places.zips import ZipArea, area, unknown_notice
 from monitor.states import STATES, read_state

@@ -17,7 +17,7 @@ from monitor.places.areas import (
     reach_km,
     sites,
 )
-from monitor.places.known import mailing_of
+from monitor.places.hand_kept_tables import mailing_of
 from monitor.places.names import key
 from monitor.places.packaged_table import StateTable, Town, distance, list_names
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from monitor.places import load
+from monitor.places.county_names import county_named
 from monitor.places.finder import FinderResult, find, unofficial_names
-from monitor.places.query import county_named
 from monitor.states import STATES
 
 BOROUGHS = {

@@ -13,7 +13,7 @@ from monitor.places.areas import sites
 from monitor.places.finder import find
 from monitor.places.finder.search import ALWAYS_NAMED
 from monitor.places.gazetteer import Gazetteer
-from monitor.places.known import read_lists
+from monitor.places.hand_kept_tables import read_lists
 from monitor.places.packaged_table import list_names, packaged
 from monitor.places.town_zips import town_rows
 from monitor.states import STATES

@@ -12,7 +12,7 @@ import pytest
 
 from monitor.domain import Confidence, Listing, Placement
 from monitor.places import load
-from monitor.places.query import county_named
+from monitor.places.county_names import county_named
 from monitor.states import STATES
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from monitor.domain import Confidence, Listing
 from monitor.places import load
-from monitor.places.query import county_named, county_rows
+from monitor.places.county_names import county_named, county_rows
 
 PATH = Path(__file__).parents[1] / "data" / "places" / "judged.csv"
 ROWS = list(csv.DictReader(PATH.read_text(encoding="utf-8").splitlines()))

@@ -17,7 +17,7 @@ from monitor import places
 from monitor.domain import Listing
 from monitor.places import STATES, Gazetteer, load
 from monitor.places.compact import ByKey, KeyIndex
-from monitor.places.known import _campuses, _consolidated, _mailing
+from monitor.places.hand_kept_tables import _campuses, _consolidated, _mailing
 from monitor.places.names import key
 from monitor.places.packaged_table import Table, distance, list_version_files, packaged
 from monitor.places.table_format import NO_AREA, NOWHERE, StateColumns, TableFile

@@ -10,10 +10,11 @@ from monitor.domain import Listing
 from monitor.places.agency_kinds import COUNTY_OFFICES, read_name, spoken, variants
 from monitor.places.all_names import all_names
 from monitor.places.areas import PEOPLE_PER_ZIP
+from monitor.places.county_names import counties_by_keys, county_keys
 from monitor.places.finder.typed_names import state_at_the_end
 from monitor.places.finder.unofficial_names import area_of_county, known_areas
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.known import (
+from monitor.places.hand_kept_tables import (
     LEAST_LETTERS,
     campuses_beginning,
     campuses_by_letters,
@@ -23,8 +24,7 @@ from monitor.places.known import (
     mailing,
 )
 from monitor.places.names import key, squeeze, word_set, words
-from monitor.places.query import counties_by_keys, county_keys
-from monitor.places.statewide import ACRONYMS
+from monitor.places.rule.statewide import ACRONYMS
 from monitor.states import STATES
 
 _AGENCY_WORDS = word_set(

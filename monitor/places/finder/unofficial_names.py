@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from monitor.package_texts import read_text
+from monitor.places.county_names import county_rows
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.names import key
 from monitor.places.packaged_table import StateTable, Table
-from monitor.places.query import county_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from monitor.domain import Confidence, Placement, PlacementReason
 from monitor.places import agency_kinds
 from monitor.places.areas import sites
-from monitor.places.known import campus, consolidated
+from monitor.places.county_names import counties_in_words, county_rows
+from monitor.places.hand_kept_tables import campus, consolidated
 from monitor.places.names import key, squeeze, word_set
-from monitor.places.query import Query, counties_said, county_rows, place
+from monitor.places.rule.listing_in_state import ListingInState, place
 
 _TERRITORIES = frozenset(("AS", "GU", "MP", "PR", "VI"))
 _OFFICES = frozenset(("dept", "state", "division", "bureau", "office", "board", "commission"))
@@ -29,47 +30,47 @@ ACRONYMS: dict[str, frozenset[str]] = {
 """Letters by which a state's own agencies are known."""
 
 
-def known_government(query: Query) -> Placement | None:
+def known_government(subject: ListingInState) -> Placement | None:
     """Look up the manually maintained table of consolidated governments, which serve whole counties."""
-    row = consolidated(query.name, query.state)
-    if row is None or agency_kinds.is_surely_institution(query.name.parts[0]):
+    row = consolidated(subject.name, subject.state)
+    if row is None or agency_kinds.is_surely_institution(subject.name.parts[0]):
         return None
-    if any("airport" in part for part in query.name.parts[1:]):
+    if any("airport" in part for part in subject.name.parts[1:]):
         return None  # San Francisco's airport lies in San Mateo County
-    table = query.table
+    table = subject.table
     found = [c for stem in row.counties for c in table.by_county.get(key(stem), ())]
     reason = PlacementReason("covers", (row.area,))
-    return place(query, county_rows(table, found), "consolidated", Confidence.EXACT, reason)
+    return place(subject, county_rows(table, found), "consolidated", Confidence.EXACT, reason)
 
 
-def state_wide(query: Query) -> Placement | None:
+def state_wide(subject: ListingInState) -> Placement | None:
     """State police, highway patrol, department of corrections, attorney general and the like: the state."""
-    parts = query.name.parts
-    branch = not query.name.core and any(_always(part) for part in parts[1:])
-    if not parts or not (branch or _names_state(query, parts[0])):
+    parts = subject.name.parts
+    branch = not subject.name.core and any(_always(part) for part in parts[1:])
+    if not parts or not (branch or _names_state(subject, parts[0])):
         return None
-    state = query.state
+    state = subject.state
     return Placement(
         (state,), "state_wide", Confidence.EXACT, PlacementReason("state", (state,)), statewide=True
     )
 
 
-def _names_state(query: Query, first: agency_kinds.Words) -> bool:
+def _names_state(subject: ListingInState, first: agency_kinds.Words) -> bool:
     if agency_kinds.is_surely_institution(first) and not agency_kinds.contains(first, ("dept", "of")):
         return False
-    if agency_kinds.contains(first, ("community", "college")) or counties_said(query.table, first):
+    if agency_kinds.contains(first, ("community", "college")) or counties_in_words(subject.table, first):
         return False
-    school = campus(first, query.state)
+    school = campus(first, subject.state)
     if school is not None and school.name[-1] == "state":  # "Bridgewater State Police" is of the university
         return False
-    if _always(first) or first[0] in ACRONYMS.get(query.state, ()):
+    if _always(first) or first[0] in ACRONYMS.get(subject.state, ()):
         return True
-    after = agency_kinds.state_led(query.name, query.state)
+    after = agency_kinds.state_led(subject.name, subject.state)
     if after is not None:
-        return _after_the_state(query, after)
-    if query.state in _TERRITORIES and query.name.core in ((), agency_kinds.state_words(query.state)):
-        return agency_kinds.contains(first, ("public", "safety")) or query.name.core != ()
-    bare = not query.name.core and first[:1] in (("dept",), ("division",), ("office",), ("bureau",))
+        return _after_the_state(subject, after)
+    if subject.state in _TERRITORIES and subject.name.core in ((), agency_kinds.state_words(subject.state)):
+        return agency_kinds.contains(first, ("public", "safety")) or subject.name.core != ()
+    bare = not subject.name.core and first[:1] in (("dept",), ("division",), ("office",), ("bureau",))
     return bare and any(w in agency_kinds.STATE_SUBJECTS for w in first)
 
 
@@ -78,15 +79,15 @@ def _always(part: agency_kinds.Words) -> bool:
     return any(phrase in said for phrase in agency_kinds.ALWAYS_STATE)
 
 
-def _after_the_state(query: Query, after: agency_kinds.Words) -> bool:
+def _after_the_state(subject: ListingInState, after: agency_kinds.Words) -> bool:
     """Whether an office of the state follows its name: not "New York City Police", "Iowa City Police"."""
     if not after:
         return True
     if after[0] == "state" and agency_kinds.is_surely_institution(after):
         return False
-    if after[0] in _OFFICES or (after[0] == "police" and query.state in _TERRITORIES):
+    if after[0] in _OFFICES or (after[0] == "police" and subject.state in _TERRITORIES):
         return True
     named_like_a_town = any(
-        sites(query.table, squeeze(core)) for core in agency_kinds.variants(query.name.core)
+        sites(subject.table, squeeze(core)) for core in agency_kinds.variants(subject.name.core)
     )
     return after[0] in agency_kinds.STATE_FUNCTIONS and not named_like_a_town

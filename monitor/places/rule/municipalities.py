@@ -15,10 +15,11 @@ from monitor.places.areas import (
     radius_km,
     sites,
 )
+from monitor.places.county_names import counties_by_key, county_rows, county_titles
 from monitor.places.names import key, squeeze, word_set
 from monitor.places.packaged_table import distance
-from monitor.places.query import Query, counties_by_key, county_rows, place, titles
-from monitor.places.spelling import near_keys
+from monitor.places.rule.listing_in_state import ListingInState, place
+from monitor.places.rule.spelling import near_keys
 from monitor.places.town_zips import town_rows
 
 # up to this distance, a department may serve both the place in its name and the one in its address
@@ -41,138 +42,144 @@ _JOINTS = frozenset(("and", "regional", "joint", "tri", "area", "twp", "boro", "
 _DIRECTIONS = word_set("north south east west upper lower new old little great middle")
 
 
-def name_is_city(query: Query) -> Placement | None:
+def name_is_city(subject: ListingInState) -> Placement | None:
     """The agency's name without its kind equals the address city: that city."""
-    site = query.address
-    if site is None or not query.city or agency_kinds.is_named_after_a_town(query.name):
+    site = subject.address
+    if site is None or not subject.city or agency_kinds.is_named_after_a_town(subject.name):
         return None
-    city = tuple(query.city.split())
+    city = tuple(subject.city.split())
     keys = {squeeze(v) for v in agency_kinds.variants(city)}
-    cores = agency_kinds.variants(query.name.core)
-    begins = city[1:2] == ("of",) and query.name.parts[0][: len(city)] == city  # "Township of Washington"
+    cores = agency_kinds.variants(subject.name.core)
+    begins = city[1:2] == ("of",) and subject.name.parts[0][: len(city)] == city  # "Township of Washington"
     if not begins and not any(squeeze(core) in keys for core in cores):
         return None
     if (
         not begins
-        and query.name.designator == "twp"
-        and site.name != (own := _township_beside(query, site, cores)).name
+        and subject.name.designator == "twp"
+        and site.name != (own := _township_beside(subject, site, cores)).name
     ):
-        return _town(query, own, "name", Confidence.EXACT if own.known else Confidence.APPROXIMATE)
-    if query.counties and not query.counties & counties_of(query.table, site):
-        return _town(query, site, "name_is_city", Confidence.CONFLICT, "other_county")
-    unsure = _rivals(query, site) if not site.rows else _post_towns(query) > 1 or _is_outgrown(query, site)
-    return _town(query, site, "name_is_city", Confidence.APPROXIMATE if unsure else Confidence.EXACT)
+        return _town(subject, own, "name", Confidence.EXACT if own.known else Confidence.APPROXIMATE)
+    if subject.counties and not subject.counties & counties_of(subject.table, site):
+        return _town(subject, site, "name_is_city", Confidence.CONFLICT, "other_county")
+    unsure = (
+        _rivals(subject, site) if not site.rows else _post_towns(subject) > 1 or _is_outgrown(subject, site)
+    )
+    return _town(subject, site, "name_is_city", Confidence.APPROXIMATE if unsure else Confidence.EXACT)
 
 
-def _township_beside(query: Query, city: NamedPlace, cores: list[agency_kinds.Words]) -> NamedPlace:
+def _township_beside(
+    subject: ListingInState, city: NamedPlace, cores: list[agency_kinds.Words]
+) -> NamedPlace:
     """The township around a city of its name if the hand-kept list has it, or if it is a post town and the
     city is none ("Monroe Township" of New Jersey); else the city.
     """
-    whole = sites(query.table, squeeze(cores[0])) if cores else ()
-    posted = key(city.name) in query.table.by_city
+    whole = sites(subject.table, squeeze(cores[0])) if cores else ()
+    posted = key(city.name) in subject.table.by_city
     return next((s for s in whole if (s.known or (s.rows and not posted)) and s != city), city)
 
 
-def municipal(query: Query) -> Placement | None:
+def municipal(subject: ListingInState) -> Placement | None:
     """The place named in the agency's name, checked against the address city."""
-    site = named_site(query)
+    site = named_site(subject)
     if site is None:
         return None
-    address = query.address
+    address = subject.address
     if address is None or address == site:
-        return _named_only(query, site)
+        return _named_only(subject, site)
     if not site.located:
-        return _township(query, site) or _address_instead(query, address)
-    table = query.table
+        return _township(subject, site) or _address_instead(subject, address)
+    table = subject.table
     own, theirs = set(town_rows(table, site)), set(town_rows(table, address))
-    sure = Confidence.APPROXIMATE if _is_beside_another(query, site, address) else Confidence.EXACT
+    sure = Confidence.APPROXIMATE if _is_beside_another(subject, site, address) else Confidence.EXACT
     if own & theirs:
-        return _town(query, site, "name", sure)
+        return _town(subject, site, "name", sure)
     here, there = site.point, address.point
     if site.known and here and there and distance(here, there) <= BOTH_KM:
-        return _town(query, site, "name", sure)
+        return _town(subject, site, "name", sure)
     if here and there and radius_km(address.population) + BOTH_KM >= distance(here, there) > BOTH_KM:
         # a suburb with the mailing address of a large city: Horizon City and El Paso
-        return _town(query, site, "name", Confidence.APPROXIMATE)
+        return _town(subject, site, "name", Confidence.APPROXIMATE)
     if here is None or there is None:
         return place(
-            query,
+            subject,
             own | theirs,
             "name_and_address",
             Confidence.APPROXIMATE,
             PlacementReason("either", (site.name,), address.name),
         )
     if distance(here, there) > BOTH_KM:
-        return _address_instead(query, address)
+        return _address_instead(subject, address)
     beside = sorted(theirs, key=lambda r: distance(table.point(r) or there, here))
-    if query.name.designator != "twp" or len(beside) > FEW:
+    if subject.name.designator != "twp" or len(beside) > FEW:
         beside = [r for r in beside[:2] if distance(table.point(r) or there, here) <= BESIDE_KM] or beside[:1]
     reason = PlacementReason("with_address", (site.name,), address.name)
-    return place(query, own | set(beside), "name_and_address", Confidence.APPROXIMATE, reason)
+    return place(subject, own | set(beside), "name_and_address", Confidence.APPROXIMATE, reason)
 
 
-def address_city(query: Query) -> Placement | None:
+def address_city(subject: ListingInState) -> Placement | None:
     """The address city, when the name says nothing of another place."""
-    address = query.address
-    return _town(query, address, "address_city", Confidence.APPROXIMATE, "address") if address else None
+    address = subject.address
+    return _town(subject, address, "address_city", Confidence.APPROXIMATE, "address") if address else None
 
 
-def branch(query: Query) -> Placement | None:
+def branch(subject: ListingInState) -> Placement | None:
     """A later part of the name that is a town ("Cuartel de la Policia - Patillas")."""
-    for part in query.name.parts[1:]:
+    for part in subject.name.parts[1:]:
         for core in (part, *agency_kinds.variants(agency_kinds.core_of(part)[0])):
-            site = next((s for s in query.fit(sites(query.table, squeeze(core))) if s.located), None)
+            site = next((s for s in subject.fit(sites(subject.table, squeeze(core))) if s.located), None)
             if site is not None:
-                return _town(query, site, "branch", Confidence.APPROXIMATE, "branch")
+                return _town(subject, site, "branch", Confidence.APPROXIMATE, "branch")
     return None
 
 
-def namesake(query: Query) -> Placement | None:
+def namesake(subject: ListingInState) -> Placement | None:
     """A village without a known point, beside the town that it is named after: North Hodge by Hodge."""
-    table = query.table
-    for core in agency_kinds.variants(query.name.core):
+    table = subject.table
+    for core in agency_kinds.variants(subject.name.core):
         if squeeze(core) in table.unlocated and core[0] in _DIRECTIONS:
-            site = next((s for s in query.fit(sites(table, squeeze(core[1:]))) if s.located), None)
+            site = next((s for s in subject.fit(sites(table, squeeze(core[1:]))) if s.located), None)
             if site is not None:
                 other = agency_kinds.spoken(core)
-                return _town(query, site, "namesake", Confidence.APPROXIMATE, "namesake", other)
+                return _town(subject, site, "namesake", Confidence.APPROXIMATE, "namesake", other)
     return None
 
 
-def regional_jail(query: Query) -> Placement | None:
+def regional_jail(subject: ListingInState) -> Placement | None:
     """A jail or court of several counties ("Albemarle-Charlottesville Regional Jail")."""
-    said = query.name.words
+    said = subject.name.words
     if "police" in said or not any(w in _COUNTY_WORK for w in said):
         return None
-    counties = list(dict.fromkeys(c for piece in _all_pieces(query) for c in _counties_in(query, piece)))
-    reason = PlacementReason("covers_estimate", titles(query.table, counties))
-    return place(query, county_rows(query.table, counties), "regional_jail", Confidence.APPROXIMATE, reason)
+    counties = list(dict.fromkeys(c for piece in _all_pieces(subject) for c in _counties_in(subject, piece)))
+    reason = PlacementReason("covers_estimate", county_titles(subject.table, counties))
+    return place(
+        subject, county_rows(subject.table, counties), "regional_jail", Confidence.APPROXIMATE, reason
+    )
 
 
-def joint(query: Query) -> Placement | None:
+def joint(subject: ListingInState) -> Placement | None:
     """The name split at "and", "regional", commas and hyphens: every part that is a town near the others."""
     found: list[NamedPlace] = []
-    pieces = _all_pieces(query)
+    pieces = _all_pieces(subject)
     if len(pieces) == 1:
-        found = _hyphenated(query, pieces[0])
+        found = _hyphenated(subject, pieces[0])
     else:
         for piece in pieces:
-            site = _nearest_of_name(query, piece, found)
+            site = _nearest_of_name(subject, piece, found)
             found += [site] if site is not None else []
     if not found:
         return None
-    rows = {r for s in found for r in town_rows(query.table, s)}
+    rows = {r for s in found for r in town_rows(subject.table, s)}
     names = tuple(dict.fromkeys(s.name for s in found))
-    return place(query, rows, "joint", Confidence.APPROXIMATE, PlacementReason("covers_estimate", names))
+    return place(subject, rows, "joint", Confidence.APPROXIMATE, PlacementReason("covers_estimate", names))
 
 
-def _all_pieces(query: Query) -> list[agency_kinds.Words]:
-    return [piece for part in query.name.parts for piece in _pieces(agency_kinds.core_of(part)[0])]
+def _all_pieces(subject: ListingInState) -> list[agency_kinds.Words]:
+    return [piece for part in subject.name.parts for piece in _pieces(agency_kinds.core_of(part)[0])]
 
 
-def _counties_in(query: Query, piece: agency_kinds.Words) -> list[int]:
+def _counties_in(subject: ListingInState, piece: agency_kinds.Words) -> list[int]:
     """The counties that a piece is, or that two halves of it are ("Albemarle-Charlottesville")."""
-    table = query.table
+    table = subject.table
     whole = counties_by_key(table, squeeze(piece))
     if whole:
         return whole[:1]
@@ -193,21 +200,23 @@ def _pieces(core: agency_kinds.Words) -> list[agency_kinds.Words]:
     return [tuple(piece) for piece in found if piece]
 
 
-def _hyphenated(query: Query, piece: agency_kinds.Words) -> list[NamedPlace]:
+def _hyphenated(subject: ListingInState, piece: agency_kinds.Words) -> list[NamedPlace]:
     """Two towns in one name ("Batesburg-Leesville"): both must be known, and near each other."""
     for at in range(1, len(piece)):
-        first = _nearest_of_name(query, piece[:at], [])
-        second = _nearest_of_name(query, piece[at:], [first]) if first else None
+        first = _nearest_of_name(subject, piece[:at], [])
+        second = _nearest_of_name(subject, piece[at:], [first]) if first else None
         if first is not None and second is not None and first != second:
             return [first, second]
     return []
 
 
-def _nearest_of_name(query: Query, piece: agency_kinds.Words, beside: list[NamedPlace]) -> NamedPlace | None:
+def _nearest_of_name(
+    subject: ListingInState, piece: agency_kinds.Words, beside: list[NamedPlace]
+) -> NamedPlace | None:
     """The place of that name that fits the listing and lies near the first of the others."""
-    anchor = next((s.point for s in (*beside, query.address) if s is not None and s.point), None)
+    anchor = next((s.point for s in (*beside, subject.address) if s is not None and s.point), None)
     for core in agency_kinds.variants(piece):
-        for site in query.fit(sites(query.table, squeeze(core))):
+        for site in subject.fit(sites(subject.table, squeeze(core))):
             if site.located and (
                 anchor is None or site.point is None or distance(site.point, anchor) <= PARTNERS_KM
             ):
@@ -215,122 +224,122 @@ def _nearest_of_name(query: Query, piece: agency_kinds.Words, beside: list[Named
     return None
 
 
-def misspelt_town(query: Query) -> Placement | None:
+def misspelt_town(subject: ListingInState) -> Placement | None:
     """A misspelled town, by a bounded edit distance inside the state; only when one name alone comes near."""
-    table = query.table
-    for text in (*agency_kinds.variants(query.name.core), tuple(query.city.split())):
+    table = subject.table
+    for text in (*agency_kinds.variants(subject.name.core), tuple(subject.city.split())):
         wanted = squeeze(text)
         if wanted in table.unlocated:
             return None  # it is spelt right: such a place exists
         near = sorted(set(near_keys(wanted, table.towns)) | set(near_keys(wanted, table.by_city)))
         if len(near) != 1:
             continue
-        site = next((s for s in query.fit(sites(table, near[0])) if s.located), None)
+        site = next((s for s in subject.fit(sites(table, near[0])) if s.located), None)
         if site is not None:
-            return _town(query, site, "misspelt_town", Confidence.APPROXIMATE, "misspelt")
+            return _town(subject, site, "misspelt_town", Confidence.APPROXIMATE, "misspelt")
     return None
 
 
-def named_site(query: Query) -> NamedPlace | None:
+def named_site(subject: ListingInState) -> NamedPlace | None:
     """The place in the agency's name that fits the listing best."""
-    cores = agency_kinds.variants(query.name.core)
-    if cores and squeeze(cores[0]) in query.table.unlocated:
+    cores = agency_kinds.variants(subject.name.core)
+    if cores and squeeze(cores[0]) in subject.table.unlocated:
         cores = cores[:1]  # Junction City is a village of its own, and not Junction
-    found = list(dict.fromkeys(s for core in cores for s in sites(query.table, squeeze(core))))
+    found = list(dict.fromkeys(s for core in cores for s in sites(subject.table, squeeze(core))))
     if not found:
         return None
-    found = query.fit(found)
-    if query.point is not None:
+    found = subject.fit(found)
+    if subject.point is not None:
         return found[0]
-    if query.counties:
-        inside = [s for s in found if counties_of(query.table, s) & query.counties]
+    if subject.counties:
+        inside = [s for s in found if counties_of(subject.table, s) & subject.counties]
         found = inside or found
-    address = query.address
+    address = subject.address
     if address is not None and address.point is not None:
-        return min(found, key=lambda s: _away_from(query, s, address))
-    if query.counties:
+        return min(found, key=lambda s: _away_from(subject, s, address))
+    if subject.counties:
         return found[0]
-    by_hand = query.name.designator in ("twp", "town")
+    by_hand = subject.name.designator in ("twp", "town")
     return min(found, key=lambda s: not s.known if by_hand else not s.located)
 
 
-def _away_from(query: Query, site: NamedPlace, address: NamedPlace) -> float:
+def _away_from(subject: ListingInState, site: NamedPlace, address: NamedPlace) -> float:
     """Kilometers from the address to a place; a township in the county of the address counts as near."""
     if site.point is not None and address.point is not None:
         away = distance(site.point, address.point)
-        apart = query.name.designator == "twp" and not counties_of(query.table, site) & counties_around(
-            query.table, address
+        apart = subject.name.designator == "twp" and not counties_of(subject.table, site) & counties_around(
+            subject.table, address
         )
         return away + BESIDE_COUNTY_KM if apart and away > COUNTY_KM else away
-    main, *others = main_counties(query.table, address)
-    others += sorted(counties_around(query.table, address))
+    main, *others = main_counties(subject.table, address)
+    others += sorted(counties_around(subject.table, address))
     if site.county == main:
         return COUNTY_KM
     return BESIDE_COUNTY_KM if site.county in others else math.inf
 
 
-def _named_only(query: Query, site: NamedPlace) -> Placement | None:
+def _named_only(subject: ListingInState, site: NamedPlace) -> Placement | None:
     """Place by the name alone, or with a county."""
-    if query.counties and site.located and not counties_of(query.table, site) & query.counties:
-        return _town(query, site, "name", Confidence.CONFLICT, "other_county")
+    if subject.counties and site.located and not counties_of(subject.table, site) & subject.counties:
+        return _town(subject, site, "name", Confidence.CONFLICT, "other_county")
     if not site.located:
-        return _township(query, site)
-    sure = not _rivals(query, site) and not (query.listing.city and query.address is None)
-    return _town(query, site, "name", Confidence.EXACT if sure else Confidence.APPROXIMATE)
+        return _township(subject, site)
+    sure = not _rivals(subject, site) and not (subject.listing.city and subject.address is None)
+    return _town(subject, site, "name", Confidence.EXACT if sure else Confidence.APPROXIMATE)
 
 
-def _is_beside_another(query: Query, site: NamedPlace, address: NamedPlace) -> bool:
+def _is_beside_another(subject: ListingInState, site: NamedPlace, address: NamedPlace) -> bool:
     """Whether a township of the name also lies in another county around the address.
 
     Both Douglass Townships are served by the post office of Boyertown.
     """
-    if query.name.designator != "twp" or query.counties or query.point is not None:
+    if subject.name.designator != "twp" or subject.counties or subject.point is not None:
         return False
-    table = query.table
+    table = subject.table
     about = counties_around(table, address) - counties_of(table, site)
-    cores = agency_kinds.variants(query.name.core)
+    cores = agency_kinds.variants(subject.name.core)
     return any(
         counties_of(table, s) & about for core in cores for s in sites(table, squeeze(core)) if s != site
     )
 
 
-def _is_outgrown(query: Query, site: NamedPlace) -> bool:
+def _is_outgrown(subject: ListingInState, site: NamedPlace) -> bool:
     """Whether a populated place of the name lies elsewhere, while the post town is none."""
-    if site.population or query.point is not None or query.counties:
+    if site.population or subject.point is not None or subject.counties:
         return False
-    others = sites(query.table, squeeze(tuple(query.city.split())))
+    others = sites(subject.table, squeeze(tuple(subject.city.split())))
     return any(s.population and s.located for s in others if s != site)
 
 
-def _post_towns(query: Query) -> int:
+def _post_towns(subject: ListingInState) -> int:
     """How many places of the address city's name have ZIPs of their own."""
-    if query.point is not None or query.counties:
+    if subject.point is not None or subject.counties:
         return 1
-    return sum(bool(s.rows) for s in sites(query.table, squeeze(tuple(query.city.split()))))
+    return sum(bool(s.rows) for s in sites(subject.table, squeeze(tuple(subject.city.split()))))
 
 
-def _rivals(query: Query, site: NamedPlace) -> bool:
+def _rivals(subject: ListingInState, site: NamedPlace) -> bool:
     """Whether another place of the same name in the state could be meant as well.
 
     Not a much smaller one than a town with a post office, unless the name says township.
     """
-    if query.point is not None or query.counties:
+    if subject.point is not None or subject.counties:
         return False
     others = {
-        s for core in agency_kinds.variants(query.name.core) for s in sites(query.table, squeeze(core))
+        s for core in agency_kinds.variants(subject.name.core) for s in sites(subject.table, squeeze(core))
     } - {site}
-    if site.rows and site.population >= TOWN_PEOPLE and query.name.designator != "twp":
+    if site.rows and site.population >= TOWN_PEOPLE and subject.name.designator != "twp":
         return any(s.population * MUCH >= site.population for s in others)
     return bool(others)
 
 
-def _address_instead(query: Query, address: NamedPlace) -> Placement | None:
-    other = agency_kinds.spoken(query.name.core)
-    return _town(query, address, "address_city", Confidence.CONFLICT, "address_instead", other)
+def _address_instead(subject: ListingInState, address: NamedPlace) -> Placement | None:
+    other = agency_kinds.spoken(subject.name.core)
+    return _town(subject, address, "address_city", Confidence.CONFLICT, "address_instead", other)
 
 
 def _town(
-    query: Query,
+    subject: ListingInState,
     site: NamedPlace,
     how: str,
     confidence: Confidence = Confidence.EXACT,
@@ -338,30 +347,34 @@ def _town(
     other: str = "",
 ) -> Placement | None:
     """A town's ZIPs: an independent city's by land, others by mailing city, distance and population."""
-    table = query.table
-    if confidence is Confidence.EXACT and _is_astray(query, site):
+    table = subject.table
+    if confidence is Confidence.EXACT and _is_astray(subject, site):
         confidence, rule = Confidence.CONFLICT, "point_astray"
     independent = [c for c in table.by_county.get(key(site.name), ()) if table.counties[c].independent]
     if independent:
-        rows = _city_rows(query, independent[0])
+        rows = _city_rows(subject, independent[0])
         reason = PlacementReason(rule, (table.counties[independent[0]].title,), other)
-        return place(query, rows, how, confidence, reason)
+        return place(subject, rows, how, confidence, reason)
     rows = set(town_rows(table, site))
-    if query.point is not None and site.point is not None and distance(query.point, site.point) <= BOTH_KM:
-        rows.update(r for _, r in closest(table, query.point, 1))
-    return place(query, rows, how, confidence, PlacementReason(rule, (site.name,), other))
+    if (
+        subject.point is not None
+        and site.point is not None
+        and distance(subject.point, site.point) <= BOTH_KM
+    ):
+        rows.update(r for _, r in closest(table, subject.point, 1))
+    return place(subject, rows, how, confidence, PlacementReason(rule, (site.name,), other))
 
 
-def _is_astray(query: Query, site: NamedPlace) -> bool:
+def _is_astray(subject: ListingInState, site: NamedPlace) -> bool:
     """Whether the listing's point lies farther from the town than one of its stations could."""
-    if query.point is None or site.point is None:
+    if subject.point is None or site.point is None:
         return False
-    return distance(query.point, site.point) > BOTH_KM + radius_km(site.population)
+    return distance(subject.point, site.point) > BOTH_KM + radius_km(site.population)
 
 
-def _city_rows(query: Query, city: int) -> set[int]:
+def _city_rows(subject: ListingInState, city: int) -> set[int]:
     """The ZIPs that lie in an independent city for a good part or are a good part of it; else all."""
-    table = query.table
+    table = subject.table
     rows = table.counties[city].zips
     shares = {r: dict(table.shares[r])[city] for r in rows}
     land = {r: shares[r] * max(table.radius[r], 0) ** 2 for r in rows}
@@ -370,50 +383,50 @@ def _city_rows(query: Query, city: int) -> set[int]:
     return main or set(rows)
 
 
-def _township(query: Query, site: NamedPlace) -> Placement | None:
+def _township(subject: ListingInState, site: NamedPlace) -> Placement | None:
     """A township known by its county only.
 
     The ZIPs near its point, the part of the address city in the county, the village that bears its name
     there, or else the county.
     """
-    table, county = query.table, site.county
+    table, county = subject.table, site.county
     assert county is not None
     title = table.counties[county].title
     inside = set(table.counties[county].zips)
-    if query.point is not None:
-        rows = [r for _, r in closest(table, query.point, 2, 12.0, areal=True)]
+    if subject.point is not None:
+        rows = [r for _, r in closest(table, subject.point, 2, 12.0, areal=True)]
         return place(
-            query,
+            subject,
             rows,
             "township",
             Confidence.APPROXIMATE,
             PlacementReason("in_near_point", (title,)),
         )
-    address = query.address
+    address = subject.address
     if address is not None:
         rows = [r for r in town_rows(table, address) if r in inside]
         beside = closest(table, address.point, len(table.zips), ADDRESS_KM, areal=True)
         rows = rows or [r for _, r in beside if r in inside][:1]
         if rows:
             reason = PlacementReason("in_with_address", (title,), address.name)
-            return place(query, rows, "township", Confidence.APPROXIMATE, reason)
+            return place(subject, rows, "township", Confidence.APPROXIMATE, reason)
         return None
-    village = _namesake(query, county)
+    village = _namesake(subject, county)
     if village is not None:
         rows = [r for r in town_rows(table, village) if r in inside]
         reason = PlacementReason("in_near", (title,), village.name)
-        return place(query, rows, "township", Confidence.APPROXIMATE, reason)
+        return place(subject, rows, "township", Confidence.APPROXIMATE, reason)
     reason = PlacementReason("in_somewhere", (title,))
-    return place(query, inside, "township_county", Confidence.APPROXIMATE, reason)
+    return place(subject, inside, "township_county", Confidence.APPROXIMATE, reason)
 
 
-def _namesake(query: Query, county: int) -> NamedPlace | None:
+def _namesake(subject: ListingInState, county: int) -> NamedPlace | None:
     """A village of the township's name in the county: Lampeter for West Lampeter."""
-    core = agency_kinds.variants(query.name.core)[-1]
+    core = agency_kinds.variants(subject.name.core)[-1]
     while len(core) > 1 and core[0] in _DIRECTIONS:
         core = core[1:]
     stem = squeeze(core)
-    table = query.table
+    table = subject.table
     names = (n for known in (table.by_city, table.towns) for n in known)
     for name in (n for n in names if n.startswith(stem) and len(n) <= len(stem) + LONGER):
         site = next((s for s in sites(table, name) if s.located and county in counties_of(table, s)), None)

@@ -15,7 +15,10 @@ from monitor.places.agency_kinds import (
     variants,
 )
 from monitor.places.areas import sites
-from monitor.places.counties import (
+from monitor.places.hand_kept_tables import mailing
+from monitor.places.names import squeeze, word_set
+from monitor.places.packaged_table import StateTable
+from monitor.places.rule.counties import (
     constable,
     county_agency,
     county_by_name,
@@ -23,9 +26,9 @@ from monitor.places.counties import (
     misspelt_county,
     within_county_given,
 )
-from monitor.places.institutions import institution, near_point
-from monitor.places.known import mailing
-from monitor.places.municipalities import (
+from monitor.places.rule.institutions import institution, near_point
+from monitor.places.rule.listing_in_state import ListingInState
+from monitor.places.rule.municipalities import (
     address_city,
     branch,
     joint,
@@ -35,15 +38,12 @@ from monitor.places.municipalities import (
     namesake,
     regional_jail,
 )
-from monitor.places.names import squeeze, word_set
-from monitor.places.packaged_table import StateTable
-from monitor.places.query import Query
-from monitor.places.statewide import known_government, state_wide
+from monitor.places.rule.statewide import known_government, state_wide
 
 OFFICE_LIKE = KIND_WORDS | {"state", "college", "district"}
 """Words that end the place in an agency's name, but that are also part of some towns' names."""
 
-Step = Callable[[Query], Placement | None]
+Step = Callable[[ListingInState], Placement | None]
 
 STEPS: tuple[Step, ...] = (
     known_government,
@@ -68,24 +68,24 @@ STEPS: tuple[Step, ...] = (
 
 def locate_in(listing: Listing, table: StateTable) -> Placement:
     """Place a listing whose state is known; one that no step can place stays in its state."""
-    query = Query(listing, table, _keep_town(read_name(listing.name, table.state), table))
+    subject = ListingInState(listing, table, _keep_town(read_name(listing.name, table.state), table))
     for step in STEPS:
-        placement = step(query)
+        placement = step(subject)
         if placement is not None:
-            return _less_sure(query, within_county_given(query, placement))
-    return _state_only(query)
+            return _less_sure(subject, within_county_given(subject, placement))
+    return _state_only(subject)
 
 
-def _less_sure(query: Query, placement: Placement) -> Placement:
+def _less_sure(subject: ListingInState, placement: Placement) -> Placement:
     """Less sure of what is only called after a town: a prison or a drug squad (Jessup Correctional
     Institution), a regional jail, and a town around the village, or a township around the city, of its name.
     """
     if placement.how not in ("name", "name_is_city") or placement.confidence is not Confidence.EXACT:
         return placement
-    said = query.name.words
+    said = subject.name.words
     called_after = not _OTHERS.isdisjoint(said) and _OWN.isdisjoint(said)
     regional = "regional" in said and not _SHARED.isdisjoint(said)
-    if called_after or regional or _is_beside_its_name(query, placement):
+    if called_after or regional or _is_beside_its_name(subject, placement):
         return replace(placement, confidence=Confidence.APPROXIMATE)
     return placement
 
@@ -97,16 +97,16 @@ _TOWNS_AROUND_VILLAGES = frozenset(("NY", "WI"))
 _FEW_ZIPS = 3  # of a township; more belong to the city of its name
 
 
-def _is_beside_its_name(query: Query, placement: Placement) -> bool:
+def _is_beside_its_name(subject: ListingInState, placement: Placement) -> bool:
     """Whether the agency is of a town that reaches beyond the post town of its name, or of a township around
     the city of its name: the Town of Brookhaven has half a million people and Brookhaven 3,000, and Lansing
     Township is not Lansing. The hand-kept list has the ZIPs of some of them.
     """
-    town = query.name.designator == "town" and query.state in _TOWNS_AROUND_VILLAGES
-    if not town and not (query.name.designator == "twp" and len(placement.places) > _FEW_ZIPS):
+    town = subject.name.designator == "town" and subject.state in _TOWNS_AROUND_VILLAGES
+    if not town and not (subject.name.designator == "twp" and len(placement.places) > _FEW_ZIPS):
         return False
-    cores = variants(query.name.core)
-    return not any(len(mail) > 1 for core in cores for _, mail in mailing(query.state, squeeze(core)))
+    cores = variants(subject.name.core)
+    return not any(len(mail) > 1 for core in cores for _, mail in mailing(subject.state, squeeze(core)))
 
 
 def _keep_town(name: AgencyName, table: StateTable) -> AgencyName:
@@ -128,10 +128,10 @@ def _keep_town(name: AgencyName, table: StateTable) -> AgencyName:
 _ENDS_TOWN = ("police", "dept", "marshal", "sheriff", "public")
 
 
-def _state_only(query: Query) -> Placement:
-    state = query.state
-    core = query.name.core
-    exists = any(squeeze(c) in query.table.unlocated for c in variants(core))
+def _state_only(subject: ListingInState) -> Placement:
+    state = subject.state
+    core = subject.name.core
+    exists = any(squeeze(c) in subject.table.unlocated for c in variants(core))
     reason = (
         PlacementReason("not_located", (state,), spoken(core))
         if exists

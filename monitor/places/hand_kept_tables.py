@@ -1,4 +1,4 @@
-"""Manually maintained tables beside this module: governments, mailing names and campuses that no rule can
+"""Tables that are kept by hand, beside this module: governments, mailing names and campuses that no rule can
 derive.
 """
 
