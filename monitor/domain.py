@@ -179,7 +179,7 @@ class Released:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgment:
     """The guard's decision about one change: its state (PUBLISHED, PENDING, HELD or REJECTED), since when,
     the reason as text, and until when.
     """

@@ -192,7 +192,7 @@ class Repeater(_Loop):
 
 
 def _finish(done: asyncio.Future[None], error: BaseException | None) -> None:
-    if done.done():  # cancelled
+    if done.done():  # canceled
         return
     if error is None:
         done.set_result(None)

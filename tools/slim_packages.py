@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 UNUSED = (
-    # languages that the catalogue does not have; "root" is the base of all others
+    # languages that the catalog does not have; "root" is the base of all others
     "babel/locale-data/[!er]*.dat",
     "babel/locale-data/e[!ns]*.dat",
     "babel/locale-data/r[!o]*.dat",

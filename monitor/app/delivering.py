@@ -133,7 +133,7 @@ def notice_ways(settings: Settings, clock: Callable[[], datetime] = now) -> list
 
     ways = []
     for address in settings.operator.notify:
-        channel = kinds.recognise(address)
+        channel = kinds.recognize(address)
         if channel not in configured_channels(settings):
             raise UsageError(
                 f"[operator] notify names an address of {channel}, which is not configured: configure it, or "
@@ -146,7 +146,7 @@ def notice_ways(settings: Settings, clock: Callable[[], datetime] = now) -> list
         ways.append(
             NoticeWay(
                 channel,
-                kinds.normalise_address(channel, address),
+                kinds.normalize_address(channel, address),
                 partial(open_channel, channel),
                 partial(render_message, settings, channel),
                 has_buttons=has_bot(settings) and kinds.kind_of(channel).takes_answers(address),
@@ -165,7 +165,7 @@ def canary_address(settings: Settings) -> tuple[str, str] | None:
     address = settings.operator.canary
     if address is None:
         return None
-    channel = kinds.recognise(address)
+    channel = kinds.recognize(address)
     if channel not in configured_channels(settings):
         raise UsageError(f"[operator] canary is an address of {channel}, which is not configured")
-    return channel, kinds.normalise_address(channel, address)
+    return channel, kinds.normalize_address(channel, address)

@@ -71,17 +71,15 @@ class Translator:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._catalogue = locale.translations(language)
+        self._catalog = locale.translations(language)
 
     def __call__(self, sentence: str, **values: object) -> Html:
         """Translate a sentence of the catalog."""
-        return Html(self._catalogue.gettext(sentence) % {name: safe(value) for name, value in values.items()})
+        return Html(self._catalog.gettext(sentence) % {name: safe(value) for name, value in values.items()})
 
     def count(self, one: str, many: str, count: int) -> Html:
         """Translate a sentence with a number in it, as ``%(count)s``."""
-        return Html(
-            self._catalogue.ngettext(one, many, count) % {"count": locale.number(count, self.language)}
-        )
+        return Html(self._catalog.ngettext(one, many, count) % {"count": locale.number(count, self.language)})
 
     def refusal(self, sentence: str, **values: object) -> Reply:
         """Translate a sentence that says why something was not done."""

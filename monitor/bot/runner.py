@@ -188,7 +188,7 @@ class Bot:
             elif mine:
                 await self._poll(stop)
         finally:
-            # Shielded: a cancelled bot must not return a connection that holds the lock to the pool.
+            # Shielded: a canceled bot must not return a connection that holds the lock to the pool.
             await asyncio.shield(asyncio.to_thread(turn.__exit__, None, None, None))
 
     async def _poll(self, stop: asyncio.Event) -> None:

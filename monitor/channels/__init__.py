@@ -109,7 +109,7 @@ class ChannelKind(ABC, Generic[S]):
     loggers: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def normalise(self, address: str) -> str:
+    def normalize(self, address: str) -> str:
         """Return the address in the form that is stored and sent to. Raises UsageError with the reason if it
         is not valid.
         """
@@ -124,7 +124,7 @@ class ChannelKind(ABC, Generic[S]):
         a transport that signs with it. Raises ConfigError.
         """
 
-    def recognises(self, address: str) -> bool:
+    def recognizes(self, address: str) -> bool:
         """Whether text looks like an address of this channel, for input that does not name the channel."""
         return False
 

@@ -37,7 +37,7 @@ def kind_of(channel: str) -> ChannelKind[Any]:
     return known
 
 
-def normalise_address(channel: str, address: str) -> str:
+def normalize_address(channel: str, address: str) -> str:
     """Return the address in the form that is stored and sent to. Raises UsageError for one that its channel
     cannot reach.
     """
@@ -46,13 +46,13 @@ def normalise_address(channel: str, address: str) -> str:
     # a line break in an address would inject a command to the relay; libraries have let it through
     if not address or any(unicodedata.category(char).startswith("C") for char in address):
         raise UsageError("the address is empty or has invisible characters in it")
-    return kind.normalise(address)
+    return kind.normalize(address)
 
 
-def recognise(address: str) -> str:
+def recognize(address: str) -> str:
     """Find the channel whose addresses look like this. Raises UsageError if there is none."""
     for name, kind in KINDS.items():
-        if kind.recognises(address):
+        if kind.recognizes(address):
             return name
     raise UsageError(
         f"this is not an address of a known channel ({', '.join(KINDS)}): check it, or name the channel"

@@ -286,8 +286,8 @@ async def _check_part(what: str, test: Callable[[], Awaitable[str]]) -> Diagnosi
 
 
 def _sample_channel(settings: Settings, to: str) -> str:
-    channel = kinds.recognise(to)
-    subscribers.normalise_address(channel, to)
+    channel = kinds.recognize(to)
+    subscribers.normalize_address(channel, to)
     if channel not in app.configured_channels(settings):
         raise UsageError(f"no sample can be sent: {channel} is not configured")
     return channel
@@ -304,7 +304,7 @@ async def _send_sample(settings: Settings, channel: str, to: str) -> str:
     address = app.sender_address(settings)
     envelope = Envelope(
         delivery=0,
-        address=subscribers.normalise_address(channel, to),
+        address=subscribers.normalize_address(channel, to),
         message_id=f"<sample.{int(now.timestamp())}@{address.rpartition('@')[2]}>",
         placeholders={
             "asked": locale.day(now.astimezone(ZoneInfo(settings.site.timezone)).date(), "en"),

@@ -39,7 +39,7 @@ def explain(session: Session, address: str, change: str, channel: str | None, as
     or ~ and the agency).
     """
     from monitor.app import configured_channels
-    from monitor.channels.kinds import recognise
+    from monitor.channels.kinds import recognize
     from monitor.cli.change_numbers import load_named_changes
     from monitor.cli.output import SIGNS, format_change
     from monitor.ops.explain import NOT_TOLD, UNKNOWN
@@ -55,7 +55,7 @@ def explain(session: Session, address: str, change: str, channel: str | None, as
         explanation = explain_change(
             components.engine,
             components.keys,
-            channel=channel or recognise(address),
+            channel=channel or recognize(address),
             address=address,
             change=row.id,
             configured=configured_channels(session.settings),

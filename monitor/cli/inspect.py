@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli import Session, command, emit, table
-from monitor.domain import Change, Judgement, Kind, Policy, Publication, State
+from monitor.domain import Change, Judgment, Kind, Policy, Publication, State
 from monitor.formatting import format_count, format_minute
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def compare(before: Publication, after: Publication, policy: Policy, now: dateti
     )
     if refusal is not None:
         return Comparison(loud, "reject", refusal.reason, {})
-    judgements: tuple[Judgement, ...] = guard.judge(
+    judgments: tuple[Judgment, ...] = guard.judge(
         changes,
         before.listings,
         (),
@@ -176,9 +176,7 @@ def compare(before: Publication, after: Publication, policy: Policy, now: dateti
         in_part=after.in_part,
     )
     held = {
-        judgement.change.identity: judgement.reason
-        for judgement in judgements
-        if judgement.state is State.HELD
+        judgment.change.identity: judgment.reason for judgment in judgments if judgment.state is State.HELD
     }
     reason = " ".join(dict.fromkeys(held.values()))
     return Comparison(loud, "hold" if held else "publish", reason, held)

@@ -171,7 +171,7 @@ def remove(session: Session, who: str, channel: str | None) -> None:
     sent.
     """
     from monitor import subscribers
-    from monitor.channels.kinds import recognise
+    from monitor.channels.kinds import recognize
     from monitor.errors import UsageError
 
     engine = session.database()
@@ -186,7 +186,7 @@ def remove(session: Session, who: str, channel: str | None) -> None:
             engine,
             keys,
             now=session.components.clock(),
-            channel=channel or recognise(who),
+            channel=channel or recognize(who),
             address=who,
             tombstones=stones,
         )
@@ -206,13 +206,13 @@ def remove(session: Session, who: str, channel: str | None) -> None:
 def export(session: Session, address: str, channel: str | None) -> None:
     """Send everything that is stored about ADDRESS to that address only, with the next delivery."""
     from monitor import subscribers
-    from monitor.channels.kinds import recognise
+    from monitor.channels.kinds import recognize
     from monitor.errors import UsageError
 
     engine = session.database()
     keys = session.components.keys
-    channel = channel or recognise(address)
-    address = subscribers.normalise_address(channel, address)
+    channel = channel or recognize(address)
+    address = subscribers.normalize_address(channel, address)
     if not subscribers.export(engine, keys, channel=channel, address=address, now=session.components.clock()):
         raise UsageError("this address is not subscribed: nothing is stored about it")
     click.echo("queued; it is sent to that address only")
@@ -234,11 +234,11 @@ def erase(session: Session, address: str, channel: str | None) -> None:
     backup.
     """
     from monitor import subscribers
-    from monitor.channels.kinds import recognise
+    from monitor.channels.kinds import recognize
 
     settings = session.settings
     engine = session.database()
-    channel = channel or recognise(address)
+    channel = channel or recognize(address)
     ended, files = subscribers.erase(
         engine,
         session.components.keys,

@@ -59,9 +59,9 @@ def translations(language: str) -> gettext.NullTranslations:
     """Load the catalog of a language. A sentence without a translation stays English."""
     if language == DEFAULT or known(language) != language:
         return gettext.NullTranslations()
-    catalogue = read_text("messages", f"{language}.po")
+    catalog = read_text("messages", f"{language}.po")
     compiled = BytesIO()
-    write_mo(compiled, read_po(StringIO(catalogue), locale=language, abort_invalid=True))
+    write_mo(compiled, read_po(StringIO(catalog), locale=language, abort_invalid=True))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
 

@@ -32,15 +32,15 @@ class Phrases:
     def __init__(self, sender: Sender, language: str) -> None:
         self.language = language
         self._sender = sender
-        self._catalogue = locale.translations(language)
+        self._catalog = locale.translations(language)
 
     def __call__(self, sentence: str, **values: object) -> str:
-        text = self._catalogue.gettext(sentence)
+        text = self._catalog.gettext(sentence)
         return text % values if values else text
 
     def count(self, one: str, many: str, count: int) -> str:
         """A sentence with a number in it, ``%(count)s``."""
-        return self._catalogue.ngettext(one, many, count) % {"count": locale.number(count, self.language)}
+        return self._catalog.ngettext(one, many, count) % {"count": locale.number(count, self.language)}
 
     def moment(self, when: datetime | None) -> str:
         """A time in the sender's zone; empty for None."""

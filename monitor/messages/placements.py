@@ -95,10 +95,10 @@ def describe_placement(reason: PlacementReason | None, language: str) -> str:
     sentence = SENTENCES.get(reason.rule)
     if sentence is None:
         return ""
-    catalogue = translations(language)
+    catalog = translations(language)
     state = reason.names[0] if reason.rule in _OF_A_STATE and reason.names else ""
     names = [STATES.get(state, state)] if state else [translate_name(name, language) for name in reason.names]
-    text = catalogue.gettext(sentence).format(
+    text = catalog.gettext(sentence).format(
         names=_joined(names, language), other=translate_name(reason.other, language), code=state
     )
     return text if language == DEFAULT else text.replace(" de el ", " del ")
@@ -130,16 +130,16 @@ def translate_name(name: str, language: str) -> str:
     """A place's name with the word for its kind in the language: "el condado de Lake"."""
     if language == DEFAULT:
         return name
-    catalogue = translations(language)
+    catalog = translations(language)
     if name in AREAS:
-        return catalogue.gettext(name)
+        return catalog.gettext(name)
     if " and " in name and not _ONE_COUNTY.fullmatch(name):
         return _joined([translate_name(part, language) for part in name.split(" and ")], language)
     if name.startswith("the city of "):
-        return catalogue.gettext(_CITY).format(name=name.removeprefix("the city of "))
+        return catalog.gettext(_CITY).format(name=name.removeprefix("the city of "))
     for ending, pattern in _KINDS:
         if name.endswith(ending):
-            return catalogue.gettext(pattern).format(name=name.removesuffix(ending))
+            return catalog.gettext(pattern).format(name=name.removesuffix(ending))
     return name
 
 

@@ -85,14 +85,14 @@ class Sentences:
 
     def __init__(self, language: str) -> None:
         self.language = locale.known(language) or locale.DEFAULT
-        self._catalogue = locale.translations(self.language)
+        self._catalog = locale.translations(self.language)
 
     def _(self, sentence: str, **values: object) -> str:
-        text = self._catalogue.gettext(sentence)
+        text = self._catalog.gettext(sentence)
         return text % values if values else text
 
     def _count(self, one: str, many: str, count: int) -> str:
-        return self._catalogue.ngettext(one, many, count) % {"count": count}
+        return self._catalog.ngettext(one, many, count) % {"count": count}
 
     # --- times
 
@@ -110,13 +110,13 @@ class Sentences:
     def _later(self, when: Moment, first: Moment) -> str:
         """Format the later of two moments: only the parts that differ from the first one."""
         if not when.same_day(first):
-            return self._catalogue.pgettext("later moment", "%(moment)s") % {"moment": self.moment(when)}
+            return self._catalog.pgettext("later moment", "%(moment)s") % {"moment": self.moment(when)}
         zone = "" if when.zone == first.zone else f" {when.zone}"
         context = "later, at one o'clock" if when.local.hour % 12 == 1 else "later"
         # two checks within a minute must not read as one
         same = when.local.timestamp() // 60 == first.local.timestamp() // 60
         hour = locale.time_of_day(when.local, self.language, seconds=same)
-        return self._catalogue.pgettext(context, "%(hour)s") % {"hour": hour + zone}
+        return self._catalog.pgettext(context, "%(hour)s") % {"hour": hour + zone}
 
     # --- one change
 
@@ -291,7 +291,7 @@ class Sentences:
         return self._count("%(count)d agency changed", "%(count)d agencies changed", count)
 
     def _next_count(self, what: str, count: int) -> str:
-        ngettext = self._catalogue.ngettext
+        ngettext = self._catalog.ngettext
         match what:
             case "again":
                 text = ngettext("%(count)d listed again", "%(count)d listed again", count)

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from monitor.channels import EVERYTHING
-from monitor.channels.kinds import lookup, mask, normalise_address
+from monitor.channels.kinds import lookup, mask, normalize_address
 from monitor.core.due import AT_ONCE
 from monitor.domain import State
 from monitor.errors import UsageError
@@ -85,7 +85,7 @@ def explain(
     UsageError for an unknown change and an invalid address. An address that was never subscribed and one that
     was erased get the same answer.
     """
-    address = normalise_address(channel, address)
+    address = normalize_address(channel, address)
     masked, lanes = mask(channel, address), list_stored_lanes(keys, channel, address)
     with reading(engine) as conn:
         stored = next(iter(changes.load_by_ids(conn, [change])), None)

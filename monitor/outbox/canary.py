@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Engine
 
-from monitor.channels.kinds import lookup, normalise_address
+from monitor.channels.kinds import lookup, normalize_address
 from monitor.channels.outline import seal_address
 from monitor.keys import KeyFile
 from monitor.storage import people
@@ -27,7 +27,7 @@ def insert_due_canary(
     """Queue a canary if the last one is older than ``every`` and none waits; returns how many. It belongs to
     a subscriber of its own that follows nothing, or to the existing one with this address.
     """
-    address = normalise_address(channel, address)
+    address = normalize_address(channel, address)
     with reading(engine) as conn:
         one = people.find(conn, channel, lookup(keys, channel, address))
         trace = canary_rows.load_canary(conn) if one is not None else None

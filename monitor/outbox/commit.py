@@ -53,7 +53,7 @@ class GroupCommit:
         self._flush.set()
 
     async def run(self) -> None:
-        """Commit groups until cancelled."""
+        """Commit groups until canceled."""
         while True:
             await self._any.wait()
             with suppress(TimeoutError):

@@ -87,7 +87,7 @@ class Pacer:
         return admitted
 
     async def run(self) -> None:
-        """Release messages when their turns come, until cancelled."""
+        """Release messages when their turns come, until canceled."""
         while True:
             await self._any.wait()
             while self._held:

@@ -123,7 +123,7 @@ class ChannelSender:
                 await asyncio.wait({supply})
                 await self._when(lambda: not self._unsettled)
                 await self._leave()
-            finally:  # also if the database fails now, or this is cancelled
+            finally:  # also if the database fails now, or this is canceled
                 for task in background:
                     task.cancel()
                 await asyncio.gather(*background, return_exceptions=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from monitor.domain import Confidence, Listing, Placement
 from monitor.pictures.outlines import find_county
 from monitor.places import Gazetteer
-from monitor.places.areas import centre
+from monitor.places.areas import center
 from monitor.places.fips import FIPS
 from monitor.places.names import key
 from monitor.places.packaged_table import Point, StateTable, distance
@@ -142,7 +142,7 @@ def sum_states(agencies: Iterable[MapAgency], gazetteer: Gazetteer) -> NationVal
 
 
 def _town_point(table: StateTable, names: tuple[str, ...], rows: tuple[int, ...]) -> Point | None:
-    middle = centre(table, rows)
+    middle = center(table, rows)
     known = [town.point for name in names for town in table.towns.get(key(name), ())]
     if known and middle is not None:
         nearest = min(known, key=lambda point: distance(point, middle))

@@ -52,7 +52,7 @@ def radius_km(population: int) -> float:
     return min(35.0, max(1.5, math.sqrt(population / (math.pi * min(density, 1800)))))
 
 
-def centre(table: StateTable, rows: tuple[int, ...]) -> Point | None:
+def center(table: StateTable, rows: tuple[int, ...]) -> Point | None:
     """The center of ZIPs; ZIPs with an area of their own are preferred."""
     inside = _areal(table, rows) or list(rows)
     points = [p for p in map(table.point, inside) if p]
@@ -86,7 +86,7 @@ def sites(table: StateTable, name_key: str) -> tuple[NamedPlace, ...]:
     ]
     if astray and not any(s.rows for s in found):
         rows = tuple(astray)
-        found.append(NamedPlace(table.cities[table.city[rows[0]]], centre(table, rows), 0, rows))
+        found.append(NamedPlace(table.cities[table.city[rows[0]]], center(table, rows), 0, rows))
     if by_hand:
         found = _with_mailing_names(table, by_hand, found)
     found.sort(key=_rank)
@@ -152,7 +152,7 @@ def _with_mailing_names(
     """Replace places by the manually listed areas that describe them better, or insert these before them."""
     for name, mail in by_hand:
         rows = tuple(dict.fromkeys(r for m in mail for r in _mail_rows(table, m)))
-        middle = centre(table, rows)
+        middle = center(table, rows)
         same = next((s for s in found if s.point and middle and _is_near(s, s.point, middle)), None)
         same = same or next((s for s in found if not s.population and not _areal(table, s.rows)), None)
         if same is not None:

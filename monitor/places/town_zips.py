@@ -32,7 +32,7 @@ LISTED = 1.75  # deeper a ZIP that the hand-kept list gives to another municipal
 FILLS = 0.5  # of a ZIP's radius: a smaller neighbor does not fill the ZIP that it lies in
 OUTSKIRTS = 1.25  # from this depth on weaker evidence gives a ZIP to a neighbor
 POSTED = 0.4  # depth up to which a neighbor with ZIPs of its own has the ZIP as well
-NEIGHBOUR, NEIGHBOUR_OUTSIDE = 0.7, 1.0  # the same for one without, and on the outskirts
+NEIGHBOR, NEIGHBOR_OUTSIDE = 0.7, 1.0  # the same for one without, and on the outskirts
 SUBURB = 0.8  # the same for a suburb without a government, only on the outskirts
 ENCLAVE, RIM = 0.5, 0.85  # the same inside the town's radius beyond the rim, if it is half as deep
 FAR, NEARER = (
@@ -40,7 +40,7 @@ FAR, NEARER = (
     0.8,
 )  # deeper a small town loses its ZIP to any place without ZIPs of its own that is so much nearer
 SMALL = 50_000  # people of a small town
-NEIGHBOUR_PEOPLE = 1000  # smaller places have no ZIP of another town's
+NEIGHBOR_PEOPLE = 1000  # smaller places have no ZIP of another town's
 CITY = (
     35_000  # towns from this size on take no ZIP from a larger one's mailing city that is less deep in theirs
 )
@@ -151,7 +151,7 @@ def _belongs(table: StateTable, row: int, site: NamedPlace, limit: float) -> boo
     has = _has_enclave if away <= core else _has
     return not any(
         has(table, town, row, distance(town.point, here), site, away / limit)
-        for town in table.towns_near(here, away, NEIGHBOUR_PEOPLE)
+        for town in table.towns_near(here, away, NEIGHBOR_PEOPLE)
         if town.point != site.point and key(town.name) != key(site.name)
     )
 
@@ -195,7 +195,7 @@ def _has(table: StateTable, town: Town, row: int, km: float, site: NamedPlace, d
         return town.governed and theirs < POSTED
     if not town.governed:
         return depth > OUTSKIRTS and theirs < SUBURB and town.population < site.population * _HALF
-    return theirs < (NEIGHBOUR_OUTSIDE if depth > OUTSKIRTS else NEIGHBOUR)
+    return theirs < (NEIGHBOR_OUTSIDE if depth > OUTSKIRTS else NEIGHBOR)
 
 
 def _fills(table: StateTable, town: Town, row: int) -> bool:
@@ -232,7 +232,7 @@ def _is_deeper_elsewhere(table: StateTable, row: int, site: NamedPlace, depth: f
     here = table.point(row)
     return here is None or any(
         distance(here, town.point) / radius_km(town.population) < depth
-        for town in table.towns_near(here, CLAIM_KM, NEIGHBOUR_PEOPLE)
+        for town in table.towns_near(here, CLAIM_KM, NEIGHBOR_PEOPLE)
         if town.point != site.point and town.governed
     )
 

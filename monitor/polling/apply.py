@@ -1,5 +1,5 @@
 """The transaction of a poll (T1 in ARCHITECTURE.md): loads the state in which changes are judged, and writes
-the judgements.
+the judgments.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from monitor.core.diff import diff
 from monitor.domain import (
     Change,
-    Judgement,
+    Judgment,
     Kind,
     Listing,
     OpenChange,
@@ -50,7 +50,7 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """The rows that judgements write: versions that end and begin, changes, and the open changes afterwards.
+    """The rows that judgments write: versions that end and begin, changes, and the open changes afterwards.
     ``gone`` is the first poll without a version, by key, if that was before this one.
     """
 
@@ -95,16 +95,16 @@ def load_open_state(conn: Connection, watch: PolledSource) -> SourceState:
     )
 
 
-def judge_approved(differences: Iterable[Change], since: datetime, reason: str = "") -> tuple[Judgement, ...]:
+def judge_approved(differences: Iterable[Change], since: datetime, reason: str = "") -> tuple[Judgment, ...]:
     """Judge every change as published, because an operator approved it. It counts as held: approved changes
     do not count into later groups.
     """
-    return tuple(Judgement(change, State.PUBLISHED, since, reason, held=True) for change in differences)
+    return tuple(Judgment(change, State.PUBLISHED, since, reason, held=True) for change in differences)
 
 
 def join_past(
     view: SourceState, publication: Publication, watch: PolledSource, parser: Parser, now: datetime
-) -> tuple[Judgement, ...]:
+) -> tuple[Judgment, ...]:
     """Judge the changes from the last capture of an imported past to our first poll: all are published, and
     nobody is alerted.
     """
@@ -115,7 +115,7 @@ def join_past(
         new_columns=view.believed.columns ^ publication.columns,
         pairing=parser.pair,
     )
-    return tuple(Judgement(change, State.PUBLISHED, now) for change in differences)
+    return tuple(Judgment(change, State.PUBLISHED, now) for change in differences)
 
 
 def attribute(moved: Moves, captured_by: str) -> Moves:
@@ -127,15 +127,15 @@ def attribute(moved: Moves, captured_by: str) -> Moves:
 def compute_moves(
     conn: Connection,
     view: SourceState,
-    judgements: Iterable[Judgement],
+    judgments: Iterable[Judgment],
     now: datetime,
     *,
     all_judged: bool = True,
     approved: bool = False,
 ) -> Moves:
-    """Compute the rows that the judgements write. A quiet change moves the baseline and writes no row.
+    """Compute the rows that the judgments write. A quiet change moves the baseline and writes no row.
 
-    ``all_judged``: an open change without a judgement is gone and gets withdrawn. ``approved``: an operator
+    ``all_judged``: an open change without a judgment is gone and gets withdrawn. ``approved``: an operator
     decided.
     """
     source, number = view.believed.name, view.believed.number + 1
@@ -146,13 +146,13 @@ def compute_moves(
     taking: list[tuple[Change, str, datetime]] = []
     rows: list[StoredChange] = []
     standing: list[StoredChange] = []
-    for judgement in judgements:
-        change, published = judgement.change, judgement.state is State.PUBLISHED
+    for judgment in judgments:
+        change, published = judgment.change, judgment.state is State.PUBLISHED
         agency = _find_agency(conn, view, change, taken, number)
         old = None if change.quiet else known.pop(change.identity, None)
         if published:
             # a publication is approved as of its first refusal: what was open by then was seen earlier
-            taking.append((change, agency, judgement.since if old is None else old.first_seen_at))
+            taking.append((change, agency, judgment.since if old is None else old.first_seen_at))
         if change.quiet:
             continue
         row = replace(
@@ -161,15 +161,15 @@ def compute_moves(
                 source,
                 change,
                 agency,
-                judgement.state,
-                judgement.since,
-                not_before=not_before.get(judgement.since, view.believed.last_good_at),
+                judgment.state,
+                judgment.since,
+                not_before=not_before.get(judgment.since, view.believed.last_good_at),
             ),
             change=change,
-            state=judgement.state,
-            reason=judgement.reason,
-            release_at=judgement.release_at,
-            was_held=judgement.held or judgement.state is State.HELD or (old is not None and old.was_held),
+            state=judgment.state,
+            reason=judgment.reason,
+            release_at=judgment.release_at,
+            was_held=judgment.held or judgment.state is State.HELD or (old is not None and old.was_held),
             approved=approved or (old is not None and old.approved),
             ended_at=now if published else None,
         )
@@ -232,9 +232,9 @@ def place(watch: PolledSource, listings: Iterable[Listing]) -> PlacedListings:
     return PlacedListings(gazetteer.version, placements)
 
 
-def place_published(watch: PolledSource, judgements: Iterable[Judgement]) -> PlacedListings:
-    """The same for the listings that judgements accept."""
-    accepted = (each.change.after for each in judgements if each.state is State.PUBLISHED)
+def place_published(watch: PolledSource, judgments: Iterable[Judgment]) -> PlacedListings:
+    """The same for the listings that judgments accept."""
+    accepted = (each.change.after for each in judgments if each.state is State.PUBLISHED)
     return place(watch, (listing for listing in accepted if listing is not None))
 
 

@@ -206,8 +206,8 @@ def _weigh_publication(
         return write_first(engine, seen, view, publication, body)
     differences = _find_differences(engine, seen, view, publication)
     if answer:
-        judgements = apply.judge_approved(differences, now)
-        return write_accepted(engine, seen, view, publication, body, judgements, approved=True)
+        judgments = apply.judge_approved(differences, now)
+        return write_accepted(engine, seen, view, publication, body, judgments, approved=True)
     rejection = guard.reject(
         publication,
         view.accepted.listings,
@@ -225,7 +225,7 @@ def _weigh_publication(
         return write_rejected(engine, seen, publication, body, "a person rejected this publication", None)
     if rejection is not None:
         return write_rejected(engine, seen, publication, body, rejection.reason, rejection.until)
-    judgements = guard.judge(
+    judgments = guard.judge(
         differences,
         view.accepted.listings,
         view.standing,
@@ -236,7 +236,7 @@ def _weigh_publication(
         blank_states=continued.blank_states,
         in_part=publication.in_part,
     )
-    return write_accepted(engine, seen, view, publication, body, judgements)
+    return write_accepted(engine, seen, view, publication, body, judgments)
 
 
 def _load_rejected_run(conn: Connection, seen: Received) -> guard.RejectedRun:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from monitor.core.accepted_values import continue_reading
 from monitor.core.diff import diff
-from monitor.domain import Judgement, State
+from monitor.domain import Judgment, State
 from monitor.errors import BaselineMoved, UsageError
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
@@ -153,17 +153,17 @@ def _publish(engine: Engine, watch: PolledSource, chosen: frozenset[int], now: d
     """Publish these changes as they are stored; the others stay open."""
     with reading(engine) as conn:
         view = apply.load_state(conn, watch, now)
-    judgements = [
-        Judgement(row.change, State.PUBLISHED, row.first_seen_at, row.reason, held=True)
+    judgments = [
+        Judgment(row.change, State.PUBLISHED, row.first_seen_at, row.reason, held=True)
         for row in view.rows
         if row.id in chosen
     ]
-    if not judgements:
+    if not judgments:
         raise UsageError("none of these changes stands any more")
-    placed = apply.place_published(watch, judgements)
+    placed = apply.place_published(watch, judgments)
     with transaction(engine) as conn:
         log.append_decision(conn, watch.name, "approved", now, [row for row in view.rows if row.id in chosen])
-        moved = apply.compute_moves(conn, view, judgements, now, all_judged=False, approved=True)
+        moved = apply.compute_moves(conn, view, judgments, now, all_judged=False, approved=True)
         baseline.advance(conn, view.believed, number=view.believed.number + 1)
         apply.write(conn, view.believed, moved, placed, view.believed.last_good_fetch, now)
     return apply.outcome(watch.name, moved)
@@ -213,11 +213,11 @@ def _take(
         pairing=parser.pair,
     )
     # dated by the first refusal, not by the operator's decision
-    judgements = apply.judge_approved(differences, served.at, served.reason)
-    placed = apply.place_published(watch, judgements)
+    judgments = apply.judge_approved(differences, served.at, served.reason)
+    placed = apply.place_published(watch, judgments)
     with transaction(engine) as conn:
         log.append_decision(conn, watch.name, "approved", now, body=seen.hash)
-        moved = apply.compute_moves(conn, view, judgements, now, approved=True)
+        moved = apply.compute_moves(conn, view, judgments, now, approved=True)
         history.put_approval(conn, watch.name, seen.hash, approved=True, now=now)
         history.accept(conn, served.id)
         baseline.advance(

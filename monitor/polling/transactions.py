@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.core import guard
-from monitor.domain import Judgement, Publication
+from monitor.domain import Judgment, Publication
 from monitor.errors import BaselineMoved, FetchError, ParseError
 from monitor.fetch import Fetched, FetchEvidence, FetchFailed
 from monitor.formatting import format_count
@@ -34,14 +34,14 @@ def write_accepted(
     view: SourceState,
     publication: Publication,
     body: bytes,
-    judgements: tuple[Judgement, ...],
+    judgments: tuple[Judgment, ...],
     *,
     approved: bool = False,
 ) -> PollResult:
     """Write new content, with its judged changes."""
-    placed = apply.place_published(seen.watch, judgements)
+    placed = apply.place_published(seen.watch, judgments)
     with transaction(engine) as conn:
-        moved = apply.compute_moves(conn, view, judgements, seen.now, approved=approved)
+        moved = apply.compute_moves(conn, view, judgments, seen.now, approved=approved)
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved)
         apply.write(conn, view.believed, moved, placed, fetch_id, seen.now)
     return apply.outcome(seen.watch.name, moved)
@@ -57,12 +57,12 @@ def write_first(
     moved = Moves(opened=tuple(NewVersion(listing, listing.key) for listing in publication.listings))
     with reading(engine) as conn:
         past = imports.load_import(conn, seen.watch.name)
-    judgements = () if past is None else apply.join_past(view, publication, seen.watch, seen.parser, seen.now)
+    judgments = () if past is None else apply.join_past(view, publication, seen.watch, seen.parser, seen.now)
     placed = apply.place(seen.watch, publication.listings)
     with transaction(engine) as conn:
         if past is not None:
             view = replace(view, believed=replace(view.believed, last_good_at=past.last_at))
-            moved = apply.attribute(apply.compute_moves(conn, view, judgements, seen.now), past.captured_by)
+            moved = apply.attribute(apply.compute_moves(conn, view, judgments, seen.now), past.captured_by)
         append_source(conn, seen.watch, seen.now)
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved or past)
         if past is not None:
@@ -87,7 +87,7 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
         view = apply.load_open_state(conn, watch)
         if guard.due(view.standing, now, watch.policy):
             view = apply.load_state(conn, watch, now)
-            judgements = guard.judge(
+            judgments = guard.judge(
                 tuple(row.change for row in view.rows),
                 view.accepted.listings,
                 view.standing,
@@ -97,13 +97,13 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
                 reread=False,
             )
         else:
-            judgements = ()
+            judgments = ()
         snapshot = history.find_snapshot(conn, watch.name, seen.hash, ACCEPTED)
     if view.believed != believed:
         raise BaselineMoved
-    placed = apply.place_published(watch, judgements)
+    placed = apply.place_published(watch, judgments)
     with transaction(engine) as conn:
-        moved = apply.compute_moves(conn, view, judgements, now, all_judged=False)
+        moved = apply.compute_moves(conn, view, judgments, now, all_judged=False)
         fetch_id = record.insert_poll(conn, seen.attempt(UNCHANGED))
         baseline.advance(
             conn,

@@ -1,6 +1,6 @@
 """Everything that creates, changes or ends a subscriber, each in one transaction."""
 
-from monitor.channels.kinds import mask, normalise_address
+from monitor.channels.kinds import mask, normalize_address
 from monitor.subscribers.bounces import BounceVerdict, apply_mail, mails
 from monitor.subscribers.erasures import Tombstones, reapply_erasures
 from monitor.subscribers.key_rotation import rotate
@@ -61,7 +61,7 @@ __all__ = [
     "load_subscribers",
     "mails",
     "mask",
-    "normalise_address",
+    "normalize_address",
     "prove",
     "purge",
     "purge_in_turn",

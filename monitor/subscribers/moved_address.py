@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from sqlalchemy.engine import Connection
 
-from monitor.channels.kinds import kind_of, lookup, normalise_address
+from monitor.channels.kinds import kind_of, lookup, normalize_address
 from monitor.channels.outline import seal_address
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
@@ -29,7 +29,7 @@ def format_move(channel: str, old: str, new: str) -> str:
     """Format a move as a form, which is stored encrypted. Raises UsageError for an invalid address, and for a
     new one at another place.
     """
-    old, new = normalise_address(channel, old), normalise_address(channel, new)
+    old, new = normalize_address(channel, old), normalize_address(channel, new)
     if not kind_of(channel).may_move(old, new):
         raise UsageError("the new address is not where the old one was: sign up again")
     text = json.dumps({"channel": channel, "address": new, _OLD: old})

@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.channels import OperatorAddress
-from monitor.channels.kinds import kind_of, lookup, mask, normalise_address
+from monitor.channels.kinds import kind_of, lookup, mask, normalize_address
 from monitor.channels.outline import open_outline, seal_address
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
@@ -83,7 +83,7 @@ def add(
 
     Raises UsageError for an invalid address or place and for a suppressed address.
     """
-    address = normalise_address(channel, address)
+    address = normalize_address(channel, address)
     requested = list_follows(places, sources, state_of_zip)
     with db.transaction(engine) as conn:
         moment = eligibility.next_moment(conn, now)
@@ -164,7 +164,7 @@ def follow_channels(
     targets: dict[str, str] = {}
     ends = kind_of(channel).revive_command is not None
     for own in addresses:
-        chat = normalise_address(channel, own.address)
+        chat = normalize_address(channel, own.address)
         chats.setdefault(chat, set()).add(own.place)
         languages[chat] = own.language
         targets[chat] = keys.lookup(channel, f"target\0{own.target}")

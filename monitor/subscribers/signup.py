@@ -19,7 +19,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.channels.kinds import lookup, normalise_address
+from monitor.channels.kinds import lookup, normalize_address
 from monitor.channels.outline import AddressOutline, open_outline, seal_address
 from monitor.core.due import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, is_zone, next_digest, zone_of_state
 from monitor.core.tokens import Purpose
@@ -243,7 +243,7 @@ def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -
     )
     content = {
         "channel": channel,
-        "address": normalise_address(channel, wish.address),
+        "address": normalize_address(channel, wish.address),
         "follows": sorted([each.source, each.place, each.within] for each in follows),
         "language": wish.language,
         "frequency": wish.frequency,

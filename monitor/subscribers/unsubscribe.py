@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.channels.kinds import first_lookup, lookup, normalise_address
+from monitor.channels.kinds import first_lookup, lookup, normalize_address
 from monitor.channels.outline import open_outline
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
@@ -83,7 +83,7 @@ def erase(
     Returns whether it was subscribed, and how many files were deleted. A suppression stays: it is a keyed
     hash and keeps the address from being written to. Raises UsageError for an invalid address.
     """
-    address = normalise_address(channel, address)
+    address = normalize_address(channel, address)
     with db.transaction(engine) as conn:
         wanted = lookup(keys, channel, address)
         withdraw(conn, keys, lambda where, to, _: where == channel and lookup(keys, channel, to) == wanted)

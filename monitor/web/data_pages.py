@@ -96,7 +96,7 @@ def catalogue(request: Request) -> Response:
     """All lists as a DCAT catalog."""
     site, files = site_of(request), _files(request)
     terms = files.terms
-    body = data_package.describe_catalogue(
+    body = data_package.describe_catalog(
         {name: site.sources[name] for name in files.list_read()},
         terms.name,
         terms.licence,

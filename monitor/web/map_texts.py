@@ -23,7 +23,7 @@ class MapTexts:
 
     def __init__(self, language: str) -> None:
         self._language = language
-        self._catalogue = locale.translations(language)
+        self._catalog = locale.translations(language)
 
     def nation(self, values: NationValues, title: str, *, links: dict[str, str], blind: bool) -> MapLabels:
         """The texts of the nation's map. ``title`` names the list and the moment."""
@@ -34,8 +34,8 @@ class MapTexts:
         """Describe a state on one line: "Texas: 312 agencies; local ones serve 80% of its ZIP codes"."""
         name, count = STATES[values.code], len(values.agencies)
         if not count:
-            return self._catalogue.gettext("%(state)s: no agency listed") % {"state": name}
-        return self._catalogue.ngettext(
+            return self._catalog.gettext("%(state)s: no agency listed") % {"state": name}
+        return self._catalog.ngettext(
             "%(state)s: %(number)s agency; local ones serve %(share)s of its ZIP codes",
             "%(state)s: %(number)s agencies; local ones serve %(share)s of its ZIP codes",
             count,
@@ -53,7 +53,7 @@ class MapTexts:
         """How many agencies the map cannot show; "" for none."""
         if not count:
             return ""
-        return self._catalogue.ngettext("Not on the map: %(number)s", "Not on the map: %(number)s", count) % {
+        return self._catalog.ngettext("Not on the map: %(number)s", "Not on the map: %(number)s", count) % {
             "number": self.number(count)
         }
 
@@ -64,15 +64,15 @@ class MapTexts:
         heading = self._heading(title, count, day)
         if not captured_by:
             return heading
-        captured = self._catalogue.gettext("Captured by %(name)s, not seen by this service.")
+        captured = self._catalog.gettext("Captured by %(name)s, not seen by this service.")
         return f"{heading}. {captured % {'name': clean(captured_by)}}"
 
     def _heading(self, title: str, count: int, day: date | None) -> str:
         if day is None:
-            return self._catalogue.ngettext(
+            return self._catalog.ngettext(
                 "%(list)s: %(number)s agency listed", "%(list)s: %(number)s agencies listed", count
             ) % {"list": title, "number": self.number(count)}
-        return self._catalogue.ngettext(
+        return self._catalog.ngettext(
             "%(list)s: %(number)s agency listed at the end of %(day)s",
             "%(list)s: %(number)s agencies listed at the end of %(day)s",
             count,
@@ -80,7 +80,7 @@ class MapTexts:
 
     def cells(self, values: StateValues) -> list[str]:
         """A state's cells in the table: agencies, ZIPs served, share, agencies of the whole state."""
-        of = self._catalogue.gettext("%(some)s of %(all)s") % {
+        of = self._catalog.gettext("%(some)s of %(all)s") % {
             "some": self.number(values.served),
             "all": self.number(values.zips),
         }
@@ -93,7 +93,7 @@ class MapTexts:
 
     def legend(self) -> list[str]:
         """The five shades, lightest first."""
-        gettext = self._catalogue.gettext
+        gettext = self._catalog.gettext
         return [
             gettext("none"),
             gettext("up to 10%"),
@@ -108,11 +108,11 @@ class MapTexts:
 
     def star(self) -> str:
         """What the star means."""
-        return self._catalogue.gettext("an agency of the whole state is listed")
+        return self._catalog.gettext("an agency of the whole state is listed")
 
     def county_legend(self) -> list[tuple[str, str]]:
         """What the colors of counties mean, with the style class of each."""
-        gettext = self._catalogue.gettext
+        gettext = self._catalog.gettext
         return [
             ("c", gettext("a county agency is listed")),
             ("t", gettext("a town agency is listed")),
@@ -124,7 +124,7 @@ class MapTexts:
         """The notes below a map without a page around it: the agencies of the whole state ``code`` (None:
         of the nation, where a star shows them), how many are not on the map, and what hatching means.
         """
-        gettext, ngettext = self._catalogue.gettext, self._catalogue.ngettext
+        gettext, ngettext = self._catalog.gettext, self._catalog.ngettext
         shown = tuple(agencies)
         found = []
         own = [each for each in shown if each.kind == STATE]
@@ -156,12 +156,12 @@ class MapTexts:
     def county(self, name: str, agencies: Sequence[MapAgency]) -> str:
         """Describe a county on one line: "Harris County: Houston Police Department, and 3 more"."""
         if not agencies:
-            return self._catalogue.gettext("%(county)s: no local agency listed") % {"county": name}
+            return self._catalog.gettext("%(county)s: no local agency listed") % {"county": name}
         if len(agencies) == 1 and agencies[0].name.startswith(name):  # "Lake County Sheriff" says it
             return clean(agencies[0].name)
         text = f"{name}: " + ", ".join(clean(each.name) for each in agencies[:_NAMED])
         if len(agencies) > _NAMED:
-            more = self._catalogue.gettext("and %(count)s more")
+            more = self._catalog.gettext("and %(count)s more")
             text += " " + more % {"count": self.number(len(agencies) - _NAMED)}
         return text
 

@@ -80,7 +80,7 @@ class NumberTexts:
 
     def __init__(self, language: str, title: str, timezone: str) -> None:
         self._language, self._title, self._zone = language, title, ZoneInfo(timezone)
-        self._catalogue = locale.translations(language)
+        self._catalog = locale.translations(language)
 
     def figure(self, name: str, numbers: ListNumbers) -> Figure:
         """Compute a figure by its name in URLs. Raises KeyError for an unknown name."""
@@ -95,7 +95,7 @@ class NumberTexts:
         return make[name](numbers)
 
     def _seen(self, numbers: ListNumbers) -> Figure:
-        gettext = self._catalogue.gettext
+        gettext = self._catalog.gettext
         title = gettext("Joined and left, as we saw it")
         said = gettext(
             "Since %(first)s: %(joined)s joined, %(left)s left; %(start)s were there at our first check."
@@ -160,11 +160,11 @@ class NumberTexts:
 
     def _imported(self, numbers: ListNumbers) -> str:
         """The added note if the past was imported: that others captured it."""
-        said = self._catalogue.gettext("What others captured counts like a check of ours.")
+        said = self._catalog.gettext("What others captured counts like a check of ours.")
         return f" {said}" if numbers.imported else ""
 
     def _dated(self, numbers: ListNumbers) -> Figure:
-        gettext = self._catalogue.gettext
+        gettext = self._catalog.gettext
         title = gettext("Joined, by the publisher's own dates")
         total = numbers.dated[-1].total if numbers.dated else 0
         sentence = gettext("The publisher gives a date for %(dated)s agencies, and none for %(undated)s.") % {
@@ -193,7 +193,7 @@ class NumberTexts:
         )
 
     def _lag(self, numbers: ListNumbers) -> Figure:
-        gettext, lags = self._catalogue.gettext, numbers.lags
+        gettext, lags = self._catalog.gettext, numbers.lags
         title = gettext("From the publisher's date to our first sight")
         if numbers.imported:
             title = gettext("From the publisher's date to the first sight")
@@ -232,7 +232,7 @@ class NumberTexts:
         )
 
     def _stay(self, numbers: ListNumbers) -> Figure:
-        gettext, survival = self._catalogue.gettext, numbers.survival
+        gettext, survival = self._catalog.gettext, numbers.survival
         title = gettext("How long agencies stay")
         said = gettext("We saw %(seen)s join; %(ended)s of them have left since.")
         if numbers.imported:
@@ -266,7 +266,7 @@ class NumberTexts:
         )
 
     def _states(self, numbers: ListNumbers) -> Figure:
-        gettext = self._catalogue.gettext
+        gettext = self._catalog.gettext
         title = gettext("State by state, now")
         states = sorted(numbers.nation.states.values(), key=lambda s: (-len(s.agencies), STATES[s.code]))
         listed = [state for state in states if state.agencies]
@@ -306,7 +306,7 @@ class NumberTexts:
         )
 
     def _published(self, numbers: ListNumbers) -> Figure:
-        gettext = self._catalogue.gettext
+        gettext = self._catalog.gettext
         title = gettext("The publisher's own count beside ours")
         at, entries = numbers.published or (None, 0)
         sentence = (

@@ -66,9 +66,9 @@ class Templates:
             undefined=StrictUndefined,
             lstrip_blocks=True,
         )
-        catalogue = locale.translations(language)
+        catalog = locale.translations(language)
         environment.install_gettext_callables(  # type: ignore[attr-defined]
-            catalogue.gettext, catalogue.ngettext, newstyle=True
+            catalog.gettext, catalog.ngettext, newstyle=True
         )
         environment.filters |= {
             "outside": clean,
@@ -94,7 +94,7 @@ class Templates:
             "url": site.url,
             "keep": self._keep(language),
             "words": Presenter(site, language),
-            "_": _translate_plain(catalogue.gettext),
+            "_": _translate_plain(catalog.gettext),
         }
         return environment
 

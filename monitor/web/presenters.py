@@ -350,10 +350,10 @@ class Presenter:
     def age(self, since: datetime, now: datetime) -> str:
         """How long ago: "just now", "23 minutes ago", "3 hours ago", "2 days ago"."""
         minutes = max(int((now - since).total_seconds() // 60), 0)
-        catalogue = locale.translations(self._language)
-        ngettext = catalogue.ngettext
+        catalog = locale.translations(self._language)
+        ngettext = catalog.ngettext
         if not minutes:
-            return catalogue.gettext("just now")
+            return catalog.gettext("just now")
         if minutes < 120:
             return ngettext("%(count)d minute ago", "%(count)d minutes ago", minutes) % {"count": minutes}
         hours = minutes // 60

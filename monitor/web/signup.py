@@ -66,7 +66,7 @@ def sign_up(
     filled = replace(filled, address=address[:320])
     problems, follows = forms.validate_places(request, filled)
     try:
-        subscribers.normalise_address(forms.CHANNEL, filled.address)
+        subscribers.normalize_address(forms.CHANNEL, filled.address)
     except UsageError:
         problems["address"] = translate(request, "Enter an email address such as name@example.org.")
     if (

@@ -27,7 +27,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy.engine import Engine
 
 from monitor.channels import ChannelKind
-from monitor.channels.kinds import KINDS, lookup, mask, normalise_address, recognise
+from monitor.channels.kinds import KINDS, lookup, mask, normalize_address, recognize
 from monitor.channels.mailbox import Mailbox
 from monitor.cli import root
 from monitor.config import load
@@ -83,7 +83,7 @@ class JsonPostKind(ChannelKind[JsonPostSection]):
     name = "jsonpost"
     section = JsonPostSection
 
-    def normalise(self, address: str) -> str:
+    def normalize(self, address: str) -> str:
         if urlsplit(address).scheme not in {"http", "https"}:
             raise UsageError("this is not the URL of a hook")
         return address
@@ -270,7 +270,7 @@ def test_an_unknown_channel_is_refused_with_the_nearest_known_one(tmp_path: Path
     refused = ours.add(hooks.url("/x"), channel="jsonpots")
     assert refused.exit_code == 2
     assert "did you mean jsonpost?" in refused.stderr
-    for use in (normalise_address, lambda channel, address: lookup(KEY, channel, address)):
+    for use in (normalize_address, lambda channel, address: lookup(KEY, channel, address)):
         with pytest.raises(UsageError, match=r"no channel 'emial'.*did you mean email\?"):
             use("emial", "ann@example.org")
     assert mask("fax", "555 0100") == "…"
@@ -302,13 +302,13 @@ def test_a_section_of_no_channel_is_refused() -> None:
         ("42", "telegram"),
     ],
 )
-def test_an_address_is_recognised_by_its_form(address: str, channel: str) -> None:
-    assert recognise(address) == channel
+def test_an_address_is_recognized_by_its_form(address: str, channel: str) -> None:
+    assert recognize(address) == channel
 
 
 def test_an_address_of_no_form_needs_its_channel_named() -> None:
     with pytest.raises(UsageError, match="name the channel"):
-        recognise("nobody")
+        recognize("nobody")
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from monitor.channels.kinds import KINDS, lookup, mask, normalise_address, recognise
+from monitor.channels.kinds import KINDS, lookup, mask, normalize_address, recognize
 from monitor.channels.webpush.encryption import BLOCK, LARGEST_PLAINTEXT, encrypt
 from monitor.channels.webpush.endpoint import LONGEST, PushAddress, find_company
 from monitor.channels.webpush.transport import WebPushChannel
@@ -396,10 +396,10 @@ POINT = GOOD.p256dh
 
 
 def test_a_subscription_is_read_and_written_in_one_form() -> None:
-    assert normalise_address("webpush", GOOD.address) == GOOD.address
+    assert normalize_address("webpush", GOOD.address) == GOOD.address
     padded = f"{GOOD.endpoint} {POINT}= {to_text(GOOD.auth)}=="
-    assert normalise_address("webpush", padded) == GOOD.address
-    assert recognise(GOOD.address) == "webpush"
+    assert normalize_address("webpush", padded) == GOOD.address
+    assert recognize(GOOD.address) == "webpush"
     assert PushAddress.of_subscription(json.dumps(GOOD.subscription)).endpoint == GOOD.endpoint
     assert str(GOOD.auth) not in repr(PushAddress.parse(GOOD.address))
 

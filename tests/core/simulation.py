@@ -12,7 +12,7 @@ from monitor.core import guard
 from monitor.core.accepted_values import continue_reading
 from monitor.core.diff import apply, diff
 from monitor.core.identity import assign_keys, digest
-from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Publication, Released, State
+from monitor.domain import Change, Judgment, Kind, Listing, OpenChange, Policy, Publication, Released, State
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -40,7 +40,7 @@ class Event:
 
     at: datetime
     change: Change
-    judgement: Judgement
+    judgment: Judgment
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Source:
         self.released: list[Released] = []
         self.events: list[Event] = []
         self.seen = {digest(self.first.listings): self.now}
-        self.judgements: tuple[Judgement, ...] = ()
+        self.judgments: tuple[Judgment, ...] = ()
         self.refused: list[
             tuple[datetime, str]
         ] = []  # the polls in a row that were rejected, with their sets
@@ -160,7 +160,7 @@ class Source:
             for one in self.released
             if self.now - one.at <= self.policy.rename_memory or one.change.kind is Kind.REMOVED
         ]
-        judgements = guard.judge(
+        judgments = guard.judge(
             changes,
             self.accepted,
             self.standing,
@@ -172,14 +172,14 @@ class Source:
             in_part=in_part,
             reread=reread,
         )
-        published = [one for one in judgements if one.state is State.PUBLISHED]
+        published = [one for one in judgments if one.state is State.PUBLISHED]
         self.accepted = apply([one.change for one in published], self.accepted)
         told = [one for one in published if not one.change.quiet]
         self.events += [Event(self.now, one.change, one) for one in told]
         self.released += [Released(one.change, self.now, one.held) for one in told]
-        self.judgements = judgements
+        self.judgments = judgments
         self.standing = tuple(
             OpenChange(one.change, one.state, one.since, one.reason, one.release_at)
-            for one in judgements
+            for one in judgments
             if one.state is not State.PUBLISHED
         )

@@ -150,7 +150,7 @@ def test_more_than_fifty_additions_wait_a_day(count: int, held: bool) -> None:
     assert len(source.told()) == (0 if held else count)
     source.wait(HOUR)
     assert len(source.told()) == count
-    assert {event.judgement.held for event in source.events} == {held}
+    assert {event.judgment.held for event in source.events} == {held}
 
 
 def test_the_reason_of_a_hold_counts_and_says_how_long() -> None:
@@ -337,14 +337,14 @@ def test_a_folder_wholly_gone_waits_five_days() -> None:
     assert source.standing[0].reason == "All 4 listings of Fire are gone; a whole folder waits 5 days."
 
 
-def test_approved_is_published_at_the_next_judgement() -> None:
+def test_approved_is_published_at_the_next_judgment() -> None:
     source = Source(BASE)
     source.poll(publication([*ROWS, *NEW[:60]]))
     source.answer(NEW[0].name, approve=True)
     assert guard.due(source.standing, source.now)
     source.poll()
     assert source.told() == [NEW[0].name]
-    assert source.events[0].judgement.held
+    assert source.events[0].judgment.held
 
 
 def test_rejected_is_silent_while_it_stands_and_heard_when_it_comes_anew() -> None:
@@ -551,7 +551,7 @@ def test_a_listing_that_was_announced_as_gone_and_is_back_is_one_message() -> No
     assert source.events[-1].change.previous == BASE.listings[0]
 
 
-def test_it_is_recognised_under_another_spelling() -> None:
+def test_it_is_recognized_under_another_spelling() -> None:
     source = Source(publication([agency("Wisteria Police Dept"), *ROWS]))
     source.poll(publication(ROWS))
     source.poll()
@@ -624,9 +624,9 @@ def test_a_then_b_then_a_is_two_changes() -> None:
 def test_an_unchanged_poll_gives_the_same_answers() -> None:
     source = Source(publication([*ROWS, *NEW[:3], agency("Ash Police", "PA")]))
     source.poll(publication([*ROWS[2:], *agencies(60, "IA"), agency("Ash Police", None, state_text="Pxx")]))
-    before = source.judgements
+    before = source.judgments
     source.poll(after=MINUTE)
-    assert source.judgements == tuple(one for one in before if one.state is not State.PUBLISHED)
+    assert source.judgments == tuple(one for one in before if one.state is not State.PUBLISHED)
 
 
 def test_nothing_is_due_when_only_a_person_can_decide() -> None:

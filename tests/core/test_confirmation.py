@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from monitor.core import guard
-from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Problem, State
+from monitor.domain import Change, Judgment, Kind, Listing, OpenChange, Policy, Problem, State
 from tests.core.simulation import DAY, HOUR, START, Source, agency, publication
 
 POLICY = Policy()
@@ -27,7 +27,7 @@ def added(listing: Listing) -> Change:
 
 def judge(
     *changes: Change, standing: tuple[OpenChange, ...] = (), blank: bool = False, reread: bool = True
-) -> tuple[Judgement, ...]:
+) -> tuple[Judgment, ...]:
     return guard.judge(
         changes, ROWS, standing, (), now=START, policy=POLICY, blank_states=blank, reread=reread
     )

@@ -192,7 +192,7 @@ def test_a_chain_of_renames_takes_each_listing_once() -> None:
     ]
 
 
-def test_the_one_listing_of_two_namesakes_that_stays_is_recognised_by_its_link() -> None:
+def test_the_one_listing_of_two_namesakes_that_stays_is_recognized_by_its_link() -> None:
     jail, task = (
         agency("Lee Sheriff's Office", url="https://x/jail"),
         agency("Lee Sheriff\u2019s Office", url="https://x/task"),

@@ -122,7 +122,7 @@ def test_a_bulk_of_additions_is_held_and_released_after_a_day(shared: Path) -> N
 def test_two_removals_are_clean_and_changed_links_are_quiet(shared: Path) -> None:
     source = Source(release(shared, "03122026am"))
     source.poll(release(shared, "03132026am"))
-    assert sum(one.change.quiet for one in source.judgements) == 5
+    assert sum(one.change.quiet for one in source.judgments) == 5
     assert not source.events
     source.wait(HOUR)
     assert sorted(names(source, Kind.REMOVED)) == [
@@ -151,7 +151,7 @@ def test_a_column_that_appears_is_no_loud_change(shared: Path, before: str, afte
     source = Source(release(shared, before))
     assert source.poll(release(shared, after)) is None
     assert column in source.last.columns - source.first.columns
-    assert not any(column in one.change.fields for one in source.judgements if not one.change.quiet)
+    assert not any(column in one.change.fields for one in source.judgments if not one.change.quiet)
 
 
 def test_a_then_b_then_a_is_two_changes(shared: Path) -> None:

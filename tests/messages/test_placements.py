@@ -147,7 +147,7 @@ def test_names_of_places_may_hold_braces() -> None:
     assert describe_placement(reason, "en") == "placed by the operator: see {names} and {0}"
 
 
-def test_the_spanish_catalogue_has_every_sentence_and_no_other() -> None:
+def test_the_spanish_catalog_has_every_sentence_and_no_other() -> None:
     source = ROOT / "monitor" / "messages" / "placements.py"
     messages = {
         message
@@ -156,9 +156,9 @@ def test_the_spanish_catalogue_has_every_sentence_and_no_other() -> None:
     }
     assert set(SENTENCES.values()) <= messages
     with CATALOGUE.open("rb") as file:
-        catalogue = {message.id: message.string for message in read_po(file) if message.id}
-    assert messages <= set(catalogue)  # `test_catalogue` finds what is left over
+        catalog = {message.id: message.string for message in read_po(file) if message.id}
+    assert messages <= set(catalog)  # `test_catalog` finds what is left over
     for english in messages:
-        spanish = catalogue[english]
+        spanish = catalog[english]
         assert spanish
         assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", spanish)), english

@@ -167,7 +167,7 @@ def test_a_county_that_contradicts_the_name_is_marked_as_conflict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "state", "city", "far", "neighbours"),
+    ("name", "state", "city", "far", "neighbors"),
     [
         ("Omaha Police", "NE", "Omaha", "68144 68137 68164", "68046"),  # 12 to 16 km out; Papillion
         ("Wichita Police", "KS", "Wichita", "67206 67226 67235", "67037"),  # Derby
@@ -180,11 +180,11 @@ def test_a_county_that_contradicts_the_name_is_marked_as_conflict() -> None:
     ],
 )
 def test_a_city_has_its_own_zips_far_from_its_middle_and_not_its_suburbs(
-    name: str, state: str, city: str, far: str, neighbours: str
+    name: str, state: str, city: str, far: str, neighbors: str
 ) -> None:
     places = set(locate(name, state, city).places)
     assert set(far.split()) <= places
-    assert not set(neighbours.split()) & places
+    assert not set(neighbors.split()) & places
 
 
 def test_a_city_does_not_take_what_lies_deeper_in_the_larger_city_beside_it() -> None:

@@ -324,14 +324,14 @@ def test_a_mask_shows_that_but_not_what(channel: str, address: str, masked: str)
 @given(st.sampled_from(["email", "telegram", "mailbox"]), st.text())
 def test_any_text_is_masked_or_refused(channel: str, text: str) -> None:
     try:
-        address = subscribers.normalise_address(channel, text)
+        address = subscribers.normalize_address(channel, text)
     except UsageError:
         return
     masked = subscribers.mask(channel, address)
     assert "…" in masked
     assert len(address) <= 4 or address not in masked
-    assert subscribers.normalise_address(channel, address) == address
+    assert subscribers.normalize_address(channel, address) == address
 
 
 def test_an_international_domain_is_written_to_in_ascii() -> None:
-    assert subscribers.normalise_address("email", "ann@bücher.de") == "ann@xn--bcher-kva.de"
+    assert subscribers.normalize_address("email", "ann@bücher.de") == "ann@xn--bcher-kva.de"

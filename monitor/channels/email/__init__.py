@@ -34,7 +34,7 @@ class EmailKind(ChannelKind[EmailSection]):
     lane_problem = ("mail domain refuses us for now", "mail domains refuse us for now")
     loggers = ("aiosmtplib",)
 
-    def normalise(self, address: str) -> str:
+    def normalize(self, address: str) -> str:
         """Return the ASCII address. There is no DNS lookup, which would be slow and reveal to others who
         subscribes; addresses beyond ASCII are refused because not every relay supports SMTPUTF8.
         """
@@ -47,7 +47,7 @@ class EmailKind(ChannelKind[EmailSection]):
         assert valid.ascii_email is not None
         return valid.ascii_email
 
-    def recognises(self, address: str) -> bool:
+    def recognizes(self, address: str) -> bool:
         """Whether the text has an @ after its first character."""
         return "@" in address[1:]
 

@@ -66,7 +66,7 @@ class ConnectionLimit:
             if turn.done() and not turn.cancelled():
                 self._release()
             else:
-                with suppress(ValueError):  # `_wake` has seen that it is cancelled
+                with suppress(ValueError):  # `_wake` has seen that it is canceled
                     self._turns.remove(turn)
             raise
 

@@ -28,13 +28,13 @@ class TelegramKind(ChannelKind[TelegramSection]):
     has_bot = True
     loggers = ("telegram", "httpx", "httpcore")
 
-    def normalise(self, address: str) -> str:
+    def normalize(self, address: str) -> str:
         """Return a chat's number or @name."""
         if not re.fullmatch(r"-?[1-9][0-9]{0,18}|@[A-Za-z][A-Za-z0-9_]{3,31}", address, re.ASCII):
             raise UsageError("this is not a Telegram chat: write its number (-1001234567890) or its @name")
         return address
 
-    def recognises(self, address: str) -> bool:
+    def recognizes(self, address: str) -> bool:
         """Whether the text is a number, or a name that begins with @."""
         return re.fullmatch(r"@\w+|-?\d+", address) is not None
 

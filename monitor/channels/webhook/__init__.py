@@ -27,7 +27,7 @@ class WebhookKind(ChannelKind[WebhookSection]):
         "webhooks answer with an error and are tried again later",
     )
 
-    def normalise(self, address: str) -> str:
+    def normalize(self, address: str) -> str:
         """Return the name of an entry of the configuration."""
         if not NAME.fullmatch(address):
             raise UsageError("this is not the name of a webhook: write one of [webhook.to]")

@@ -38,11 +38,11 @@ class WebPushKind(ChannelKind[WebPushSection]):
     )
     loggers = ("httpx", "httpcore")
 
-    def normalise(self, address: str) -> str:
+    def normalize(self, address: str) -> str:
         """Return a browser's subscription: "ENDPOINT P256DH AUTH"."""
         return str(PushAddress.parse(address))
 
-    def recognises(self, address: str) -> bool:
+    def recognizes(self, address: str) -> bool:
         """Whether the text is three words, the first an https URL."""
         return address.startswith("https://") and len(address.split(" ")) == 3
 

@@ -13,7 +13,7 @@ from monitor.core.guard.groups import group_holds
 from monitor.core.guard.reasons import span, title
 from monitor.core.guard.recent_changes import Identity, Memory
 from monitor.core.guard.unreadable import placeless_of, unreadable_rows_of
-from monitor.domain import Change, Judgement, Kind, Listing, OpenChange, Policy, Released, State
+from monitor.domain import Change, Judgment, Kind, Listing, OpenChange, Policy, Released, State
 
 _NO_STATES = "The list has lost its states"
 _IN_PART = "Missing in a publication of which only a part was read"
@@ -32,7 +32,7 @@ def judge(
     blank_states: bool = False,
     in_part: bool = False,
     reread: bool = True,
-) -> tuple[Judgement, ...]:
+) -> tuple[Judgment, ...]:
     """Decide about each change, in the given order; a quiet change is published without a message.
 
     ``changes`` lead from ``accepted``, the baseline, to a good snapshot; on a poll that finds the same
@@ -75,9 +75,9 @@ class _Judge(NamedTuple):
     policy: Policy
     reread: bool
 
-    def judge(self, change: Change) -> Judgement:
+    def judge(self, change: Change) -> Judgment:
         if change.quiet:
-            return Judgement(change, State.PUBLISHED, self.now)
+            return Judgment(change, State.PUBLISHED, self.now)
         stood = self.known.get(change.identity)
         seen_again = stood and stood.reason.startswith(_IN_PART) and change.identity not in self.hidden
         since = stood.since if stood and not seen_again else self.now
@@ -85,43 +85,43 @@ class _Judge(NamedTuple):
             (self._judge_decided(change, stood, since) if stood else None)
             or self._judge_waiting(change, since)
             or self._judge_missing(change, since, seen_before=stood is not None)
-            or Judgement(change, State.PUBLISHED, since)
+            or Judgment(change, State.PUBLISHED, since)
         )
 
-    def _judge_decided(self, change: Change, stood: OpenChange, since: datetime) -> Judgement | None:
+    def _judge_decided(self, change: Change, stood: OpenChange, since: datetime) -> Judgment | None:
         """What a person or an earlier hold has decided."""
         if stood.state is State.REJECTED:
-            return Judgement(change, State.REJECTED, since, stood.reason)
+            return Judgment(change, State.REJECTED, since, stood.reason)
         if stood.approved:
-            return Judgement(change, State.PUBLISHED, since, stood.reason, held=stood.state is State.HELD)
+            return Judgment(change, State.PUBLISHED, since, stood.reason, held=stood.state is State.HELD)
         doubt_is_over = self.reread and change.identity not in self.doubts and _is_doubt(stood)
         if stood.state is not State.HELD or doubt_is_over:
             return None
         if stood.release_at and stood.release_at <= self.now:
-            return Judgement(change, State.PUBLISHED, since, stood.reason, held=True)
-        return Judgement(change, State.HELD, since, stood.reason, stood.release_at)
+            return Judgment(change, State.PUBLISHED, since, stood.reason, held=True)
+        return Judgment(change, State.HELD, since, stood.reason, stood.release_at)
 
-    def _judge_waiting(self, change: Change, since: datetime) -> Judgement | None:
+    def _judge_waiting(self, change: Change, since: datetime) -> Judgment | None:
         """Why a change is not believed yet, if something speaks against it."""
         if doubt := self.doubts.get(change.identity):
-            return Judgement(change, State.HELD, since, doubt)
+            return Judgment(change, State.HELD, since, doubt)
         if flapping := self.memory.flapping(change):
             reason = (
                 f"It was announced as listed again less than {span(self.policy.flap_window)} ago; what "
                 "changes back and forth may be a correction and is told once it lasts."
             )
             until = max(flapping, since + self.policy.removal_wait)
-            return Judgement(change, State.PENDING, since, reason, until)
+            return Judgment(change, State.PENDING, since, reason, until)
         if unread := _unread(change, self.stateless, self.hidden, self.policy):
             reason, wait = unread
             if self.now < since + wait:
-                return Judgement(change, State.PENDING, since, reason, since + wait)
+                return Judgment(change, State.PENDING, since, reason, since + wait)
         if hold := self.holds.get(change.identity):
             reason, wait = hold
-            return Judgement(change, State.HELD, since, reason, since + wait)
+            return Judgment(change, State.HELD, since, reason, since + wait)
         return None
 
-    def _judge_missing(self, change: Change, since: datetime, *, seen_before: bool) -> Judgement | None:
+    def _judge_missing(self, change: Change, since: datetime, *, seen_before: bool) -> Judgment | None:
         """A poll can read a half-written file or a server that lags behind: a removal needs a second poll,
         half an hour later.
         """
@@ -129,7 +129,7 @@ class _Judge(NamedTuple):
         if change.kind is not Kind.REMOVED or (seen_before and self.now - since >= wait):
             return None
         reason = f"Missing; announced if it is still missing {span(wait)} later."
-        return Judgement(change, State.PENDING, since, reason, since + wait)
+        return Judgment(change, State.PENDING, since, reason, since + wait)
 
 
 def _is_doubt(stood: OpenChange) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.places.areas import centre
+from monitor.places.areas import center
 from monitor.places.finder.result import FinderResult
 from monitor.places.gazetteer import Gazetteer, TownZips
 from monitor.places.packaged_table import BUILDING, distance
@@ -45,7 +45,7 @@ def middle_zip(town: TownZips, gazetteer: Gazetteer) -> str | None:
     """The ZIP nearest to the middle of an area's ZIPs; None if nothing is known of where they are."""
     table = gazetteer.table.state(town.state)
     rows = tuple(table.row[code] for code in town.zips)
-    middle = centre(table, rows)
+    middle = center(table, rows)
     points = {row: point for row in rows if (point := table.point(row)) is not None}
     if middle is None or not points:
         return None

@@ -138,7 +138,7 @@ def describe_dataset(
     }
 
 
-def describe_catalogue(
+def describe_catalog(
     sources: Mapping[str, SourceInfo], publisher: str, licence: str, address: str, files: Mapping[str, str]
 ) -> bytes:
     """All lists as a DCAT catalog in JSON-LD; ``files`` are the media types of the files of each list."""

@@ -201,7 +201,7 @@ def insert_deliveries(conn: Connection, changeset: int, source: str, now: dateti
     followers = sa.select(SubscriptionRow.c.subscriber_id).where(
         SubscriptionRow.c.source == source, SubscriptionRow.c.place.in_(places)
     )
-    neighbours = sa.select(SubscriptionRow.c.subscriber_id).where(
+    neighbors = sa.select(SubscriptionRow.c.subscriber_id).where(
         SubscriptionRow.c.source == source,
         SubscriptionRow.c.within.in_(places.where(ChangePlaceRow.c.everyone.is_(sa.true()))),
     )
@@ -227,7 +227,7 @@ def insert_deliveries(conn: Connection, changeset: int, source: str, now: dateti
             sa.false(),
         )
         .where(
-            SubscriberRow.c.id.in_(sa.union(followers, neighbours, around)),
+            SubscriberRow.c.id.in_(sa.union(followers, neighbors, around)),
             SubscriberRow.c.state == "active",
             SubscriberRow.c.frequency == "at_once",
         )

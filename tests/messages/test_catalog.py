@@ -1,4 +1,4 @@
-"""The one catalogue: every sentence of every room is in it, in Spanish, and nothing else is."""
+"""The one catalog: every sentence of every room is in it, in Spanish, and nothing else is."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_every_sentence_is_translated() -> None:
     assert missing == {}
 
 
-def test_the_catalogue_holds_nothing_that_is_not_said() -> None:
+def test_the_catalog_holds_nothing_that_is_not_said() -> None:
     said = {sentence[0] if isinstance(sentence, tuple) else sentence for sentence in written()}
     left = [
         message.id
