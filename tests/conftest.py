@@ -36,6 +36,7 @@ from monitor.storage import engine as db
 from monitor.storage import migrate
 from tests.canaries import Canaries
 from tests.peers.compiled import share_compiled_statements
+from tests.peers.connections import close_kept, keep_connections
 from tests.peers.postgres import Postgres
 from tests.peers.resolver import resolve_here
 
@@ -85,6 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     socket.getaddrinfo = resolve_here
     share_compiled_statements()
+    keep_connections()
     if not hasattr(config, "workerinput"):
         # Python would compile the program and the tests again in each worker and in each of the hundreds of
         # processes
@@ -204,11 +206,12 @@ def keys() -> KeyFile:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Postgres:
+def postgres() -> Iterator[Postgres]:
     """The server of this run; started when the first test asks for it."""
     server = Postgres(Path(os.environ[_POSTGRES_FOLDER]))
     server.start()
-    return server
+    yield server
+    close_kept()
 
 
 @pytest.fixture(scope="session")

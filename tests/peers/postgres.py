@@ -16,6 +16,8 @@ import psycopg
 from filelock import FileLock
 from psycopg import sql
 
+from tests.peers.connections import close_kept, connection_to, kept_backends
+
 # nothing in a test outlives a power cut
 _FASTER = {
     "fsync": "off",
@@ -107,6 +109,7 @@ class Postgres:
 
     def create(self, database: str, template: str = "template0") -> str:
         """Create a database and return its URL."""
+        close_kept(template)  # a template must have no clients
         self._run(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
                 sql.Identifier(database), sql.Identifier(template)
@@ -116,12 +119,14 @@ class Postgres:
 
     def rename(self, database: str, name: str) -> None:
         """Give a database that nobody is connected to another name."""
+        close_kept(database)
         self._run(
             sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(database), sql.Identifier(name))
         )
 
     def drop(self, database: str) -> None:
         """Drop a database and end all connections to it."""
+        close_kept(database)
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
     def emptied(self, database: str, like: str) -> bool:
@@ -131,11 +136,11 @@ class Postgres:
         if like not in self._schemas:
             with psycopg.connect(self.url(like)) as conn:
                 self._schemas[like] = conn.execute(_SCHEMA).fetchone()
-        with psycopg.connect(self.url(database), autocommit=True) as conn:
+        with connection_to(self.url(database)) as conn:
             conn.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> "
-                "pg_backend_pid()",
-                [database],
+                "pg_backend_pid() AND pid <> ALL (%s)",
+                [database, kept_backends(database)],
             )
             if conn.execute(_SCHEMA).fetchone() != self._schemas[like]:
                 return False
@@ -143,7 +148,7 @@ class Postgres:
         return True
 
     def has(self, database: str) -> bool:
-        with psycopg.connect(self.url()) as conn:
+        with connection_to(self.url()) as conn:
             return (
                 conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
                 is not None
@@ -154,5 +159,5 @@ class Postgres:
         return FileLock(self.folder / "shared.lock")
 
     def _run(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self.url(), autocommit=True) as conn:
+        with connection_to(self.url()) as conn:
             conn.execute(statement)
