@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -39,6 +39,9 @@ from tests.peers.compiled import share_compiled_statements
 from tests.peers.connections import close_kept, keep_connections
 from tests.peers.postgres import Postgres
 from tests.peers.resolver import resolve_here
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 settings.register_profile(
     "suite",
@@ -191,6 +194,22 @@ def kept_parser(monkeypatch: pytest.MonkeyPatch, parsers: dict[ParserLimits, Par
 
     for module in (app, components):
         monkeypatch.setattr(module, "open_parser", open_kept)
+
+
+@pytest.fixture(scope="session")
+def use_browser() -> Iterator[Callable[[], AbstractContextManager[Browser]]]:
+    """The browser of this worker: starting one takes longer than most visits."""
+    from tests.peers.browser import chromium  # here: most folders need none of it
+
+    with chromium() as use:
+        yield use
+
+
+@pytest.fixture
+def browser(use_browser: Callable[[], AbstractContextManager[Browser]]) -> Iterator[Browser]:
+    """A headless Chromium."""
+    with use_browser() as browser:
+        yield browser
 
 
 @pytest.fixture

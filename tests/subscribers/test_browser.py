@@ -4,23 +4,14 @@ see them, and watched by scanners.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser
 
-from tests.peers.browser import chromium, visit
+from tests.peers.browser import visit
 from tests.subscribers.conftest import who
 from tests.subscribers.town import Town, link
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    with chromium() as found:
-        yield found
 
 
 @pytest.mark.parametrize("language", ["en", "es"])

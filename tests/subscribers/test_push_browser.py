@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, CDPSession, Page
 from sqlalchemy.engine import Engine
 
-from tests.peers.browser import chromium, visit
+from tests.peers.browser import visit
 from tests.peers.push import PushBrowser
 from tests.subscribers.push_world import PushTown, opened_push_town
 
@@ -38,13 +38,6 @@ given => {
   };
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.storage import engine as db
 from monitor.web import create_app
-from tests.peers.browser import chromium, served
+from tests.peers.browser import served
 from tests.web.agreements import serve_agreements, tell_agreements
 from tests.web.story import Clock, site, tell
 
@@ -79,13 +79,6 @@ def web(_running: Running) -> Iterator[Running]:
     _running.clock.now = _running.told_at
     yield _running
     _running.clock.now = _running.told_at
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    """A headless Chromium."""
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="session")
