@@ -267,7 +267,7 @@ def bulk_insert() -> None:
         for _ in range(5):
             start = time.perf_counter()
             with transaction(engine) as conn:
-                baseline.open_(conn, "ring", (NewVersion(x, x.key) for x in listings), 1, START)
+                baseline.begin_versions(conn, "ring", (NewVersion(x, x.key) for x in listings), 1, START)
             ours = min(ours, time.perf_counter() - start)
             with transaction(engine) as conn:
                 conn.execute(sa.text("DELETE FROM listing"))

@@ -42,6 +42,7 @@ from monitor.channels.email.mime import Form, MailSender
 from monitor.channels.email.transport import Email
 from monitor.channels.placeholders import fill
 from monitor.domain import (
+    AlertedChange,
     Change,
     Confidence,
     Envelope,
@@ -50,7 +51,6 @@ from monitor.domain import (
     Meaning,
     PlacementReason,
     Rendered,
-    Told,
 )
 from monitor.messages import render
 from monitor.messages.model import Alert, Sender
@@ -125,7 +125,7 @@ def example() -> Rendered:
     listing = Listing(
         name="Hammond Police Department", key="h", state="IN", city="Hammond", since=date(2026, 11, 23)
     )
-    told = Told(
+    told = AlertedChange(
         Change(Kind.ADDED, after=listing),
         ("46320",),
         PlacementReason("covers", ("Hammond",)),

@@ -42,7 +42,7 @@ from monitor.polling import poll
 from monitor.polling.body_source import UnlinkedSource
 from monitor.storage import engine as db
 from monitor.storage import people
-from monitor.subscribers import Wish
+from monitor.subscribers import SignupRequest
 from monitor.web import forms, server
 
 STATES = ("unknown", "pending", "active", "suppressed", "undeliverable")
@@ -100,7 +100,7 @@ def _bring(engine: Engine, keys: KeyFile, state: str, now: datetime) -> None:
         with db.transaction(engine) as conn:
             people.suppress(conn, "email", hashed, "gone", now)
         return
-    wish = Wish(address=address, places=("60601",), sources=("ring",))
+    wish = SignupRequest(address=address, places=("60601",), sources=("ring",))
     subscribers.request(engine, keys, wish, channel="email", client=None, now=now)
     subscribers.admit(engine, keys, now)
     with db.reading(engine) as conn:

@@ -168,7 +168,7 @@ class OpenChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class PastChange:
     """A change that was published at ``at``; ``held`` if it had been held (then it does not count into later
     groups).
     """
@@ -386,7 +386,7 @@ class SourceInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AlertedChange:
     """One published change as one person is alerted to it: why they get it, and how sure the match is.
 
     ``because`` are the person's own places that matched ("46320", "IN", "US"); ``reason`` is the placement's.

@@ -7,7 +7,7 @@ imports no face.
 
 from __future__ import annotations
 
-from monitor.app.components import Components, look_at_disk
+from monitor.app.components import Components, read_disk
 from monitor.app.database import (
     describe_missing_database,
     now,
@@ -60,7 +60,6 @@ __all__ = [
     "forget_copies",
     "has_bot",
     "load_gazetteer",
-    "look_at_disk",
     "message_sender",
     "notice_ways",
     "now",
@@ -78,6 +77,7 @@ __all__ = [
     "public_addresses",
     "queue_periodic",
     "queue_signups",
+    "read_disk",
     "render_message",
     "sample_alert",
     "send_due",

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from monitor.subscribers import Tombstones
 
 
-def look_at_disk(settings: Settings) -> HostFacts:
+def read_disk(settings: Settings) -> HostFacts:
     """Look at the disk of the data folder, which needs no database."""
     from monitor.ops.health import HostFacts
 
@@ -267,7 +267,7 @@ class Components:
         folder = self.settings.data.folder
         key_problem = find_key_problem(self.engine, folder)
         return replace(
-            look_at_disk(self.settings),
+            read_disk(self.settings),
             key_problem=key_problem,
             key_made=key_problem is not None or (folder / NAME).exists(),
             backup_after=self.settings.operator.backup_after,

@@ -67,7 +67,7 @@ def describe_missing_database(settings: Settings) -> str | None:
     never creates a SQLite file. Raises StoreError.
     """
     from monitor.storage import migrate
-    from monitor.storage.engine import connect, sqlite_file, where
+    from monitor.storage.engine import connect, describe_database, sqlite_file
 
     file = sqlite_file(settings.database_url)
     if file is None or _exists(file):
@@ -75,7 +75,7 @@ def describe_missing_database(settings: Settings) -> str | None:
         try:
             if migrate.load_revision(engine) is not None:
                 return None
-            name = where(engine.url)
+            name = describe_database(engine.url)
         finally:
             engine.dispose()
     else:

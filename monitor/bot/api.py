@@ -33,9 +33,9 @@ from telegram.error import BadRequest, Forbidden, TelegramError
 from monitor.bot.inline_answers import InlineResult
 from monitor.bot.replies import Reply
 from monitor.channels.telegram.posts import LIMIT, length
-from monitor.channels.telegram.rate import Pace
+from monitor.channels.telegram.rate import PostRate
 from monitor.channels.telegram.transport import (
-    Checked,
+    CheckedRequest,
     find_obstacle,
     meaning_of,
     quiet_libraries,
@@ -75,7 +75,7 @@ class Api:
         token: str,
         *,
         base_url: str,
-        pace: Pace,
+        pace: PostRate,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         connections: int = 8,
     ) -> None:
@@ -274,7 +274,7 @@ def _cut(text: str) -> str:
     return text
 
 
-class _Request(Checked):
+class _Request(CheckedRequest):
     """Requests whose answers are parsed update by update.
 
     The library parses all updates of a response or none. Here, an update that cannot be parsed becomes an

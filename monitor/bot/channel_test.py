@@ -24,7 +24,7 @@ class ChannelTestResult:
     posted: bool = False
 
 
-async def prove(
+async def check_channels(
     api: Api, channels: Mapping[str, str], *, name: str, post: bool
 ) -> tuple[ChannelTestResult, ...]:
     """Test each chat of ``channels`` (place to chat) separately; with ``post`` also post a message marked as

@@ -104,7 +104,7 @@ class Chats:
         """Read the language that a chat chose for its messages; None for an unknown chat."""
         with db.reading(self._engine) as conn:
             known = self._find(conn, chat, name)
-        return locale.known(known.language) if known else None
+        return locale.find_language(known.language) if known else None
 
     def watch(
         self, chat: int, name: str | None, places: Mapping[str, str | None], language: str
@@ -315,7 +315,7 @@ class Chats:
         return Watching(
             places=tuple(dict.fromkeys(sorted(each.place for each in follows))),
             sources=frozenset(each.source for each in follows),
-            language=locale.known(one.language) or locale.DEFAULT,
+            language=locale.find_language(one.language) or locale.DEFAULT,
             fixed=one.origin == CONFIG,
             paused_until=one.paused_until if one.state == people.PAUSED else None,
             frequency=one.frequency,

@@ -142,7 +142,7 @@ class Commands:
         if outcome.verdict is not FollowVerdict.DONE:
             return self._render_refusal(outcome, translate)
         watching = outcome.watching
-        names = joined((places.named(place, self._context, translate) for place in wanted), ", ")
+        names = joined((places.format_place(place, self._context, translate) for place in wanted), ", ")
         if outcome.added:
             sentence = (
                 N_("Watching <b>%(places)s</b> for %(channel)s.")
@@ -160,14 +160,14 @@ class Commands:
         ]
         for place in list(wanted)[:_COVERED_AT_ONCE]:
             told += [
-                places.notices(place, self._context, translate),
-                places.covered(place, sources, self._context, translate),
+                places.render_notices(place, self._context, translate),
+                places.render_covered(place, sources, self._context, translate),
             ]
         told.append(self._render_pause(watching, translate))
         if outcome.added:
             told.append(self._render_where(command, subject, translate))
         first = next(iter(wanted))
-        called = places.named_on_button(first, translate)
+        called = places.format_on_button(first, translate)
         stop = Button(translate("Stop %(place)s", place=called), f"stop {first}{subject.suffix}")
         page = page_button(self._context, place_path(first), translate("More about %(place)s", place=called))
         return Reply(paragraphs(*told), rows([stop, *page, *self._lists_button(subject, translate)]))
@@ -299,7 +299,7 @@ class Commands:
             if outcome.gone:
                 return shown
             names = safe(called) or joined(
-                (places.named(place, self._context, translate) for place in wanted), ", "
+                (places.format_place(place, self._context, translate) for place in wanted), ", "
             )
             missed = translate("<b>%(places)s</b> was not watched.", places=names)
             return Reply(paragraphs(missed, shown.text), shown.buttons)
@@ -320,7 +320,7 @@ class Commands:
     def _status(self, subject: Subject, translate: Translator) -> Reply:
         told = []
         for source, each in self._context.watched.items():
-            seen = places.last_seen(source, self._context, translate)
+            seen = places.load_last_read(source, self._context, translate)
             if seen.at is None:
                 told.append(translate("%(title)s: not read yet.", title=each.title(translate.language)))
             elif seen.blind:
@@ -353,7 +353,8 @@ class Commands:
         text = paragraphs(
             self._render_heading(subject, translate),
             bullets(
-                Html(drop_article(places.named(place, self._context, translate))) for place in watching.places
+                Html(drop_article(places.format_place(place, self._context, translate)))
+                for place in watching.places
             ),
             translate("Lists: %(lists)s.", lists=self._titles(self._chosen_sources(watching), translate)),
             self._render_left_out(watching, translate),
@@ -366,7 +367,7 @@ class Commands:
             return Reply(text)
         stops = [
             Button(
-                translate("Stop %(place)s", place=places.named_on_button(place, translate)),
+                translate("Stop %(place)s", place=places.format_on_button(place, translate)),
                 f"stop {place}{subject.suffix}",
             )
             for place in watching.places

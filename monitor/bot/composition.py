@@ -11,7 +11,7 @@ from monitor.app import Components
 from monitor.bot.api import Api
 from monitor.bot.context import BotContext, Webhook
 from monitor.bot.runner import Bot
-from monitor.channels.telegram.rate import Pace
+from monitor.channels.telegram.rate import PostRate
 from monitor.channels.telegram.transport import Telegram
 from monitor.config import Settings
 from monitor.domain import Listing, Placement
@@ -79,5 +79,5 @@ def create_api(settings: Settings) -> Api:
     return Api(
         settings.telegram.token.get_secret_value(),
         base_url=settings.telegram.base_url,
-        pace=Pace(time.monotonic, asyncio.sleep),
+        pace=PostRate(time.monotonic, asyncio.sleep),
     )

@@ -47,7 +47,7 @@ def _choose(result: FinderResult) -> list[str]:
 
 def _describe(place: str, context: BotContext, translate: Translator) -> InlineResult:
     name = drop_article(name_place(place, translate.language))
-    told = places.covered(place, list(context.watched), context, translate)
+    told = places.render_covered(place, list(context.watched), context, translate)
     url = (context.public_url or "").rstrip("/")
     link = Html(f'<a href="{safe(url + place_path(place))}">{safe(context.name)}</a>') if url else Html()
     return InlineResult(place, name, paragraphs(Html(f"<b>{safe(name)}</b>"), told, link))

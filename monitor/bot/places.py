@@ -81,7 +81,7 @@ def read(words: Sequence[str], context: BotContext) -> dict[str, str | None] | N
     return places
 
 
-def named(place: str, context: BotContext, translate: Translator) -> Html:
+def format_place(place: str, context: BotContext, translate: Translator) -> Html:
     """Format a place for people: "60601 (Chicago, IL)", "IL (Illinois)", "Cook County, IL"."""
     if place == EVERYWHERE:
         return translate("US (every change anywhere)")
@@ -96,12 +96,12 @@ def named(place: str, context: BotContext, translate: Translator) -> Html:
     return safe(f"{place} ({town})" if town.endswith(f" {area.state}") else f"{place} ({town}, {area.state})")
 
 
-def named_on_button(place: str, translate: Translator) -> str:
+def format_on_button(place: str, translate: Translator) -> str:
     """Format a place to fit on a button: "60601", "IL", "Cook County, IL"."""
     return name_place(place, translate.language) if is_area(place) else place
 
 
-def notices(place: str, context: BotContext, translate: Translator) -> Html:
+def render_notices(place: str, context: BotContext, translate: Translator) -> Html:
     """Render notices about a place for people who watch it; usually empty."""
     if not place.isdigit():
         return Html()
@@ -120,7 +120,7 @@ def notices(place: str, context: BotContext, translate: Translator) -> Html:
     )
 
 
-def covered(place: str, sources: Sequence[str], context: BotContext, translate: Translator) -> Html:
+def render_covered(place: str, sources: Sequence[str], context: BotContext, translate: Translator) -> Html:
     """Render which agencies cover a place today on the chosen lists; empty for the whole country.
 
     "None", "only statewide agencies" and "not known" are three different sentences.
@@ -133,7 +133,7 @@ def covered(place: str, sources: Sequence[str], context: BotContext, translate: 
     any_agency = False
     for source in sources:
         seen, title = (
-            last_seen(source, context, translate),
+            load_last_read(source, context, translate),
             context.watched[source].title(translate.language),
         )
         if seen.at is None:
@@ -176,7 +176,7 @@ def covered(place: str, sources: Sequence[str], context: BotContext, translate: 
     return paragraphs(*told)
 
 
-def last_seen(source: str, context: BotContext, translate: Translator) -> LastRead:
+def load_last_read(source: str, context: BotContext, translate: Translator) -> LastRead:
     """Read when a list was last read."""
     with db.reading(context.engine) as conn:
         state = overview.load_overview(conn, source)

@@ -28,9 +28,9 @@ from monitor.bot.updates import (
     GroupMigrated,
     InlineQuestion,
     StaleButton,
-    read,
+    read_update,
 )
-from monitor.channels.telegram.rate import Pace
+from monitor.channels.telegram.rate import PostRate
 from monitor.channels.telegram.transport import meaning_of, redact_description
 from monitor.core.throttle import Admission, Throttle
 from monitor.errors import KeyFileError, Permanent, SendError, StoreError, Transient, location_of
@@ -42,7 +42,7 @@ from monitor.storage.people import bot_updates
 log = logging.getLogger(__name__)
 
 TURN = "telegram updates"
-"""The name of the lock (`db.turn`) that lets one process receive updates, however many run."""
+"""The name of the lock (`db.exclusive_turn`) that lets one process receive updates, however many run."""
 
 _REMEMBERED = 10_000  # the number of handled updates to remember, so that a repeated one is skipped
 _STORED_AT_ONCE = 100  # webhook updates that are read from the database in one batch
@@ -65,7 +65,7 @@ class Bot:
         *,
         base_url: str = "https://api.telegram.org/bot",
         webhook: Webhook | None = None,
-        pace: Pace | None = None,
+        pace: PostRate | None = None,
         blocked: Callable[[], str | None] = lambda: None,
         owner: str = "",
         timing: Timing = Timing(),  # noqa: B008 - frozen
@@ -74,7 +74,7 @@ class Bot:
     ) -> None:
         self._engine, self._keys, self._clock = context.engine, context.keys, context.clock
         self._context = context
-        self._api = Api(token, base_url=base_url, pace=pace or Pace(seconds, sleep), sleep=sleep)
+        self._api = Api(token, base_url=base_url, pace=pace or PostRate(seconds, sleep), sleep=sleep)
         self._chats = Chats(context)
         self._commands = Commands(context, self._chats, self._api)
         self._webhook, self._blocked, self._timing = webhook, blocked, timing
@@ -180,7 +180,7 @@ class Bot:
         """Receive updates until ``stop`` if this process gets the lock; return at once if another process has
         it.
         """
-        turn = db.turn(self._engine, TURN)
+        turn = db.exclusive_turn(self._engine, TURN)
         mine = await asyncio.to_thread(turn.__enter__)
         try:
             if mine and self._webhook is not None:
@@ -269,7 +269,7 @@ class Bot:
 
     async def _handle(self, update: Update, deadline: float) -> list[Coroutine[None, None, None]]:
         """Handle an update; returns the answers that are still to be posted."""
-        match read(update, self._api.username):
+        match read_update(update, self._api.username):
             case GroupMigrated(chat, to):
                 await asyncio.to_thread(self._chats.migrate, chat, to)
             case BotRemoved(chat, name):

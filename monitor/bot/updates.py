@@ -122,7 +122,7 @@ class GroupMigrated:
     to: int
 
 
-def read(
+def read_update(
     update: Update, username: str
 ) -> Command | StaleButton | InlineQuestion | BotRemoved | GroupMigrated | None:
     """Read an update; None if it does not concern this bot. ``username`` is the bot's own, without @."""
@@ -287,7 +287,7 @@ def _split_line(rest: str) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _language(code: str | None) -> str:
-    return locale.known(code) or locale.DEFAULT
+    return locale.find_language(code) or locale.DEFAULT
 
 
 def _name(chat: Chat) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli import Session, command, emit, table
-from monitor.cli.output import iso, when
+from monitor.cli.output import format_iso, format_time
 
 if TYPE_CHECKING:
     from monitor.storage.lists.agreements import AgreementCopy
@@ -39,7 +39,7 @@ def agreements(session: Session, names: tuple[str, ...], failing: bool, as_json:
     if as_json:
         for each, kept in rows:
             shown = {name: asdict(each)[name] for name in ("source", "url", "looks", "failures", "problem")}
-            times = {name: iso(getattr(each, name)) for name in ("looked_at", "seen_at", "next_at")}
+            times = {name: format_iso(getattr(each, name)) for name in ("looked_at", "seen_at", "next_at")}
             emit(shown | times | {"copies": [_describe(copy) for copy in kept]})
         return
     if not rows:
@@ -57,7 +57,7 @@ def agreements(session: Session, names: tuple[str, ...], failing: bool, as_json:
                 str(kept[-1].id) if kept else "-",
                 each.source,
                 each.url,
-                when(each.seen_at) if each.seen_at else "never",
+                format_time(each.seen_at) if each.seen_at else "never",
                 f"{kept[-1].after[:12]} ({len(kept)})" if kept else "-",
                 each.problem,
             )
@@ -69,8 +69,8 @@ def agreements(session: Session, names: tuple[str, ...], failing: bool, as_json:
 def _describe(copy: AgreementCopy) -> dict[str, object]:
     return {
         "id": copy.id,
-        "first_seen_at": iso(copy.first_seen_at),
-        "not_before": iso(copy.not_before),
+        "first_seen_at": format_iso(copy.first_seen_at),
+        "not_before": format_iso(copy.not_before),
         "replaced": copy.before,
         "sha256": copy.after,
         "bytes": copy.size,

@@ -57,7 +57,7 @@ def list_(session: Session, source: str | None, as_json: bool) -> None:
 
     JSON keys: id, source, agency, at, en, es (null: none).
     """
-    from monitor.cli.output import when
+    from monitor.cli.output import format_time
     from monitor.storage.engine import reading
     from monitor.storage.lists.agency_notes import load_notes
 
@@ -70,7 +70,7 @@ def list_(session: Session, source: str | None, as_json: bool) -> None:
     elif notes:
         table(
             ("id", "source", "agency", "at", "text"),
-            [(str(n.id), n.source, n.agency, when(n.at, timezone), n.texts["en"]) for n in notes],
+            [(str(n.id), n.source, n.agency, format_time(n.at, timezone), n.texts["en"]) for n in notes],
         )
     else:
         click.echo("there are no notes")
@@ -108,13 +108,13 @@ def _key(session: Session, source: str, text: str) -> str:
 
 
 def _json(note: AgencyNote) -> dict[str, Any]:
-    from monitor.cli.output import iso
+    from monitor.cli.output import format_iso
 
     return {
         "id": note.id,
         "source": note.source,
         "agency": note.agency,
-        "at": iso(note.at),
+        "at": format_iso(note.at),
         "en": note.texts["en"],
         "es": note.texts.get("es"),
     }

@@ -97,7 +97,7 @@ def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
     from monitor.cli.run import lock_service
     from monitor.ops import backup as backups
     from monitor.storage import heartbeats, transfer
-    from monitor.storage.engine import reading, where
+    from monitor.storage.engine import describe_database, reading
 
     settings = session.settings
     data = settings.data.folder
@@ -123,7 +123,9 @@ def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
             heartbeats.refuse_beside_a_service(conn, components.clock())
             used = not transfer.is_unused(conn)
         if used and not replace:
-            raise UsageError(f"{where(engine.url)} holds a service already: --replace backs it up first")
+            raise UsageError(
+                f"{describe_database(engine.url)} holds a service already: --replace backs it up first"
+            )
         if not is_missing:
             ask()
         steps = _show_steps(bars, quiet=False)
@@ -149,7 +151,7 @@ def move(session: Session, url: str, yes: bool) -> None:
     """
     from monitor.cli.run import lock_service
     from monitor.storage import heartbeats, migrate, transfer
-    from monitor.storage.engine import connect, reading, sqlite_file, where
+    from monitor.storage.engine import connect, describe_database, reading, sqlite_file
 
     components = session.components
     settings, source = session.settings, components.engine
@@ -163,8 +165,8 @@ def move(session: Session, url: str, yes: bool) -> None:
         with reading(source) as conn:
             heartbeats.refuse_beside_a_service(conn, components.clock())
             rows = transfer.count_rows(conn)
-        there = f"the database {file}" if target is None else where(target.url)
-        click.echo(f"{format_count(rows, 'row')} from {where(source.url)} to {there}")
+        there = f"the database {file}" if target is None else describe_database(target.url)
+        click.echo(f"{format_count(rows, 'row')} from {describe_database(source.url)} to {there}")
         if not yes:
             click.confirm("Copy them now?", default=False, abort=True)
         if target is None:
@@ -193,18 +195,18 @@ def _refuse_target(source: Engine, target: Engine) -> None:
     migrated and before a person is asked.
     """
     from monitor.storage import transfer
-    from monitor.storage.engine import reading, sqlite_file, where
+    from monitor.storage.engine import describe_database, reading, sqlite_file
 
     files = [sqlite_file(engine.url.render_as_string(hide_password=False)) for engine in (source, target)]
     names = [
-        str(file.resolve()) if file else where(engine.url)
+        str(file.resolve()) if file else describe_database(engine.url)
         for file, engine in zip(files, (source, target), strict=True)
     ]
     if names[0] == names[1]:
-        raise UsageError(f"{where(target.url)} is the one in use: name another, empty one")
+        raise UsageError(f"{describe_database(target.url)} is the one in use: name another, empty one")
     with reading(target) as conn:
         if not transfer.is_unused(conn):
-            raise UsageError(f"{where(target.url)} is not empty: name an empty one")
+            raise UsageError(f"{describe_database(target.url)} is not empty: name an empty one")
 
 
 def _show_steps(bars: ExitStack, quiet: bool) -> Steps:

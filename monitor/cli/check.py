@@ -101,7 +101,7 @@ def run_doctor(
         pass  # `run_checks` tells it
     except StoreError as error:
         yield Diagnosis("host", None, f"key, backup and record are not looked at: {error}")
-        yield diagnose_disk(app.look_at_disk(settings))
+        yield diagnose_disk(app.read_disk(settings))
     answers: list[tuple[str, datetime]] = []
 
     def note_time(answer: Fetched) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli import Session, command, emit, show_progress, table
-from monitor.cli.output import when
+from monitor.cli.output import format_time
 from monitor.formatting import format_count
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def documents(session: Session, read_now: bool, as_json: bool) -> None:
             }
         )
         return
-    read_at = when(datetime.fromisoformat(state.at))
+    read_at = format_time(datetime.fromisoformat(state.at))
     click.echo(f"{format_count(state.rows, 'document')}, read {read_at}")
     if state.problem:
         click.echo(f"the file could not be read: {state.problem}")

@@ -113,7 +113,7 @@ def _judge(files: Sequence[CapturedFile], watch: Any, parser: Any) -> Past:
 
 
 def _show_past(past: Past, conflicts: Sequence[Conflict], dry_run: bool, as_json: bool) -> None:
-    from monitor.cli.output import iso
+    from monitor.cli.output import format_iso
 
     unread = [capture for capture in past.captures if capture.outcome in ("failed", "rejected")]
     if as_json:
@@ -122,8 +122,8 @@ def _show_past(past: Past, conflicts: Sequence[Conflict], dry_run: bool, as_json
                 "source": past.source,
                 "dry_run": dry_run,
                 "files": len(past.files),
-                "first_at": iso(past.captures[0].at),
-                "last_at": iso(past.captures[-1].at),
+                "first_at": format_iso(past.captures[0].at),
+                "last_at": format_iso(past.captures[-1].at),
                 "good": past.count_outcome("good"),
                 "rejected": past.count_outcome("rejected"),
                 "unreadable": past.count_outcome("failed"),
@@ -156,15 +156,15 @@ def _show_past(past: Past, conflicts: Sequence[Conflict], dry_run: bool, as_json
 
 
 def _show_undone(info: ImportInfo, as_json: bool) -> None:
-    from monitor.cli.output import iso
+    from monitor.cli.output import format_iso
 
     if as_json:
         emit(
             {
                 "source": info.source,
                 "undone": True,
-                "first_at": iso(info.first_at),
-                "last_at": iso(info.last_at),
+                "first_at": format_iso(info.first_at),
+                "last_at": format_iso(info.last_at),
             }
         )
         return

@@ -168,7 +168,7 @@ def _ids(
 
 
 def _hold_json(hold: Hold) -> dict[str, Any]:
-    from monitor.cli.output import iso
+    from monitor.cli.output import format_iso
     from monitor.storage.lists.changes import StoredChange
 
     what = hold.what
@@ -178,8 +178,8 @@ def _hold_json(hold: Hold) -> dict[str, Any]:
             "type": "change",
             **{key: value for key, value in change_json(what).items() if key != "id"},
             "reason": what.reason,
-            "since": iso(what.first_seen_at),
-            "release_at": iso(what.release_at),
+            "since": format_iso(what.first_seen_at),
+            "release_at": format_iso(what.release_at),
         }
     return {
         "id": hold.id,
@@ -188,15 +188,15 @@ def _hold_json(hold: Hold) -> dict[str, Any]:
         "hash": what.hash,
         "listings": what.listings,
         "reason": what.reason,
-        "since": iso(what.at),
-        "last_seen_at": iso(what.last_seen_at),
-        "release_at": iso(what.release_at),
+        "since": format_iso(what.at),
+        "last_seen_at": format_iso(what.last_seen_at),
+        "release_at": format_iso(what.release_at),
     }
 
 
 def _hold_cells(hold: Hold, timezone: str) -> tuple[str, str, str, str]:
     """Format what is held, since when, when it is released, and why."""
-    from monitor.cli.output import SIGNS, format_change, when
+    from monitor.cli.output import SIGNS, format_change, format_time
     from monitor.storage.lists.changes import StoredChange
 
     what = hold.what
@@ -208,7 +208,7 @@ def _hold_cells(hold: Hold, timezone: str) -> tuple[str, str, str, str]:
         since, released = what.at, what.release_at
     return (
         words,
-        when(since, timezone),
-        when(released, timezone) if released else "by a person",
+        format_time(since, timezone),
+        format_time(released, timezone) if released else "by a person",
         what.reason,
     )

@@ -142,10 +142,10 @@ def compare(before: Publication, after: Publication, policy: Policy, now: dateti
     """Judge ``after`` with ``before`` as the whole history and removals as confirmed."""
     from monitor.core import diff as differences
     from monitor.core import guard
-    from monitor.core.accepted_values import continue_reading
+    from monitor.core.accepted_values import reconcile
 
-    before = continue_reading((), before).publication
-    continued = continue_reading(before.listings, after)
+    before = reconcile((), before).publication
+    continued = reconcile(before.listings, after)
     after = continued.publication
     changes = differences.diff(
         before.listings, after.listings, silent=policy.silent, new_columns=before.columns ^ after.columns
@@ -243,10 +243,10 @@ def _read(session: Session, file: Path, name: str) -> Publication:
 
 
 def _event_json(event: Event) -> dict[str, Any]:
-    from monitor.cli.output import brief_json, iso
+    from monitor.cli.output import brief_json, format_iso
 
     return {
-        "time": iso(event.time),
+        "time": format_iso(event.time),
         "verdict": event.verdict,
         "reason": event.reason,
         "added": [brief_json(change.after) for change in event.of(Kind.ADDED)],
@@ -274,10 +274,10 @@ def _summarize(changes: Sequence[Change]) -> str:
 
 
 def _show_summary(summary: ReplaySummary, as_json: bool) -> None:
-    from monitor.cli.output import iso
+    from monitor.cli.output import format_iso
 
     if as_json:
-        times = {"first_poll": iso(summary.first_poll), "last_poll": iso(summary.last_poll)}
+        times = {"first_poll": format_iso(summary.first_poll), "last_poll": format_iso(summary.last_poll)}
         emit({"summary": asdict(summary) | times})
         return
     for problem in summary.problems:

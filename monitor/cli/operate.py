@@ -14,7 +14,7 @@ import click
 
 from monitor.cli import Session, command, emit
 from monitor.cli.alive import is_alive
-from monitor.cli.output import when
+from monitor.cli.output import format_time
 from monitor.errors import UsageError
 from monitor.formatting import format_count
 
@@ -313,7 +313,7 @@ def _print_status(report: dict[str, Any]) -> None:
 
 def _format_time(at: str | None) -> str:
     """Format a time of the report as the sentences of the problems do."""
-    return when(datetime.fromisoformat(at)) if at else ""
+    return format_time(datetime.fromisoformat(at)) if at else ""
 
 
 def _format_age(seconds: int | None) -> str:

@@ -10,7 +10,7 @@ import click
 
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
-from monitor.cli.output import iso, when
+from monitor.cli.output import format_iso, format_time
 from monitor.errors import UsageError
 from monitor.formatting import format_count
 
@@ -114,7 +114,7 @@ def _list_messages(session: Session, only: str | None, limit: int | None, as_jso
                 (
                     letter.id,
                     "unknown" if state == queue.FAILED and letter.ambiguous else state,
-                    when(due_at) if state == queue.DUE else None,
+                    format_time(due_at) if state == queue.DUE else None,
                     letter.channel,
                     _masked(letter, keys),
                     letter.attempts,
@@ -124,7 +124,7 @@ def _list_messages(session: Session, only: str | None, limit: int | None, as_jso
             ],
         )
         for pause in paused:
-            until = when(pause.until)
+            until = format_time(pause.until)
             click.echo(f"{pause.channel}: nothing is sent before {until}, everything stays due", err=True)
     else:
         click.echo(_NOTHING[only])
@@ -300,12 +300,12 @@ def _view_json(view: DeliveryView) -> dict[str, object]:
         "channel": one.channel,
         "address": view.address,
         "subscriber": one.subscriber,
-        "created_at": iso(one.created_at),
-        "due_at": iso(one.due_at),
+        "created_at": format_iso(one.created_at),
+        "due_at": format_iso(one.due_at),
         "attempts": one.attempts,
         "error": one.last_error,
         "ambiguous": one.ambiguous,
-        "settled_at": iso(one.settled_at),
+        "settled_at": format_iso(one.settled_at),
         "waits": list(view.waits),
     }
 
@@ -316,7 +316,7 @@ def _view_text(view: DeliveryView) -> str:
     lines = [
         f"{one.id}: {about}, {one.state}",
         f"  to: {view.address or 'a subscriber who has left'} by {one.channel} (subscriber {one.subscriber})",
-        f"  queued: {when(one.created_at, 'UTC')}; attempts: {one.attempts}",
+        f"  queued: {format_time(one.created_at, 'UTC')}; attempts: {one.attempts}",
     ]
     if view.changes:
         more = f" and {len(view.changes) - _MOST_CHANGES} more" if len(view.changes) > _MOST_CHANGES else ""
@@ -327,7 +327,7 @@ def _view_text(view: DeliveryView) -> str:
     if one.ambiguous:
         lines.append("  an attempt may have arrived")
     if one.settled_at:
-        lines.append(f"  {one.state}: {when(one.settled_at, 'UTC')}")
+        lines.append(f"  {one.state}: {format_time(one.settled_at, 'UTC')}")
     lines += [f"  {sentence}" for sentence in view.waits]
     if one.state == "due" and not view.waits:
         lines.append("  Nothing holds it up: `monitor run` or `monitor deliver` sends it.")
@@ -347,8 +347,8 @@ def _show_waves(waves: Sequence[Wave], as_json: bool) -> None:
                     wave.answer,
                     wave.people,
                     wave.lanes,
-                    when(wave.since),
-                    when(wave.until),
+                    format_time(wave.since),
+                    format_time(wave.until),
                     wave.error,
                 )
                 for wave in waves

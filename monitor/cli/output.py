@@ -55,12 +55,12 @@ def parse_time(text: str, timezone: str) -> datetime:
     return at.astimezone(UTC)
 
 
-def iso(at: datetime | None) -> str | None:
+def format_iso(at: datetime | None) -> str | None:
     """Format a time for programs."""
     return at.isoformat(timespec="seconds") if at else None
 
 
-def when(at: datetime | None, timezone: str = "UTC") -> str:
+def format_time(at: datetime | None, timezone: str = "UTC") -> str:
     """Format a time for people, to the minute; "-" for none."""
     return format_minute(at, timezone) if at else "-"
 

@@ -124,7 +124,7 @@ def _find_listing(session: Session, source: str, text: str) -> Any:
 
 
 def _json(given: StoredOverride) -> dict[str, object]:
-    from monitor.cli.output import iso
+    from monitor.cli.output import format_iso
 
     return {
         "source": given.source,
@@ -133,5 +133,5 @@ def _json(given: StoredOverride) -> dict[str, object]:
         "state": given.state or None,
         "places": list(given.places),
         "note": given.note,
-        "at": iso(given.at),
+        "at": format_iso(given.at),
     }

@@ -135,7 +135,9 @@ def purge(
     if prove:
         token = settings.telegram.token
         secrets = (*words, *((token.get_secret_value(),) if token else ()))
-        proof = subscribers.prove(engine, keys, session.components.tombstones, logs=logs, secrets=secrets)
+        proof = subscribers.scan_for_leaks(
+            engine, keys, session.components.tombstones, logs=logs, secrets=secrets
+        )
     found = proof.found if proof else ()
     if as_json:
         more = {"searched": proof.searched, "unseen": proof.unseen} if proof else {}

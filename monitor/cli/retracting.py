@@ -80,14 +80,14 @@ def retract(
 def _headline(session: Session, plan: RetractionPlan) -> str:
     from zoneinfo import ZoneInfo
 
-    from monitor.domain import Confidence, Told
+    from monitor.domain import AlertedChange, Confidence
     from monitor.messages.change_view import describe_change
     from monitor.messages.sentences import sentences_of
 
     row = plan.change
     known = session.settings.infos.get(row.source)
     title = known.title("en") if known else row.source
-    told = Told(row.change, (), row.placement, Confidence.EXACT, row.not_before, row.first_seen_at)
+    told = AlertedChange(row.change, (), row.placement, Confidence.EXACT, row.not_before, row.first_seen_at)
     return sentences_of("en").headline(describe_change(told, ZoneInfo("UTC")), title)
 
 
@@ -101,14 +101,14 @@ def _show(plan: RetractionPlan, headline: str) -> None:
 
 
 def _json(plan: RetractionPlan, headline: str, *, done: bool) -> dict[str, Any]:
-    from monitor.cli.output import iso
+    from monitor.cli.output import format_iso
 
     retraction = plan.change.retraction
     return {
         "change": plan.change.id,
         "headline": headline,
         "done": done,
-        "retracted_at": iso(retraction.at) if retraction else None,
+        "retracted_at": format_iso(retraction.at) if retraction else None,
         "reason": retraction.texts["en"] if retraction else None,
         "reason_es": retraction.texts.get("es") if retraction else None,
         "total": plan.total,

@@ -29,7 +29,7 @@ from monitor.polling import PollOutcome, PollResult, poll
 from monitor.record.signing import append_start
 from monitor.schedule import PollTimer, Repeater, Running, SendingLoop, run_until_stopped
 from monitor.storage import heartbeats
-from monitor.storage.engine import reading, transaction, turn
+from monitor.storage.engine import exclusive_turn, reading, transaction
 from monitor.storage.lists import baseline
 from monitor.web import server
 
@@ -144,7 +144,7 @@ def create_timer(
     sources = components.polled_sources
 
     def poll_if_due(name: str) -> None:
-        with turn(components.engine, f"poll {name}") as mine:
+        with exclusive_turn(components.engine, f"poll {name}") as mine:
             if not mine:
                 return
             now = components.clock()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monitor.cli import Session, command, emit, table
-from monitor.cli.output import when
+from monitor.cli.output import format_time
 
 if TYPE_CHECKING:
     from monitor.outbox import Drained
@@ -77,12 +77,15 @@ def resume(session: Session, yes: bool) -> None:
         return
     click.echo(f"Nothing is sent: {reason.partition(';')[0]}.")
     with reading(engine) as conn:
-        heaps = queue.load_heaps(conn)
-    if heaps:
+        groups = queue.load_due_groups(conn)
+    if groups:
         click.echo("These messages are due and would be sent first:")
         table(
             ("channel", "source", "messages", "oldest", "newest"),
-            [(heap.channel, heap.source, heap.count, when(heap.oldest), when(heap.newest)) for heap in heaps],
+            [
+                (due.channel, due.source, due.count, format_time(due.oldest), format_time(due.newest))
+                for due in groups
+            ],
         )
     else:
         click.echo("Nothing is due; changes that are published from now on would be sent.")

@@ -82,7 +82,7 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
     folder, key. CSV has the same columns, and one for each attribute; cells that a spreadsheet would read as
     formulas get an apostrophe in front.
     """
-    from monitor.cli.output import LISTING_KEYS, listing_json, parse_time, when, write_csv
+    from monitor.cli.output import LISTING_KEYS, format_time, listing_json, parse_time, write_csv
     from monitor.storage.engine import reading
     from monitor.storage.lists import baseline, page_queries
 
@@ -99,7 +99,7 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
     if not found:
         # A list that was never read is not an empty list.
         seen = (
-            f"was read for the first time on {when(first, settings.site.timezone)}"
+            f"was read for the first time on {format_time(first, settings.site.timezone)}"
             if first
             else "was never read"
         )
@@ -162,7 +162,7 @@ def changes(
     confidence, placement, retracted_at and retraction (the reason by language; null unless the operator
     retracted the change).
     """
-    from monitor.cli.output import SIGNS, format_change, iso, parse_time, when
+    from monitor.cli.output import SIGNS, format_change, format_iso, format_time, parse_time
     from monitor.messages.placements import describe_placement
     from monitor.places.codes import is_area, state_of_zip
     from monitor.places.followed_areas import load_area, read_followed
@@ -194,16 +194,16 @@ def changes(
             emit(
                 {
                     **change_json(row),
-                    "not_before": iso(row.not_before),
-                    "not_after": iso(row.first_seen_at),
-                    "published_at": iso(row.ended_at),
+                    "not_before": format_iso(row.not_before),
+                    "not_after": format_iso(row.first_seen_at),
+                    "published_at": format_iso(row.ended_at),
                     "was_held": row.was_held,
                     "reason": row.reason,
                     "changeset": row.changeset,
                     "how": row.how,
                     "confidence": row.confidence,
                     "placement": describe_placement(row.placement, "en") or None,
-                    "retracted_at": None if row.retraction is None else iso(row.retraction.at),
+                    "retracted_at": None if row.retraction is None else format_iso(row.retraction.at),
                     "retraction": None if row.retraction is None else dict(row.retraction.texts),
                 }
             )
@@ -216,9 +216,9 @@ def changes(
                     row.source,
                     SIGNS[row.change.kind],
                     format_change(row.change) + (", retracted" if row.retraction is not None else ""),
-                    when(row.not_before, timezone),
-                    when(row.first_seen_at, timezone),
-                    when(row.ended_at, timezone),
+                    format_time(row.not_before, timezone),
+                    format_time(row.first_seen_at, timezone),
+                    format_time(row.ended_at, timezone),
                 )
                 for row in found
             ],

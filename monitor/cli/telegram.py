@@ -34,7 +34,7 @@ def test(session: Session, post: bool, as_json: bool) -> None:
     async def run() -> tuple[str, tuple[channel_test.ChannelTestResult, ...]]:
         async with composition.create_api(settings) as api:
             channels = settings.telegram.channels
-            proofs = await channel_test.prove(api, channels, name=settings.site.name, post=post)
+            proofs = await channel_test.check_channels(api, channels, name=settings.site.name, post=post)
             return api.username, proofs
 
     bot, proofs = asyncio.run(run())

@@ -6,7 +6,7 @@ import click
 
 from monitor.cli import Session, emit, subcommand, table
 from monitor.cli.group import ListByDefault
-from monitor.cli.output import iso, when
+from monitor.cli.output import format_iso, format_time
 
 
 @click.group(cls=ListByDefault, short_help="List the configured webhooks; revive one that has ended.")
@@ -32,13 +32,13 @@ def webhooks_list(session: Session, as_json: bool) -> None:
     rows = [(name, places, ended.get(name)) for name, places in _read_configured(session).items()]
     if as_json:
         for name, places, end in rows:
-            times = {"ended_at": iso(end.at) if end else None, "reason": end.reason if end else None}
+            times = {"ended_at": format_iso(end.at) if end else None, "reason": end.reason if end else None}
             emit({"name": name, "places": places} | times)
     elif rows:
         table(
             ("name", "places", "ended at", "reason"),
             [
-                (name, ", ".join(places), when(end.at) if end else None, end.reason if end else None)
+                (name, ", ".join(places), format_time(end.at) if end else None, end.reason if end else None)
                 for name, places, end in rows
             ],
         )

@@ -22,7 +22,7 @@ _MOST_NAMESAKES = 100  # larger than the number of states and territories
 
 
 @dataclass(frozen=True, slots=True)
-class Continued:
+class ReconciledPublication:
     """A publication prepared for the comparison with the accepted listings.
 
     ``blank_states``: it gives no state for listings whose state is known, so that a new listing without one
@@ -33,9 +33,9 @@ class Continued:
     blank_states: bool
 
 
-def continue_reading(
+def reconcile(
     accepted: Collection[Listing], publication: Publication, pairing: Pairing = pair
-) -> Continued:
+) -> ReconciledPublication:
     """Replace unreadable values of a publication by the accepted ones, and merge rows of one agency that are
     spelled differently.
 
@@ -80,7 +80,7 @@ def continue_reading(
         names = ", ".join(restored[:3])
         message = f"{len(restored):,} listings keep what was accepted where they cannot be read: {names}"
         problems = (*problems, Problem("kept as accepted", message))
-    return Continued(
+    return ReconciledPublication(
         replace(
             publication,
             listings=tuple(listings),

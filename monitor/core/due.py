@@ -87,7 +87,7 @@ def next_digest(frequency: str, timezone: str, hour: int, after: datetime) -> da
         day += timedelta(days=1)
 
 
-def period(frequency: str, timezone: str, at: datetime) -> str:
+def name_period(frequency: str, timezone: str, at: datetime) -> str:
     """The name of the period whose digest is due at this moment: "2026-11-24", or "2026-W48" for weekly
     ones.
     """
@@ -98,7 +98,7 @@ def period(frequency: str, timezone: str, at: datetime) -> str:
     return day.isoformat()
 
 
-def moment(day: date, hour: int, timezone: str) -> datetime:
+def to_utc(day: date, hour: int, timezone: str) -> datetime:
     """Convert a local hour of a day to UTC."""
     return _at(day, hour, ZoneInfo(timezone))
 

@@ -105,14 +105,14 @@ def write_secret(path: Path, lines: Sequence[str], *, replace: bool = False) -> 
             aside.replace(path)
         else:
             os.link(aside, path)
-        flush(path.parent)
+        flush_folder(path.parent)
     except FileExistsError:
         pass  # another process was first, and its key is used
     finally:
         aside.unlink(missing_ok=True)
 
 
-def flush(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Flush a folder: a new name is on the disk only after that."""
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -189,7 +189,7 @@ def _text(key: bytes) -> str:
     return base64.b64encode(key).decode()
 
 
-def mark(path: Path) -> object:
+def identify_file(path: Path) -> object:
     """The identity of a file; it changes when another file takes its place."""
     try:
         status = path.stat()

@@ -22,7 +22,7 @@ from monitor.keys.file_format import (
     EarlierToken,
     KeyFileContent,
     derive_subkey,
-    mark,
+    identify_file,
     read,
     write_new,
 )
@@ -95,7 +95,7 @@ class KeyFile:
         path = folder / NAME
         if create and not path.exists():
             write_new(path, KeyFileContent.generate())
-        seen = mark(path)
+        seen = identify_file(path)
         return cls(derive_subkeys(read(path)), path, seen)
 
     @classmethod
@@ -202,7 +202,7 @@ class KeyFile:
             if name is not None and name != self.fingerprint:
                 self._become(_read_fitting(self._path.parent, name))
             return
-        seen = mark(self._path)
+        seen = identify_file(self._path)
         if seen == self._seen:
             return
         with suppress(KeyFileError):  # the next writer gets the error

@@ -12,12 +12,12 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from monitor.domain import (
+    AlertedChange,
     Change,
     Confidence,
     Kind,
     Listing,
     PlacementReason,
-    Told,
     ValueMeaning,
     translate_values,
 )
@@ -94,7 +94,7 @@ class ChangeDescription:
 
 
 def describe_change(
-    told: Told,
+    told: AlertedChange,
     zone: ZoneInfo,
     values: Sequence[ValueMeaning] = (),
     language: str = locale.DEFAULT,
@@ -164,7 +164,7 @@ def neutralize_description(change: ChangeDescription) -> ChangeDescription:
     )
 
 
-def _count_days(told: Told) -> int:
+def _count_days(told: AlertedChange) -> int:
     """The number of days after which the publisher reverted a removal."""
     if told.gone_at is None or told.change.previous is None:
         return 0

@@ -33,7 +33,7 @@ _LOCALES = {"en": Locale("en", "US"), "es": Locale("es", "US")}
 _WEIGHT = re.compile(r"q=(\d(?:\.\d{0,3})?)")
 
 
-def known(language: str | None) -> str | None:
+def find_language(language: str | None) -> str | None:
     """The code of a supported language ("es-MX" is "es"), None for any other."""
     code = (language or "").strip().lower().replace("_", "-").partition("-")[0]
     return code if code in LANGUAGES else None
@@ -48,7 +48,7 @@ def negotiate(accept_language: str) -> str:
         name, _, rest = part.partition(";")
         found = _WEIGHT.search(rest.replace(" ", ""))
         quality = float(found[1]) if found else 1.0
-        code = known(name)
+        code = find_language(name)
         if code and quality > weight:
             best, weight = code, quality
     return best
@@ -57,7 +57,7 @@ def negotiate(accept_language: str) -> str:
 @cache
 def translations(language: str) -> gettext.NullTranslations:
     """Load the catalog of a language. A sentence without a translation stays English."""
-    if language == DEFAULT or known(language) != language:
+    if language == DEFAULT or find_language(language) != language:
         return gettext.NullTranslations()
     catalog = read_text("messages", f"{language}.po")
     compiled = BytesIO()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from monitor.domain import Basis, Meaning, PlacementReason, Told, ValueMeaning
+from monitor.domain import AlertedChange, Basis, Meaning, PlacementReason, ValueMeaning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class Alert:
     title: str
     publisher: str
     official_url: str
-    told: tuple[Told, ...]
+    told: tuple[AlertedChange, ...]
     meaning: Meaning | None
     basis: Basis = Basis.LISTING
     values: tuple[ValueMeaning, ...] = ()
@@ -141,7 +141,7 @@ class ChangeRetracted:
     title: str
     publisher: str
     official_url: str
-    told: Told
+    told: AlertedChange
     told_at: datetime | None
     retracted_at: datetime
     reason: str

@@ -84,7 +84,7 @@ class Sentences:
     """The sentences of one language; English for a language that has none."""
 
     def __init__(self, language: str) -> None:
-        self.language = locale.known(language) or locale.DEFAULT
+        self.language = locale.find_language(language) or locale.DEFAULT
         self._catalog = locale.translations(self.language)
 
     def _(self, sentence: str, **values: object) -> str:

@@ -84,17 +84,17 @@ class ResumeDecision(DecisionKind):
         if reason is None:
             return None
         with reading(parts.engine) as conn:
-            heaps = queue.load_heaps(conn)
+            groups = queue.load_due_groups(conn)
         items = tuple(
-            f"{format_count(heap.count, 'message is', 'messages are')} due by {heap.channel} about "
-            f"{heap.source or 'subscriptions'}, from "
-            f"{format_minute(heap.oldest)} to {format_minute(heap.newest)}."
-            for heap in heaps
+            f"{format_count(group.count, 'message is', 'messages are')} due by {group.channel} about "
+            f"{group.source or 'subscriptions'}, from "
+            f"{format_minute(group.oldest)} to {format_minute(group.newest)}."
+            for group in groups
         )
         facts = (
             f"Nothing is sent: {reason.partition(';')[0]}.",
             "Is the original still running? Then do not send from here: people would get everything twice.",
-            "This is due and would be sent first:" if heaps else "Nothing is due now.",
+            "This is due and would be sent first:" if groups else "Nothing is due now.",
         )
         return DecisionText("This database looks copied or restored", facts, "monitor resume", items)
 

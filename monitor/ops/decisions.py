@@ -23,7 +23,7 @@ from monitor.ops.decision_kinds import DECISIONS
 from monitor.ops.decision_parts import Choice, DecisionField, DecisionParts, DecisionText
 from monitor.ops.health import Question
 from monitor.storage import operator_decisions
-from monitor.storage.engine import reading, transaction, turn
+from monitor.storage.engine import exclusive_turn, reading, transaction
 from monitor.storage.operator_decisions import StoredDecision
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class DecisionDesk:
         with reading(self._parts.engine) as conn:
             if not operator_decisions.load_chosen(conn):
                 return 0
-        with turn(self._parts.engine, "decisions") as mine:
+        with exclusive_turn(self._parts.engine, "decisions") as mine:
             if not mine:
                 return 0
             with reading(self._parts.engine) as conn:

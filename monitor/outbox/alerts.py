@@ -7,7 +7,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from monitor.domain import Basis, Change, Confidence, Kind, Listing, PlacementReason, SourceInfo, Told
+from monitor.domain import (
+    AlertedChange,
+    Basis,
+    Change,
+    Confidence,
+    Kind,
+    Listing,
+    PlacementReason,
+    SourceInfo,
+)
 from monitor.errors import UsageError
 from monitor.messages.model import Alert, ChangeRetracted
 from monitor.storage.deliveries.fanout import Published
@@ -50,7 +59,7 @@ class AlertBuilder:
         the key of an added agency, the list from which it moved here.
         """
         told = tuple(
-            Told(
+            AlertedChange(
                 change=published.change,
                 because=places,
                 reason=published.reason,
@@ -75,7 +84,7 @@ class AlertBuilder:
         self,
         source: str,
         language: str,
-        told: tuple[Told, ...],
+        told: tuple[AlertedChange, ...],
         *,
         late: bool = False,
         held: bool = False,
@@ -116,7 +125,7 @@ class AlertBuilder:
             title=known.title(language) if known else row.source,
             publisher=known.publisher if known else "The publisher",
             official_url=known.official_url if known else permalink or "",
-            told=Told(
+            told=AlertedChange(
                 change=row.change,
                 because=(),
                 reason=row.placement,
@@ -143,7 +152,7 @@ class AlertBuilder:
         listing = Listing(
             name="Hammond Police Department", city="Hammond", state="IN", since=now.date() - timedelta(days=1)
         )
-        told = Told(
+        told = AlertedChange(
             change=Change(Kind.ADDED, after=listing),
             because=("46320",),
             reason=PlacementReason("covers", ("Hammond",)),

@@ -12,7 +12,7 @@ from monitor.channels.kinds import kind_of, lookup
 from monitor.core.retry import REFUSED_WAIT, UNPROVEN_LIFE
 from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
-from monitor.outbox.leases import Taken
+from monitor.outbox.leases import ClaimedBatch
 from monitor.outbox.outcomes import Outcome, OutcomeKind, build_doubted_retry, build_failure, build_retry
 from monitor.outbox.prepare import PreparedMessage
 from monitor.outbox.verdicts import ALIKE
@@ -42,7 +42,7 @@ class ChannelAnswers:
         self._spans: tuple[PauseSpan, ...] = ()
         self._accepted_at: datetime | None = None
 
-    def begin_batch(self, taken: Taken) -> None:
+    def begin_batch(self, taken: ClaimedBatch) -> None:
         """Store the pauses and the time of the last accepted message from a claimed batch."""
         self.probe, self._spans = taken.probe, taken.spans
         times = [at for at in (self._accepted_at, taken.accepted_at) if at is not None]

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from sqlalchemy.engine import Engine
 
-from monitor.core.due import AT_ONCE, WEEKLY, next_digest, period, zone_or_utc
+from monitor.core.due import AT_ONCE, WEEKLY, name_period, next_digest, zone_or_utc
 from monitor.storage import eligibility
 from monitor.storage.deliveries import digests
-from monitor.storage.deliveries.digests import Due, NewDigest
+from monitor.storage.deliveries.digests import DueDigest, NewDigest
 from monitor.storage.engine import reading, transaction
 from monitor.storage.people import past_choices
 
@@ -62,7 +62,7 @@ def insert_due_digests(engine: Engine, now: datetime) -> int:
     return written
 
 
-def _about(due: Due) -> str:
+def _about(due: DueDigest) -> str:
     """What a digest covers: a pause, the time since the last digest before a switch to immediate alerts, a
     week, or a day.
     """
@@ -71,7 +71,7 @@ def _about(due: Due) -> str:
     return {AT_ONCE: "last", WEEKLY: "weekly"}.get(due.frequency, "daily")
 
 
-def _period(due: Due) -> str:
+def _period(due: DueDigest) -> str:
     """The key that keeps a digest from being written twice.
 
     It is derived from the moment at which the digest was due, not from the current time: otherwise, after an
@@ -80,11 +80,11 @@ def _period(due: Due) -> str:
     about = _about(due)
     if about in {"summary", "last"}:
         return f"{about} {due.at:%Y-%m-%dT%H:%M:%S}"
-    return period(due.frequency, zone_or_utc(due.timezone), due.at)
+    return name_period(due.frequency, zone_or_utc(due.timezone), due.at)
 
 
 def _plan(
-    due: Due, now: datetime, moment: datetime, *, left: bool
+    due: DueDigest, now: datetime, moment: datetime, *, left: bool
 ) -> tuple[int, datetime | None, datetime | None]:
     """Compute when the next digest is due and from when on it collects changes: (subscriber, due at, since).
 

@@ -15,7 +15,7 @@ from monitor.domain import LaneLimit
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
 from monitor.outbox.clone_guard import CloneGuard
-from monitor.outbox.outcomes import Outcome, OutcomeKind, Settled
+from monitor.outbox.outcomes import Outcome, OutcomeKind, SettledGroup
 from monitor.outbox.prepare import SUMMARY_AFTER
 from monitor.outbox.settle import settle
 from monitor.storage import heartbeats
@@ -36,7 +36,7 @@ _unsettled: WeakKeyDictionary[Engine, dict[str, list[Outcome]]] = WeakKeyDiction
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedBatch:
     """A claimed batch, with the facts that its sender needs.
 
     ``ids`` are the deliveries, ``paused`` the end of the pause of each paused lane. ``probe``: the channel
@@ -69,7 +69,7 @@ class Leases:
         self._statuses: dict[int, DeliveryStatus] = {}
         self._read_at: int | None = None  # the database's commit counter when they were read
 
-    def take(self, now: datetime, until: datetime) -> Taken:
+    def take(self, now: datetime, until: datetime) -> ClaimedBatch:
         """Claim a batch of what is due at ``until`` [T3].
 
         While a whole channel is paused, nothing is claimed; when the pause is over, one process claims one
@@ -79,7 +79,7 @@ class Leases:
         with reading(self._engine) as conn:
             # most rounds find nothing, and a write transaction would block others for nothing
             if not queue.has_due(conn, self._channel, now, until):
-                return Taken()
+                return ClaimedBatch()
         with transaction(self._engine) as conn:
             heartbeats.write_beat(conn, "sender", self.owner, now)
             if (
@@ -87,7 +87,7 @@ class Leases:
                 and quiet_hours.postpone_quiet(conn, self._channel, now)
                 and not queue.has_due(conn, self._channel, now, until)
             ):
-                return Taken()
+                return ClaimedBatch()
             pauses.delete_expired(conn, now, keep=EVERYTHING)
             probe = pauses.begin_probe(conn, self._channel, EVERYTHING, now, now + CHANNEL_PAUSE)
             paused = {
@@ -98,7 +98,7 @@ class Leases:
             if probe is not None:
                 del paused[EVERYTHING]
             elif EVERYTHING in paused:
-                return Taken(paused=paused)
+                return ClaimedBatch(paused=paused)
             lease_until = now + LEASE
             claimed = queue.claim(
                 conn,
@@ -128,7 +128,7 @@ class Leases:
         except StoreError:
             self.release(ids)
             raise
-        return Taken(ids, paused, probe, spans, accepted_at, rated)
+        return ClaimedBatch(ids, paused, probe, spans, accepted_at, rated)
 
     def read_statuses(self, ids: Collection[int], ahead: Iterable[int] = ()) -> dict[int, DeliveryStatus]:
         """Read the current status of claimed deliveries. ``ahead`` are those that will be needed next.
@@ -151,7 +151,7 @@ class Leases:
         if self._commits is not None:
             self._commits.close()
 
-    def settle(self, outcomes: Sequence[Outcome], now: datetime) -> Settled:
+    def settle(self, outcomes: Sequence[Outcome], now: datetime) -> SettledGroup:
         """Write a group of outcomes in one transaction [T4]; returns what follows."""
         with transaction(self._engine) as conn:
             return settle(conn, self._keys, self._channel, self.owner, outcomes, now)

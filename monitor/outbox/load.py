@@ -30,7 +30,7 @@ from monitor.messages.model import (
 from monitor.outbox.alerts import AlertBuilder
 from monitor.outbox.covered_places import CoveredPlaces
 from monitor.outbox.notices import RECEIPT_AFTER
-from monitor.outbox.retracted import Retracted, load_retractions
+from monitor.outbox.retracted import RetractionFacts, load_retractions
 from monitor.storage import people
 from monitor.storage.deliveries import digests, newly_covered, notices
 from monitor.storage.deliveries.canary_rows import CANARY
@@ -52,7 +52,7 @@ _MISSED = 1.5  # times the usual interval between two checks; a longer gap means
 
 
 @dataclass(frozen=True)
-class Facts:
+class MessageFacts:
     """The data for the messages of one batch, by delivery, subscriber or source.
 
     ``abouts`` are (about, source) by delivery. ``unseen`` are sources whose followers were notified that they
@@ -67,14 +67,14 @@ class Facts:
     matches: Mapping[int, list[Match]] = field(default_factory=dict)
     checks: Mapping[str, Checks] = field(default_factory=dict)
     unseen: frozenset[str] = frozenset()
-    retractions: Mapping[int, Retracted] = field(default_factory=dict)
+    retractions: Mapping[int, RetractionFacts] = field(default_factory=dict)
 
 
-def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> Facts:
+def load_message_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> MessageFacts:
     """Read the data for these deliveries; alerts need none."""
     others = [delivery for delivery in claimed if delivery.kind in _NO_ALERTS]
     if not others:
-        return Facts()
+        return MessageFacts()
     told = [delivery.id for delivery in others if delivery.kind == DIGEST]
     changesets = digests.load_changesets(conn, told) if told else {}
     abouts = digests.load_abouts(conn, [delivery.id for delivery in others])
@@ -89,7 +89,7 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
     # rounded to the day, so that messages sent together have one content; up to a midnight that the signed
     # head covers
     until = _day(now - _SIGNED_WITHIN)
-    return Facts(
+    return MessageFacts(
         subscribers={
             delivery.subscriber: subscriber
             for delivery in others
@@ -110,7 +110,7 @@ def load_facts(conn: Connection, claimed: Iterable[Claimed], now: datetime) -> F
     )
 
 
-def find_asked_at(delivery: Claimed, facts: Facts) -> datetime:
+def find_asked_at(delivery: Claimed, facts: MessageFacts) -> datetime:
     """Find when the recipient subscribed to the subject of a delivery."""
     hits = facts.matches.get(delivery.id)
     if hits:
@@ -179,7 +179,7 @@ class MessageLoader:
     def build_message(
         self,
         delivery: Claimed,
-        facts: Facts,
+        facts: MessageFacts,
         published: Mapping[int, Mapping[int, Published]],
         now: datetime,
     ) -> Message | None:
@@ -258,7 +258,7 @@ class MessageLoader:
     def _digest_alerts(
         self,
         delivery: Claimed,
-        facts: Facts,
+        facts: MessageFacts,
         published: Mapping[int, Mapping[int, Published]],
         language: str,
     ) -> tuple[Alert, ...]:
@@ -306,7 +306,9 @@ class MessageLoader:
             places.setdefault(follow.source, []).append(follow.place)
         return tuple(ListPlaces(self.title(name, language), tuple(names)) for name, names in places.items())
 
-    def _checks(self, follows: Iterable[Follow], facts: Facts, language: str) -> tuple[ListChecks, ...]:
+    def _checks(
+        self, follows: Iterable[Follow], facts: MessageFacts, language: str
+    ) -> tuple[ListChecks, ...]:
         return tuple(
             self._describe_checks(name, facts.checks[name], language)
             for name in sorted({follow.source for follow in follows})

@@ -44,7 +44,7 @@ class PauseRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledGroup:
     """What followed from a group of outcomes: pauses, and deliveries that have failed, because an earlier
     refusal of them is believed now.
     """

@@ -25,13 +25,13 @@ from monitor.messages.model import (
     ListUnreadable,
     Receipt,
 )
-from monitor.outbox.load import DIGEST, NOTICE, Facts, MessageLoader, find_asked_at, load_facts
+from monitor.outbox.load import DIGEST, NOTICE, MessageFacts, MessageLoader, find_asked_at, load_message_facts
 from monitor.storage.deliveries import fanout, newly_covered, queue
 from monitor.storage.deliveries.fanout import Match, Published
 from monitor.storage.deliveries.newly_covered import NewlyCovered
 from monitor.storage.deliveries.queue import ALERT, Claimed
 from monitor.storage.deliveries.retractions import FirstMessage
-from monitor.storage.engine import explained, reading
+from monitor.storage.engine import explain_errors, reading
 from monitor.storage.lists import retracted_changes
 
 log = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ class MessagePreparer:
         with reading(self._engine) as conn:
             claimed = queue.load_claimed(conn, ids)
             matches = fanout.load_matches(conn, ids)
-            facts = load_facts(conn, claimed, now)
+            facts = load_message_facts(conn, claimed, now)
             # other kinds contain only their own subject
             carrying = [delivery.id for delivery in claimed if delivery.kind in _CARRYING]
             owed = newly_covered.load_attached(conn, carrying) if carrying else {}
@@ -163,7 +163,7 @@ class MessagePreparer:
             broken: dict[int, str] = {}
             for changeset in wanted - self._published.keys():
                 try:
-                    with explained(self._engine):
+                    with explain_errors(self._engine):
                         self._published[changeset] = {
                             each.id: each for each in fanout.load_published(conn, changeset)
                         }
@@ -188,7 +188,7 @@ class MessagePreparer:
         self,
         group: tuple[Claimed, ...],
         matches: dict[int, list[Match]],
-        facts: Facts,
+        facts: MessageFacts,
         owed: Mapping[int, tuple[NewlyCovered, ...]],
         broken: dict[int, str],
         now: datetime,
@@ -228,7 +228,7 @@ class MessagePreparer:
     def _prepare_other(
         self,
         delivery: Claimed,
-        facts: Facts,
+        facts: MessageFacts,
         owed: Sequence[NewlyCovered],
         broken: dict[int, str],
         now: datetime,

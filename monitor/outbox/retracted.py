@@ -14,14 +14,14 @@ from monitor.storage.lists.changes import StoredChange
 
 
 @dataclass(frozen=True, slots=True)
-class Retracted:
+class RetractionFacts:
     """The retraction of a delivery: the change, and the message that announced it (None: not known)."""
 
     change: StoredChange
     first: FirstMessage | None
 
 
-def load_retractions(conn: Connection, owed: Sequence[tuple[Claimed, str]]) -> dict[int, Retracted]:
+def load_retractions(conn: Connection, owed: Sequence[tuple[Claimed, str]]) -> dict[int, RetractionFacts]:
     """Read the retractions of deliveries, by delivery; ``owed`` maps each to the number of its change as
     text.
     """
@@ -33,4 +33,6 @@ def load_retractions(conn: Connection, owed: Sequence[tuple[Claimed, str]]) -> d
         if (row := rows.get(change)) is not None and row.changeset is not None
     }
     first = load_first_messages(conn, told.values())
-    return {delivery.id: Retracted(rows[wanted[delivery]], first.get(key)) for delivery, key in told.items()}
+    return {
+        delivery.id: RetractionFacts(rows[wanted[delivery]], first.get(key)) for delivery, key in told.items()
+    }

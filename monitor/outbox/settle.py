@@ -14,7 +14,7 @@ from monitor.channels.kinds import kind_of
 from monitor.channels.outline import seal_address
 from monitor.core.retry import LONGEST_PAUSE, WAITS, longer_pause, struck_out
 from monitor.keys import KeyFile
-from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest, Settled
+from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest, SettledGroup
 from monitor.outbox.verdicts import PROOF, judge_refusals
 from monitor.storage import people
 from monitor.storage.deliveries import configured_addresses, endings, pauses, queue, rates, refusals
@@ -33,7 +33,7 @@ processes.
 
 def settle(
     conn: Connection, keys: KeyFile, channel: str, owner: str, outcomes: Iterable[Outcome], now: datetime
-) -> Settled:
+) -> SettledGroup:
     """Write a group of outcomes, with their consequences for addresses and lanes.
 
     Returns the resulting pauses, including those because too many people got the same refusal for it to be
@@ -65,8 +65,8 @@ def settle(
     if in_doubt and (known or any(outcome.verdict for outcome in outcomes)):
         judged = judge_refusals(conn, keys, channel, outcomes, known, confirmed, now, accepted_before)
     else:
-        judged = Settled()
-    return Settled(
+        judged = SettledGroup()
+    return SettledGroup(
         tuple(_write_pause(conn, channel, pause, now) for pause in (*wanted, *judged.pauses)),
         judged.given_up,
     )

@@ -23,7 +23,7 @@ from monitor.channels import EVERYTHING
 from monitor.channels.kinds import hash_lane
 from monitor.core.retry import CHANNEL_PAUSE, LANE_PAUSE, struck_out
 from monitor.keys import KeyFile
-from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest, Settled
+from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest, SettledGroup
 from monitor.storage.deliveries import endings, pauses, queue, refusals
 from monitor.storage.deliveries.refusals import Refusal
 
@@ -44,7 +44,7 @@ def judge_refusals(
     confirmed: Iterable[Refusal],
     now: datetime,
     accepted_before: datetime | None,
-) -> Settled:
+) -> SettledGroup:
     """Write this group's refusals and decide which of the open ones count; returns what follows.
 
     ``known`` are the refusals that were open before, ``confirmed`` those that have counted lately, both with
@@ -64,14 +64,14 @@ def judge_refusals(
         _reverse(conn, [each for each in unsettled if each.id not in before], now)
         unsettled = tuple(each for each in unsettled if each.id in before)
     if not unsettled:
-        return Settled()
+        return SettledGroup()
     earliest = min(each.at for each in unsettled)
     wave = refusals.find_wave(unsettled, [lane for lane, began in taken.items() if began >= earliest])
     if wave:
         began = _first_of_wave(confirmed, wave)
         if began:
             queue.clear_strikes(conn, {each.subscriber for each in began})
-        return Settled(pauses=(_take_back(conn, channel, (*began, *wave), names, now),))
+        return SettledGroup(pauses=(_take_back(conn, channel, (*began, *wave), names, now),))
     disproved = _find_disproved(unsettled, outcomes)
     if disproved:
         _reverse(conn, disproved, now)
@@ -88,7 +88,7 @@ def judge_refusals(
             if each.id in left and each.lane in taken and taken[each.lane] >= each.at
         ],
     )
-    return Settled(given_up=given_up)
+    return SettledGroup(given_up=given_up)
 
 
 def _list_refused(

@@ -14,7 +14,7 @@ from zlib import crc32
 T = TypeVar("T")
 
 
-class MadeWhenAsked(Sequence[T]):
+class LazySequence(Sequence[T]):
     """A sequence whose values are created from a compact form on each access."""
 
     __slots__ = ()
@@ -34,7 +34,7 @@ class MadeWhenAsked(Sequence[T]):
         return self.make(found) if isinstance(found, int) else [self.make(n) for n in found]
 
 
-class Texts(MadeWhenAsked[str]):
+class Texts(LazySequence[str]):
     """Texts without line breaks, kept as one."""
 
     __slots__ = ("_starts", "_text")
@@ -50,7 +50,7 @@ class Texts(MadeWhenAsked[str]):
         return len(self._starts) - 1
 
 
-class ZipCodes(MadeWhenAsked[str]):
+class ZipCodes(LazySequence[str]):
     """ZIPs, kept as numbers."""
 
     __slots__ = ("_numbers",)

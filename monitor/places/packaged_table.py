@@ -22,7 +22,7 @@ from itertools import accumulate, chain
 from msgspec import Struct
 
 from monitor.package_texts import read_texts
-from monitor.places.compact import ByKey, KeyIndex, MadeWhenAsked, ZipCodes
+from monitor.places.compact import ByKey, KeyIndex, LazySequence, ZipCodes
 from monitor.places.fips import FIPS, STATE_OF_FIPS
 from monitor.places.names import make_key
 from monitor.places.table_format import NO_AREA, NOWHERE, StateColumns, TableFile
@@ -181,7 +181,7 @@ class SharesByRow:
         return self._counties[self._starts[row] : self._starts[row + 1]]
 
 
-class _Counties(MadeWhenAsked[County]):
+class _Counties(LazySequence[County]):
     """Counties by their numbers."""
 
     __slots__ = ("_codes", "_names", "_rows", "_starts")

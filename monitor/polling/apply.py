@@ -18,9 +18,9 @@ from monitor.domain import (
     Kind,
     Listing,
     OpenChange,
+    PastChange,
     Placement,
     Publication,
-    Released,
     State,
 )
 from monitor.parser import Parser
@@ -41,7 +41,7 @@ class SourceState:
     believed: BaselineInfo
     accepted: Accepted
     rows: tuple[StoredChange, ...]
-    released: tuple[Released, ...]
+    released: tuple[PastChange, ...]
 
     @property
     def standing(self) -> tuple[OpenChange, ...]:
@@ -84,7 +84,7 @@ def load_state(conn: Connection, watch: PolledSource, now: datetime) -> SourceSt
         baseline.load_info(conn, watch.name),
         baseline.load_accepted(conn, watch.name),
         changes.load_standing(conn, watch.name),
-        changes.load_released(conn, watch.name, now - window),
+        changes.load_past_changes(conn, watch.name, now - window),
     )
 
 
@@ -102,7 +102,7 @@ def judge_approved(differences: Iterable[Change], since: datetime, reason: str =
     return tuple(Judgment(change, State.PUBLISHED, since, reason, held=True) for change in differences)
 
 
-def join_past(
+def judge_after_import(
     view: SourceState, publication: Publication, watch: PolledSource, parser: Parser, now: datetime
 ) -> tuple[Judgment, ...]:
     """Judge the changes from the last capture of an imported past to our first poll: all are published, and
@@ -118,7 +118,7 @@ def join_past(
     return tuple(Judgment(change, State.PUBLISHED, now) for change in differences)
 
 
-def attribute(moved: Moves, captured_by: str) -> Moves:
+def mark_captured(moved: Moves, captured_by: str) -> Moves:
     """Mark moves that continue an import with the capturer of the publication before them."""
     rows = tuple(replace(row, origin=changes.JOINED, captured_by=captured_by) for row in moved.rows)
     return replace(moved, rows=rows)
@@ -215,7 +215,7 @@ def _date(
     return gone, tuple(opened)
 
 
-def place(watch: PolledSource, listings: Iterable[Listing]) -> PlacedListings:
+def locate_listings(watch: PolledSource, listings: Iterable[Listing]) -> PlacedListings:
     """Locate listings that will be accepted. It is called before the transaction, because it takes 0.3 ms for
     each. A listing on which the gazetteer fails has no placement yet.
     """
@@ -232,10 +232,10 @@ def place(watch: PolledSource, listings: Iterable[Listing]) -> PlacedListings:
     return PlacedListings(gazetteer.version, placements)
 
 
-def place_published(watch: PolledSource, judgments: Iterable[Judgment]) -> PlacedListings:
+def locate_published(watch: PolledSource, judgments: Iterable[Judgment]) -> PlacedListings:
     """The same for the listings that judgments accept."""
     accepted = (each.change.after for each in judgments if each.state is State.PUBLISHED)
-    return place(watch, (listing for listing in accepted if listing is not None))
+    return locate_listings(watch, (listing for listing in accepted if listing is not None))
 
 
 def write(
@@ -281,8 +281,8 @@ def write_versions(
 ) -> None:
     """End and begin versions under the number after ``believed``, each with its places."""
     number = believed.number + 1
-    baseline.close(conn, believed.name, closed, number, now, gone)
-    ids = baseline.open_(conn, believed.name, opened, number, now)
+    baseline.end_versions(conn, believed.name, closed, number, now, gone)
+    ids = baseline.begin_versions(conn, believed.name, opened, number, now)
     placement_rows.put_placements(
         conn,
         placed.gazetteer,
@@ -290,7 +290,7 @@ def write_versions(
     )
 
 
-def outcome(source: str, moved: Moves) -> PollResult:
+def summarize_moves(source: str, moved: Moves) -> PollResult:
     """Summarize the moves as a result."""
     pending = [row for row in moved.standing if row.state is State.PENDING]
     held = [row for row in moved.standing if row.state is State.HELD]
@@ -307,11 +307,11 @@ def outcome(source: str, moved: Moves) -> PollResult:
         changed=kinds.count(Kind.CHANGED),
         pending=len(pending),
         held=len(held),
-        reason=reasons(held or pending),
+        reason=join_reasons(held or pending),
     )
 
 
-def reasons(rows: Iterable[StoredChange]) -> str:
+def join_reasons(rows: Iterable[StoredChange]) -> str:
     """The reasons of changes, without duplicates."""
     return " ".join(dict.fromkeys(row.reason for row in rows if row.reason))
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection, Engine
 
 from monitor.core import guard
-from monitor.core.accepted_values import continue_reading
+from monitor.core.accepted_values import reconcile
 from monitor.core.diff import diff
 from monitor.core.wording import normalise
 from monitor.domain import Change, Kind, Publication
@@ -195,7 +195,7 @@ def _weigh_publication(
         last_seen = history.find_last_seen(conn, watch.name, digest=seen.digest, sha256=seen.hash)
         cut = publication.unterminated and _was_terminated(conn, believed)
         run = _load_rejected_run(conn, seen)
-    continued = continue_reading(view.accepted.listings, publication, seen.parser.pair)
+    continued = reconcile(view.accepted.listings, publication, seen.parser.pair)
     publication = continued.publication
     if view.believed != believed:
         raise BaselineMoved

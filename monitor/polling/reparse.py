@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.core.accepted_values import continue_reading
+from monitor.core.accepted_values import reconcile
 from monitor.core.diff import diff
 from monitor.core.identity import digest
 from monitor.domain import Change, Listing
@@ -64,7 +64,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
         return
 
     observed, content = _rebuild_observed(accepted.listings, rows), digest(publication.listings)
-    publication = continue_reading(observed, publication, parser.pair).publication
+    publication = reconcile(observed, publication, parser.pair).publication
     differences = diff(
         observed,
         publication.listings,
@@ -73,7 +73,7 @@ def rebase(engine: Engine, watch: PolledSource, now: datetime, parser: Parser = 
         pairing=parser.pair,
     )
     shift = _shift(accepted, rows, differences)
-    placed = apply.place(watch, (version.listing for version in shift.opened))
+    placed = apply.locate_listings(watch, (version.listing for version in shift.opened))
     with transaction(engine) as conn:
         append_source(conn, watch, now)
         baseline.advance(

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.core.accepted_values import continue_reading
+from monitor.core.accepted_values import reconcile
 from monitor.core.diff import diff
 from monitor.domain import Judgment, State
 from monitor.errors import BaselineMoved, UsageError
@@ -160,13 +160,13 @@ def _publish(engine: Engine, watch: PolledSource, chosen: frozenset[int], now: d
     ]
     if not judgments:
         raise UsageError("none of these changes stands any more")
-    placed = apply.place_published(watch, judgments)
+    placed = apply.locate_published(watch, judgments)
     with transaction(engine) as conn:
         log.append_decision(conn, watch.name, "approved", now, [row for row in view.rows if row.id in chosen])
         moved = apply.compute_moves(conn, view, judgments, now, all_judged=False, approved=True)
         baseline.advance(conn, view.believed, number=view.believed.number + 1)
         apply.write(conn, view.believed, moved, placed, view.believed.last_good_fetch, now)
-    return apply.outcome(watch.name, moved)
+    return apply.summarize_moves(watch.name, moved)
 
 
 def _silence(engine: Engine, source: str, chosen: frozenset[int], now: datetime) -> None:
@@ -198,13 +198,13 @@ def _take(
         with transaction(engine) as conn:
             log.append_decision(conn, watch.name, "approved", now, body=seen.hash)
             history.put_approval(conn, watch.name, seen.hash, approved=True, now=now)
-        stands = apply.outcome(watch.name, Moves(standing=view.rows))
+        stands = apply.summarize_moves(watch.name, Moves(standing=view.rows))
         return replace(
             stands,
             outcome=PollOutcome.UNCHANGED,
             reason="it is no longer served; it is believed if it comes back",
         )
-    publication = continue_reading(view.accepted.listings, parser.parse(body, watch.options)).publication
+    publication = reconcile(view.accepted.listings, parser.parse(body, watch.options)).publication
     differences = diff(
         view.accepted.listings,
         publication.listings,
@@ -214,12 +214,12 @@ def _take(
     )
     # dated by the first refusal, not by the operator's decision
     judgments = apply.judge_approved(differences, served.at, served.reason)
-    placed = apply.place_published(watch, judgments)
+    placed = apply.locate_published(watch, judgments)
     with transaction(engine) as conn:
         log.append_decision(conn, watch.name, "approved", now, body=seen.hash)
         moved = apply.compute_moves(conn, view, judgments, now, approved=True)
         history.put_approval(conn, watch.name, seen.hash, approved=True, now=now)
-        history.accept(conn, served.id)
+        history.accept_snapshot(conn, served.id)
         baseline.advance(
             conn,
             view.believed,
@@ -232,4 +232,4 @@ def _take(
             last_good_hash=served.hash,
         )
         apply.write(conn, view.believed, moved, placed, served.fetch_id, now)
-    return apply.outcome(watch.name, moved)
+    return apply.summarize_moves(watch.name, moved)

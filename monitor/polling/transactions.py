@@ -23,7 +23,15 @@ from monitor.record import log as record
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, history, imports
 from monitor.storage.lists.baseline import BaselineInfo, NewVersion
-from monitor.storage.lists.history import ABSENT, ACCEPTED, FAILED, GOOD, REJECTED, UNCHANGED, Remembered
+from monitor.storage.lists.history import (
+    ABSENT,
+    ACCEPTED,
+    FAILED,
+    GOOD,
+    REJECTED,
+    UNCHANGED,
+    StoredValidators,
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +47,12 @@ def write_accepted(
     approved: bool = False,
 ) -> PollResult:
     """Write new content, with its judged changes."""
-    placed = apply.place_published(seen.watch, judgments)
+    placed = apply.locate_published(seen.watch, judgments)
     with transaction(engine) as conn:
         moved = apply.compute_moves(conn, view, judgments, seen.now, approved=approved)
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved)
         apply.write(conn, view.believed, moved, placed, fetch_id, seen.now)
-    return apply.outcome(seen.watch.name, moved)
+    return apply.summarize_moves(seen.watch.name, moved)
 
 
 def write_first(
@@ -57,12 +65,16 @@ def write_first(
     moved = Moves(opened=tuple(NewVersion(listing, listing.key) for listing in publication.listings))
     with reading(engine) as conn:
         past = imports.load_import(conn, seen.watch.name)
-    judgments = () if past is None else apply.join_past(view, publication, seen.watch, seen.parser, seen.now)
-    placed = apply.place(seen.watch, publication.listings)
+    judgments = (
+        () if past is None else apply.judge_after_import(view, publication, seen.watch, seen.parser, seen.now)
+    )
+    placed = apply.locate_listings(seen.watch, publication.listings)
     with transaction(engine) as conn:
         if past is not None:
             view = replace(view, believed=replace(view.believed, last_good_at=past.last_at))
-            moved = apply.attribute(apply.compute_moves(conn, view, judgments, seen.now), past.captured_by)
+            moved = apply.mark_captured(
+                apply.compute_moves(conn, view, judgments, seen.now), past.captured_by
+            )
         append_source(conn, seen.watch, seen.now)
         fetch_id = _write_good(conn, seen, view.believed, publication, body, moved or past)
         if past is not None:
@@ -101,7 +113,7 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
         snapshot = history.find_snapshot(conn, watch.name, seen.hash, ACCEPTED)
     if view.believed != believed:
         raise BaselineMoved
-    placed = apply.place_published(watch, judgments)
+    placed = apply.locate_published(watch, judgments)
     with transaction(engine) as conn:
         moved = apply.compute_moves(conn, view, judgments, now, all_judged=False)
         fetch_id = record.insert_poll(conn, seen.attempt(UNCHANGED))
@@ -119,7 +131,7 @@ def write_unchanged(engine: Engine, seen: Received, believed: BaselineInfo) -> P
             # it may not have been stored for lack of disk space
             _insert_body(conn, seen, believed, seen.got.body)
         _remember(conn, seen)
-    return apply.outcome(watch.name, moved)
+    return apply.summarize_moves(watch.name, moved)
 
 
 def write_rejected(
@@ -154,7 +166,7 @@ def write_late(engine: Engine, seen: Received) -> PollResult:
     with transaction(engine) as conn:
         record.insert_poll(conn, seen.attempt(FAILED, reason))
         rows = changes.load_standing(conn, seen.watch.name)
-    return replace(apply.outcome(seen.watch.name, Moves(standing=rows)), reason=reason)
+    return replace(apply.summarize_moves(seen.watch.name, Moves(standing=rows)), reason=reason)
 
 
 def write_failed(
@@ -195,7 +207,7 @@ def _nothing_moved(
     wait: timedelta | None = None,
 ) -> PollResult:
     baseline.note_poll(conn, watch.name, now, now + (wait or watch.every))
-    stands = apply.outcome(watch.name, Moves(standing=changes.load_standing(conn, watch.name)))
+    stands = apply.summarize_moves(watch.name, Moves(standing=changes.load_standing(conn, watch.name)))
     return replace(stands, outcome=result, reason=reason)
 
 
@@ -265,6 +277,9 @@ def _remember(conn: Connection, seen: Received) -> None:
     """Store the results of every good poll: the validators, and when the source is due again."""
     given = seen.got.validators
     history.put_validators(
-        conn, seen.watch.name, seen.got.final_url, Remembered(given.etag, given.last_modified, seen.hash)
+        conn,
+        seen.watch.name,
+        seen.got.final_url,
+        StoredValidators(given.etag, given.last_modified, seen.hash),
     )
     baseline.note_poll(conn, seen.watch.name, seen.now, seen.now + seen.watch.every)

@@ -10,7 +10,7 @@ from monitor.formatting import format_minute
 from monitor.record import log
 from monitor.record.bundle import BundleContents
 from monitor.record.checkpoint import read_checkpoint
-from monitor.record.collect import MOST_POLLS, list_details, load_bundle_body, prove
+from monitor.record.collect import MOST_POLLS, list_details, load_bundle_body, prove_entry
 from monitor.record.leaf import decode_leaf
 from monitor.storage.lists import agreements, log_rows
 
@@ -47,8 +47,8 @@ def collect_agreement(conn: Connection, number: int, source: SourceInfo, operato
         raise RecordError("looks are missing in the log: restore the database from a backup")
     entries = []
     for leaf, look in zip(leaves[:-1], looks, strict=True):
-        entries.append(prove(leaf, size, nodes, list_details(look.headers, look.request)))
-    changed = prove(leaves[-1], size, nodes, {})
+        entries.append(prove_entry(leaf, size, nodes, list_details(look.headers, look.request)))
+    changed = prove_entry(leaves[-1], size, nodes, {})
     described = decode_leaf(leaves[-1].content)["changes"]
     assert isinstance(described, list)
     assert isinstance(described[0], dict)

@@ -28,7 +28,7 @@ from monitor.storage.lists.logged_rows import LoggedCapture, LoggedChangeset, Ve
 from monitor.storage.lists.retracted_changes import count_all_retracted
 
 
-class Logged(Protocol):
+class LoggedRow(Protocol):
     """A row that names its entry in the log."""
 
     @property
@@ -36,10 +36,10 @@ class Logged(Protocol):
         """The number of the entry."""
 
 
-_Row = TypeVar("_Row", bound=Logged)
+_Row = TypeVar("_Row", bound=LoggedRow)
 
 
-class Claims(Generic[_Row]):
+class RowsByEntry(Generic[_Row]):
     """Rows in the order of the entries that they name."""
 
     def __init__(self, rows: Iterator[_Row]) -> None:
@@ -86,8 +86,8 @@ class ChangeCheck:
 
     def __init__(self, conn: Connection, size: int) -> None:
         self._conn = conn
-        self._changesets = Claims(logged_rows.iterate_logged_changesets(conn, size))
-        self._captures = Claims(logged_rows.iterate_logged_captures(conn, size))
+        self._changesets = RowsByEntry(logged_rows.iterate_logged_changesets(conn, size))
+        self._captures = RowsByEntry(logged_rows.iterate_logged_captures(conn, size))
         self._current: _Publication | None = None
         self._missing: dict[str, str] = {}  # of imports, by list: they may have been removed later
         self._undone: dict[str, int] = {}

@@ -218,7 +218,7 @@ def _load_entries(
         raise RecordError("polls are missing in the log: restore the database from a backup")
     entries = []
     for leaf, poll in zip(leaves, sorted(polls, key=lambda poll: poll.leaf or 0), strict=True):
-        entries.append(prove(leaf, size, nodes, list_details(poll.headers, poll.request)))
+        entries.append(prove_entry(leaf, size, nodes, list_details(poll.headers, poll.request)))
     return tuple(entries)
 
 
@@ -234,7 +234,7 @@ def _find_changes_entry(
                 raise RecordError("the change is not in the log as it is in the database")
             listed = content["changes"]
             if isinstance(listed, list) and described in listed:
-                return prove(leaf, size, nodes, {})
+                return prove_entry(leaf, size, nodes, {})
         start += len(leaves)
     raise RecordError("the change is not in the log as it is in the database")
 
@@ -252,10 +252,12 @@ def _find_retractions(
     ]
     if not found:
         raise RecordError("the retraction of the change is not in the log as it is in the database")
-    return tuple(prove(leaf, size, nodes, {}) for leaf in found)
+    return tuple(prove_entry(leaf, size, nodes, {}) for leaf in found)
 
 
-def prove(leaf: log_rows.LogLeaf, size: int, nodes: Nodes, details: dict[str, LeafValue]) -> BundleEntry:
+def prove_entry(
+    leaf: log_rows.LogLeaf, size: int, nodes: Nodes, details: dict[str, LeafValue]
+) -> BundleEntry:
     """Build an entry with the proof that the signed log of this size contains it. Raises RecordError if it is
     not signed yet.
     """

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from monitor.errors import RecordError
-from monitor.record.change_check import ChangeCheck, Claims
+from monitor.record.change_check import ChangeCheck, RowsByEntry
 from monitor.record.checkpoint import Checkpoint, Verifier, open_checkpoint, parse_head
 from monitor.record.leaf import LeafValue, format_time
 from monitor.record.log import describe_poll
@@ -190,8 +190,8 @@ class _Polls:
 
     def __init__(self, conn: Connection, size: int) -> None:
         self._conn = conn
-        self._claims = Claims(iterate_logged_polls(conn, size))
-        self._readings = Claims(iterate_logged_readings(conn, size))
+        self._claims = RowsByEntry(iterate_logged_polls(conn, size))
+        self._readings = RowsByEntry(iterate_logged_readings(conn, size))
         self._requests: dict[int | None, dict[str, Any]] = {}
         self.count = 0
         self.problem = ""

@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlalchemy.engine import Engine
 
 from monitor.errors import KeyFileError, RecordError, UsageError
-from monitor.keys.file_format import flush
+from monitor.keys.file_format import flush_folder
 from monitor.record import log
 from monitor.record.checkpoint import Checkpoint, Verifier, open_checkpoint, read_checkpoint, sign_note
 from monitor.record.leaf import format_time
@@ -221,4 +221,4 @@ def _write_head(folder: Path, note: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(folder / HEAD)
-    flush(folder)
+    flush_folder(folder)

@@ -12,7 +12,7 @@ from monitor.sources.column_choice import AGENCY_WORDS
 from monitor.sources.headings import read_heading
 from monitor.sources.html_lines import BREAKS, OFFICE, make_row, make_rows, read_lines
 from monitor.sources.html_list import HtmlList, limit_lists, look_like_agencies
-from monitor.sources.html_outline import Above, is_for_navigation, iterate_elements
+from monitor.sources.html_outline import HeadingStack, is_for_navigation, iterate_elements
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -36,7 +36,7 @@ class _BlockFinder:
 
     def __init__(self, base: str) -> None:
         self._base = base
-        self._above = Above()
+        self._above = HeadingStack()
         self._done: set[HtmlElement] = set()  # with all that is in them
         self._kinds: dict[HtmlElement, tuple[str, str] | None] = {}  # by the element around them
         self._run = HtmlList("", "")  # of blocks beside each other

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from monitor.sources.headings import read_heading
 from monitor.sources.html_lines import make_row, make_rows, read_lines
 from monitor.sources.html_list import HtmlList, limit_lists
-from monitor.sources.html_outline import Above, is_for_navigation, iterate_elements
+from monitor.sources.html_outline import HeadingStack, is_for_navigation, iterate_elements
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -23,7 +23,7 @@ def read_items(document: HtmlElement, base: str) -> list[HtmlList]:
 
 
 def _find_lists(document: HtmlElement, base: str) -> Iterator[HtmlList]:
-    above = Above()
+    above = HeadingStack()
     done: set[HtmlElement] = set()
     count = 0
     for element in iterate_elements(document):

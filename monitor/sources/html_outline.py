@@ -28,7 +28,7 @@ _NAVIGATION = re.compile(
 """Classes and ids of elements for navigation."""
 
 
-class Above:
+class HeadingStack:
     """The headings above the present element, the outermost first."""
 
     def __init__(self) -> None:

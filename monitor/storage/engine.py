@@ -70,7 +70,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     once when another has written in between (BUSY_SNAPSHOT), whatever the busy timeout.
     """
     with (
-        explained(engine),
+        explain_errors(engine),
         _queued(engine),
         engine.connect().execution_options(**WRITING) as conn,
         conn.begin(),
@@ -116,12 +116,12 @@ def reading(engine: Engine) -> Iterator[Connection]:
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     for check in _on_begin.get(engine, ()):
         check(None)
-    with explained(engine), engine.connect().execution_options(**options) as conn:
+    with explain_errors(engine), engine.connect().execution_options(**options) as conn:
         yield conn
 
 
 @contextmanager
-def explained(engine: Engine) -> Iterator[None]:
+def explain_errors(engine: Engine) -> Iterator[None]:
     """Convert every database error in this block to a `StoreError`.
 
     An `IntegrityError` propagates: the caller expects it.
@@ -132,13 +132,15 @@ def explained(engine: Engine) -> Iterator[None]:
         raise
     except sa.exc.DBAPIError as error:
         # Not "from error": its chain ends in a driver's text, which can name what the message must not.
-        raise StoreError(explain_error(error, engine.url, where(engine.url))) from None
+        raise StoreError(explain_error(error, engine.url, describe_database(engine.url))) from None
     except sqlite3.Error as error:  # raised while a connection is prepared outside of SQLAlchemy
-        raise StoreError(explain_sqlite_error(error, where(engine.url)) or "a query failed") from None
+        raise StoreError(
+            explain_sqlite_error(error, describe_database(engine.url)) or "a query failed"
+        ) from None
     except sa.exc.TimeoutError:
         raise StoreError(
-            f"{where(engine.url)} has no free connection: too much runs at once in this process; it is "
-            "tried again"
+            f"{describe_database(engine.url)} has no free connection: too much runs at once in this process; "
+            "it is tried again"
         ) from None
 
 
@@ -153,7 +155,7 @@ class Commits:
     def __init__(self, engine: Engine) -> None:
         if sqlite_path(engine) is None:
             raise ValueError("only a SQLite file counts its commits")
-        with explained(engine):
+        with explain_errors(engine):
             self._engine, self._pooled = engine, engine.raw_connection()
         self._driver: Any = self._pooled.driver_connection
         sa.event.listen(engine, "engine_disposed", self._end)
@@ -178,7 +180,7 @@ class Commits:
             raise  # a closed connection is a bug
         except sqlite3.Error as error:
             raise StoreError(
-                explain_sqlite_error(error, where(self._engine.url)) or "a query failed"
+                explain_sqlite_error(error, describe_database(self._engine.url)) or "a query failed"
             ) from None
 
     def close(self) -> None:
@@ -207,7 +209,7 @@ class SingleReads:
         """The connection, a new one after an error. Raises StoreError."""
         for check in _on_begin.get(self._engine, ()):
             check(None)
-        with explained(self._engine):
+        with explain_errors(self._engine):
             if self._kept is None:
                 self._kept = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             try:
@@ -240,7 +242,7 @@ def insert_in(dialect: str, table: type[Any]) -> postgresql.Insert | sqlite.Inse
     return postgresql.insert(rows)
 
 
-def where(url: URL) -> str:
+def describe_database(url: URL) -> str:
     """Describe the database for people: a path, or host and name; never a user or password."""
     if url.get_backend_name() == "sqlite":
         return f"the database {url.database or 'in memory'}"
@@ -387,7 +389,7 @@ def open_direct_engine(engine: Engine) -> Engine:
 
 
 @contextmanager
-def turn(engine: Engine, what: str) -> Iterator[bool]:
+def exclusive_turn(engine: Engine, what: str) -> Iterator[bool]:
     """Try to get the exclusive right to do ``what`` among all processes on the database; always True on
     SQLite, where only one process works.
 
@@ -400,7 +402,7 @@ def turn(engine: Engine, what: str) -> Iterator[bool]:
         return
     key = int.from_bytes(hashlib.sha256(f"map-monitor {what}".encode()).digest()[:8], signed=True)
     direct = open_direct_engine(engine)
-    with explained(engine), direct.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+    with explain_errors(engine), direct.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         taken = bool(conn.scalar(sa.select(sa.func.pg_try_advisory_lock(key))))
         try:
             yield taken

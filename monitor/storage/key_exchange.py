@@ -20,7 +20,7 @@ from monitor.keys.file_format import (
     EarlierToken,
     KeyFileContent,
     derive_subkey,
-    flush,
+    flush_folder,
     read,
     write_new,
 )
@@ -126,7 +126,7 @@ def begin_rotation(folder: Path, links_until: datetime, *, leaked: bool = False)
     Links that the current key signed work until ``links_until``; those of earlier keys end. The lookup keys
     stay, unless they ``leaked`` too: then one more is added to the chain. The key of push messages also
     stays: browsers accept no messages signed with another key. Only within `rotating`, and after
-    `finish_what_was_cut_off`: an existing new key counts as abandoned.
+    `finish_interrupted`: an existing new key counts as abandoned.
     """
     old = read(folder / NAME)
     new_lookup = secrets.token_bytes(32) if leaked else None
@@ -144,7 +144,7 @@ def begin_rotation(folder: Path, links_until: datetime, *, leaked: bool = False)
     return KeyExchange(KeyFile.of_content(old), KeyFile.of_content(new), new_lookup)
 
 
-def exclude(conn: Connection) -> None:
+def block_key_readers(conn: Connection) -> None:
     """Wait until every transaction that has read the key (`KeyFile.refresh`) is over, and block new ones
     until this one ends.
 
@@ -166,7 +166,7 @@ def rebind(conn: Connection, keyfile: KeyFile) -> None:
 def finish_rotation(folder: Path) -> None:
     """Move the new key into place: from here on only it opens the database."""
     (folder / NEXT).replace(folder / NAME)
-    flush(folder)
+    flush_folder(folder)
 
 
 def settle_rotation(conn: Connection, folder: Path) -> None:
@@ -175,10 +175,10 @@ def settle_rotation(conn: Connection, folder: Path) -> None:
     """
     if (folder / NEXT).exists():
         with suppress(BusyError), rotating(folder):
-            finish_what_was_cut_off(conn, folder)
+            finish_interrupted(conn, folder)
 
 
-def finish_what_was_cut_off(conn: Connection, folder: Path) -> None:
+def finish_interrupted(conn: Connection, folder: Path) -> None:
     """Finish an interrupted rotation whose new key the database has already. Call it within `rotating`."""
     if (folder / NEXT).exists() and derive_subkeys(read(folder / NEXT)).fingerprint == read_fingerprint(conn):
         finish_rotation(folder)

@@ -84,8 +84,9 @@ def upgrade(
     if refuse_older and before is not None:
         _refuse_unknown(before, revisions, engine, folder)
         raise MigrationError(
-            f"{db.where(engine.url)} is of an earlier version of this program (revision {before}; this one "
-            f"needs {target}): `monitor init` upgrades it after a copy, as a start of the service does"
+            f"{db.describe_database(engine.url)} is of an earlier version of this program (revision "
+            f"{before}; this one needs {target}): `monitor init` upgrades it after a copy, as a start of the "
+            "service does"
         )
     try:
         with _alone(engine, wait), _migrating(engine, wait) as conn:
@@ -116,8 +117,8 @@ def upgrade(
         _delete_unneeded(copy)
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise MigrationError(
-            f"{db.where(engine.url)} could not be brought from revision {before or 'none'} to {target} and "
-            f"is as it was: {reason}"
+            f"{db.describe_database(engine.url)} could not be brought from revision {before or 'none'} to "
+            f"{target} and is as it was: {reason}"
         ) from error
     log.info("migrated the database from revision %s to %s", before, target)
     return MigrationReport(before, target, copy)
@@ -143,7 +144,7 @@ def _add_missing(conn: Connection, engine: Engine) -> None:
     found = schema_repair.find_differences(conn)
     if found.unmendable:
         raise MigrationError(
-            f"{db.where(engine.url)} is not what revision {head()} makes of it: "
+            f"{db.describe_database(engine.url)} is not what revision {head()} makes of it: "
             f"{'; '.join(found.unmendable)}. Restore a backup (`monitor restore`), or the copy "
             "that the last upgrade made in the data folder; nothing was changed"
         )
@@ -257,7 +258,8 @@ def _alone(engine: Engine, wait: timedelta) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise MigrationError(
-            f"another program still migrates {db.where(engine.url)}: let it finish, then try again"
+            f"another program still migrates {db.describe_database(engine.url)}: let it finish, then try "
+            "again"
         ) from None
     except OSError as error:
         raise MigrationError(
@@ -284,7 +286,7 @@ def _migrating(engine: Engine, wait: timedelta) -> Iterator[Connection]:
             conn.execute(sa.text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
             yield conn
         return
-    with db.explained(engine), engine.connect().execution_options(**db.WRITING) as conn:
+    with db.explain_errors(engine), engine.connect().execution_options(**db.WRITING) as conn:
         driver = conn.connection.driver_connection
         assert driver is not None
         driver.execute("PRAGMA foreign_keys = OFF").close()
@@ -309,7 +311,7 @@ def _refuse_unknown(before: str | None, revisions: ScriptDirectory, engine: Engi
     elif path is None:
         way_back += ", or restore the backup made before it was upgraded"
     raise MigrationError(
-        f"{db.where(engine.url)} belongs to a newer version of this program (revision {before}; "
+        f"{db.describe_database(engine.url)} belongs to a newer version of this program (revision {before}; "
         f"this one knows {revisions.get_current_head()}): {way_back}"
     )
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import PoolProxiedConnection
 
 from monitor.errors import StoreError
-from monitor.storage.engine import explained, open_direct_engine
+from monitor.storage.engine import explain_errors, open_direct_engine
 
 _NAME = "map_monitor"  # the name of the PostgreSQL channel, which is local to each database
 
@@ -61,7 +61,7 @@ class Notifications:
     def _listen(self) -> None:
         import psycopg
 
-        with explained(self._engine):
+        with explain_errors(self._engine):
             pooled = open_direct_engine(self._engine).raw_connection()
         driver: Any = pooled.driver_connection
         try:

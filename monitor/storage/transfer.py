@@ -96,7 +96,7 @@ def transfer(source: Engine, target: Engine, progress: Progress = lambda _: None
     with db.reading(source) as reader:
         with db.transaction(target) as writer:
             if not is_unused(writer):
-                raise StoreError(f"{db.where(target.url)} is not empty: name an empty one")
+                raise StoreError(f"{db.describe_database(target.url)} is not empty: name an empty one")
             copy_rows(reader, writer, progress)
         before = compute_digests(reader, progress)
     with db.reading(target) as reader:
@@ -105,8 +105,8 @@ def transfer(source: Engine, target: Engine, progress: Progress = lambda _: None
     if differing:
         delete_rows(target)
         raise StoreError(
-            f"{db.where(target.url)} did not keep the rows of {', '.join(differing)} as they were; "
-            "they were deleted again, please report it"
+            f"{db.describe_database(target.url)} did not keep the rows of {', '.join(differing)} as they "
+            "were; they were deleted again, please report it"
         )
     refresh_statistics(target, metadata.sorted_tables)
     return before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.engine import Engine
 
-from monitor.storage.engine import explained, sqlite_path
+from monitor.storage.engine import explain_errors, sqlite_path
 
 
 def shrink_database(engine: Engine) -> tuple[int, int] | None:
@@ -16,7 +16,7 @@ def shrink_database(engine: Engine) -> tuple[int, int] | None:
     if path is None:
         return None
     before = path.stat().st_size
-    with explained(engine), engine.connect() as conn:
+    with explain_errors(engine), engine.connect() as conn:
         driver = conn.connection.driver_connection
         assert driver is not None
         driver.execute("VACUUM").close()  # not in a transaction, which SQLAlchemy would begin

@@ -4,12 +4,12 @@ from monitor.channels.kinds import mask, normalize_address
 from monitor.subscribers.bounces import BounceVerdict, apply_mail, mails
 from monitor.subscribers.erasures import Tombstones, reapply_erasures
 from monitor.subscribers.key_rotation import rotate
-from monitor.subscribers.leak_scan import LeakScanResult, Trace, prove
+from monitor.subscribers.leak_scan import LeakScanResult, Trace, scan_for_leaks
 from monitor.subscribers.operator import (
     CONFIG,
-    Added,
-    Followed,
-    Listed,
+    AddResult,
+    FollowedChannels,
+    ListedSubscriber,
     add,
     follow_channels,
     load_subscribers,
@@ -22,7 +22,7 @@ from monitor.subscribers.retention import Purged, purge, purge_in_turn
 from monitor.subscribers.signup import (
     SignupAnswer,
     SignupLimits,
-    Wish,
+    SignupRequest,
     admit,
     confirm,
     renew,
@@ -33,20 +33,20 @@ from monitor.subscribers.validation import list_follows
 
 __all__ = [
     "CONFIG",
-    "Added",
+    "AddResult",
     "BounceVerdict",
-    "Followed",
+    "FollowedChannels",
     "LeakScanResult",
     "Link",
     "LinkState",
-    "Listed",
+    "ListedSubscriber",
     "Preferences",
     "Purged",
     "SignupAnswer",
     "SignupLimits",
+    "SignupRequest",
     "Tombstones",
     "Trace",
-    "Wish",
     "add",
     "admit",
     "apply_mail",
@@ -62,7 +62,6 @@ __all__ = [
     "mails",
     "mask",
     "normalize_address",
-    "prove",
     "purge",
     "purge_in_turn",
     "reapply_erasures",
@@ -70,4 +69,5 @@ __all__ = [
     "renew",
     "request",
     "rotate",
+    "scan_for_leaks",
 ]

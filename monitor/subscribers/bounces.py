@@ -77,7 +77,7 @@ class BounceVerdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class MailClaims:
     """The claims of a mail, not verified yet. ``claims`` are tokens with their purposes."""
 
     stop: str | None
@@ -237,7 +237,7 @@ def _unsubscribe(
     return BounceVerdict.LEFT
 
 
-def _read(message: Message) -> Said:
+def _read(message: Message) -> MailClaims:
     parts = list(islice(message.walk(), _PARTS))
     reported = message.get_content_type() == "multipart/report"
     feedback = [_first(part) for part in parts if part.get_content_type() == "message/feedback-report"]
@@ -250,7 +250,7 @@ def _read(message: Message) -> Said:
         *((_VERP, Purpose.BOUNCE, _text(each, "Return-Path")) for each in originals),
         *((_LINK, Purpose.UNSUBSCRIBE, _text(each, "List-Unsubscribe")) for each in originals),
     ]
-    return Said(
+    return MailClaims(
         stop=stop[1] if stop else None,
         claims=tuple((purpose, found[1]) for form, purpose, text in places if (found := form.search(text))),
         reports=tuple(report for part in parts for report in _reports(part)) if reported else (),

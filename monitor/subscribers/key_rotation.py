@@ -36,10 +36,10 @@ def rotate(engine: Engine, folder: Path, now: datetime, *, leaked: bool = False)
         with db.reading(engine) as conn:
             if leaked:
                 heartbeats.refuse_beside_a_service(conn, now)
-            key_exchange.finish_what_was_cut_off(conn, folder)
+            key_exchange.finish_interrupted(conn, folder)
         exchange = key_exchange.begin_rotation(folder, now if leaked else now + LINKS_KEPT, leaked=leaked)
         with db.transaction(engine) as conn:
-            key_exchange.exclude(conn)
+            key_exchange.block_key_readers(conn)
             key_exchange.bind(conn, exchange.old)
             sealed = reencrypt.reseal(conn, exchange.reseal)
             if leaked:

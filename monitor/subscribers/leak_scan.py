@@ -65,7 +65,7 @@ class _Wanted:
     words: tuple[bytes, ...]
 
 
-def prove(
+def scan_for_leaks(
     engine: Engine,
     keys: KeyFile,
     tombstones: Tombstones,
@@ -87,7 +87,7 @@ def prove(
         for where, content in _rows(engine):
             searched.setdefault(where, set()).update(_traces(where, content, wanted))
     else:
-        with db.explained(engine), closing(engine.raw_connection()) as conn:
+        with db.explain_errors(engine), closing(engine.raw_connection()) as conn:
             # outside of a transaction, because it has no effect in one; busy readers only reduce its effect
             conn.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
     ours = [path, path.with_name(f"{path.name}-wal")] if path is not None else []

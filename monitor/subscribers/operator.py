@@ -32,7 +32,7 @@ CONFIG = "config"
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class AddResult:
     """The result of `add`: the subscriber, whether it is new, and how many places (times sources) were
     added.
     """
@@ -44,7 +44,7 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSubscriber:
     """One subscriber in the operator's list, with the address masked."""
 
     subscriber: int
@@ -58,7 +58,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class FollowedChannels:
     """The result of `follow_channels`: chats added and removed, and places whose chat is suppressed."""
 
     added: int
@@ -78,7 +78,7 @@ def add(
     now: datetime,
     language: str = "en",
     state_of_zip: Callable[[str], str | None] = state_of_zip,
-) -> Added:
+) -> AddResult:
     """Add an address that is active at once, or more places to an existing one.
 
     Raises UsageError for an invalid address or place and for a suppressed address.
@@ -96,7 +96,7 @@ def add(
     log.info(
         "subscriber %d (%s): %s, %d places added", subscriber, channel, "new" if new else "known", follows
     )
-    return Added(subscriber, mask(channel, address), new, follows)
+    return AddResult(subscriber, mask(channel, address), new, follows)
 
 
 def remove(
@@ -125,13 +125,13 @@ def remove(
     return ended
 
 
-def load_subscribers(engine: Engine, keys: KeyFile) -> tuple[Listed, ...]:
+def load_subscribers(engine: Engine, keys: KeyFile) -> tuple[ListedSubscriber, ...]:
     """List every subscriber who has not ended, with what they follow."""
     with db.reading(engine) as conn:
         living = people.load_living(conn)
         follows = people.load_all_follows(conn)
     return tuple(
-        Listed(
+        ListedSubscriber(
             subscriber=each.id,
             channel=each.channel,
             masked=open_outline(keys, each.channel, each.outline).masked if each.outline else "",
@@ -154,7 +154,7 @@ def follow_channels(
     *,
     channel: str,
     state_of_zip: Callable[[str], str | None] = state_of_zip,
-) -> Followed:
+) -> FollowedChannels:
     """Synchronize the subscribers of origin "config" with the operator's own addresses. Runs at every start.
 
     A chat with several places is one subscriber. A chat that was added in another way keeps its places.
@@ -192,7 +192,7 @@ def follow_channels(
             if known_now is not None and known_now.origin == CONFIG:
                 for follow in set(people.load_follows(conn, subscriber)) - requested:
                     people.unfollow(conn, subscriber, follow.source, follow.place, moment)
-    return Followed(added, ended, tuple(suppressed))
+    return FollowedChannels(added, ended, tuple(suppressed))
 
 
 def _admit(

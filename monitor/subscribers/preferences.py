@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy.engine import Engine
 
-from monitor.core.due import DEFAULT_HOUR, moment, next_digest
+from monitor.core.due import DEFAULT_HOUR, next_digest, to_utc
 from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.keys import KeyFile
@@ -98,7 +98,7 @@ def _pause_end(until: date | None, timezone: str, now: datetime) -> datetime | N
     """Compute when a pause ends: at eight o'clock on its last day, local time. None if that is past."""
     if until is None:
         return None
-    end = moment(until, DEFAULT_HOUR, timezone)
+    end = to_utc(until, DEFAULT_HOUR, timezone)
     if end <= now:
         raise UsageError("the pause must end on a day that is still to come")
     if end - now > LONGEST_PAUSE:

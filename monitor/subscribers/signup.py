@@ -75,7 +75,7 @@ class SignupLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class SignupRequest:
     """The content of a sign-up form. ``timezone`` and ``local_hour`` matter for digests; None uses the
     defaults for the first place.
     """
@@ -100,7 +100,7 @@ class SignupAnswer(StrEnum):
 def request(
     engine: Engine,
     keys: KeyFile,
-    wish: Wish,
+    wanted: SignupRequest,
     *,
     client: str | None,
     now: datetime,
@@ -111,7 +111,7 @@ def request(
     """Store a sign-up, see `request_form`. Raises UsageError for an invalid address or place. The address is
     not looked up, and nothing is sent.
     """
-    form = _form(channel, wish, state_of_zip)
+    form = _form(channel, wanted, state_of_zip)
     return request_form(engine, keys, form, client=client, now=now, limits=limits)
 
 
@@ -231,22 +231,22 @@ def _read_client(client: str | None) -> IPv4Address | IPv6Address | None:
     return address
 
 
-def _form(channel: str, wish: Wish, state_of_zip: Callable[[str], str | None]) -> str:
+def _form(channel: str, wanted: SignupRequest, state_of_zip: Callable[[str], str | None]) -> str:
     """Validate a form and serialize it for encrypted storage; padded, so that its size does not reveal the
     content.
     """
-    if len(set(wish.places)) > MOST_PLACES:
+    if len(set(wanted.places)) > MOST_PLACES:
         raise UsageError(f"choose at most {MOST_PLACES} places; a state holds all of its ZIP codes")
-    follows = list_follows(wish.places, wish.sources, state_of_zip)
+    follows = list_follows(wanted.places, wanted.sources, state_of_zip)
     zone, hour = schedule(
-        wish.frequency, wish.timezone, wish.local_hour, zone_of_place(wish.places[0], state_of_zip)
+        wanted.frequency, wanted.timezone, wanted.local_hour, zone_of_place(wanted.places[0], state_of_zip)
     )
     content = {
         "channel": channel,
-        "address": normalize_address(channel, wish.address),
+        "address": normalize_address(channel, wanted.address),
         "follows": sorted([each.source, each.place, each.within] for each in follows),
-        "language": wish.language,
-        "frequency": wish.frequency,
+        "language": wanted.language,
+        "frequency": wanted.frequency,
         "timezone": zone,
         "local_hour": hour,
     }

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from monitor.web import pages
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.pages import render_page, site_of
 from monitor.web.routing import Router, get
 
@@ -38,7 +38,7 @@ def privacy(request: Request) -> Response:
 def static(request: Request, version: str, name: str) -> Response:
     """Serve the style sheets, the scripts and the icon, cached forever under the version of their content."""
     if name not in _FILES:
-        return missing(request)
+        return not_found_page(request)
     answer = Response(pages.asset(name), media_type=_FILES[name])
     fresh = version == pages.asset_version(name)
     answer.headers["Cache-Control"] = "public, max-age=31536000, immutable" if fresh else "no-cache"

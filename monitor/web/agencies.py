@@ -20,7 +20,7 @@ from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.documents import AgencyDocument, load_documents_about
 from monitor.storage.lists.page_queries import ListingLife
 from monitor.web.context import Site
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.list_pages import find_elsewhere
 from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
@@ -43,14 +43,14 @@ def agency_page(request: Request, source: str, key: str) -> Response:
     """
     site = site_of(request)
     if source not in site.sources:
-        return missing(request)
+        return not_found_page(request)
     now = site.clock()
     with reading(site.engine) as conn:
         lists = load_statuses(conn, site, now)
         (listed,) = (each for each in lists if each.name == source)
         cover, agency = find_agency(site, conn, source, key, listed.number)
         if agency is None:
-            return missing(request)
+            return not_found_page(request)
         if agency_path(source, agency) != f"/agency/{source}/{key}":
             return redirect(request, agency_path(source, agency), 301)
         versions = store.load_versions(conn, source, agency)
@@ -71,7 +71,7 @@ def agency_page(request: Request, source: str, key: str) -> Response:
     longest = max(len(history), len(versions), len(given))
     pages = 1 + max(0, -(-(longest - _SHOWN) // _EARLIER))
     if not versions or page is None or page > pages:
-        return missing(request)
+        return not_found_page(request)
     first = 0 if page == 1 else _SHOWN + (page - 2) * _EARLIER
     shown = slice(first, first + (_SHOWN if page == 1 else _EARLIER))
     return render_page(

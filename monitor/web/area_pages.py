@@ -11,7 +11,7 @@ from monitor.places.followed_areas import FollowedArea, load_area
 from monitor.storage.engine import reading
 from monitor.storage.lists import log_rows
 from monitor.storage.lists import page_queries as store
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
@@ -38,7 +38,7 @@ def area_page(request: Request, rest: str) -> Response:
     """Show which agencies serve at least a part of an area today."""
     area = read_area(request, rest)
     if area is None:
-        return missing(request)
+        return not_found_page(request)
     path = place_path(area.key)
     if request.scope["path"] != path:
         return redirect(request, path, 301)

@@ -26,7 +26,7 @@ from monitor.storage.lists import imports, log_rows, page_queries, sightings
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.sightings import GoodCheck, Sighting
 from monitor.web.area_pages import read_area
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.pages import asset_version, language_of, redirect, render_page, site_of
@@ -139,7 +139,7 @@ def zip_brief(request: Request, zips: str) -> Response:
     """Render the brief of one or several ZIP codes."""
     codes = read_zips(zips)
     if codes is None:
-        return missing(request)
+        return not_found_page(request)
     if zips != "+".join(codes):
         return redirect(request, f"{zip_path(codes)}/brief", 301)
     site = site_of(request)
@@ -160,7 +160,7 @@ def state_brief(request: Request, state: str) -> Response:
     """Render the brief of a state."""
     known = read_state(state)
     if known is None or not known.exact or known.code not in STATES:
-        return missing(request)
+        return not_found_page(request)
     code = known.code
     if state != code:
         return redirect(request, f"/state/{code}/brief", 301)
@@ -181,7 +181,7 @@ def area_brief(request: Request, rest: str) -> Response:
     """Render the brief of a county, a town or a radius."""
     area = read_area(request, rest)
     if area is None:
-        return missing(request)
+        return not_found_page(request)
     path = place_path(area.key)
     if request.scope["path"] != f"{path}/brief":
         return redirect(request, f"{path}/brief", 301)

@@ -24,13 +24,13 @@ from monitor.storage.people import PENDING, Subscriber, find, load_follows
 from monitor.subscribers import SignupAnswer, moved_address
 from monitor.subscribers.signup import request_form
 from monitor.web import forms
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.forms import FormValues
 from monitor.web.middleware import HEADERS
 from monitor.web.pages import asset_version, language_of, render_page, site_of, translate
 from monitor.web.personal_pages import people_of, token_for
 from monitor.web.routing import Router, get, post
-from monitor.web.signup import client_of, store_wish
+from monitor.web.signup import client_of, store_request
 
 router = Router()
 
@@ -43,8 +43,8 @@ _POLICY = HEADERS["Content-Security-Policy"] + "; script-src 'self'; connect-src
 def page(request: Request) -> Response:
     """Show the page; ``?place=60601`` fills in a place."""
     if people_of(request).push_key is None:
-        return missing(request)
-    return _page(request, forms.asked_values(request))
+        return not_found_page(request)
+    return _page(request, forms.read_url_values(request))
 
 
 @post(router, "/push")
@@ -61,8 +61,8 @@ def sign_up(
     """Validate and store a sign-up."""
     people, site = people_of(request), site_of(request)
     if people.push_key is None:
-        return missing(request)
-    filled = forms.sent_values(places, lists, frequency, hour, zone, language_of(request))
+        return not_found_page(request)
+    filled = forms.read_submitted_values(places, lists, frequency, hour, zone, language_of(request))
     problems, follows = forms.validate_places(request, filled)
     address = _read(subscription)
     if address is None:
@@ -78,7 +78,7 @@ def sign_up(
     if address is None or problems:
         return _page(request, filled, problems)
     names = tuple(dict.fromkeys(each.place for each in follows))
-    if refused := store_wish(request, filled, names, str(address), CHANNEL):
+    if refused := store_request(request, filled, names, str(address), CHANNEL):
         return refused
     return render_page(
         request,

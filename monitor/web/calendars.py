@@ -15,7 +15,7 @@ from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists.documents import load_meetings
 from monitor.web.area_pages import read_area
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.lists import load_statuses
 from monitor.web.meetings import Meeting, covers_of_state, covers_of_zips, find_meetings
 from monitor.web.pages import language_of, site_of, translate
@@ -35,7 +35,7 @@ def zip_calendar(request: Request, zips: str) -> Response:
     """The meetings about the agencies of ZIPs as a calendar."""
     codes, site = read_zips(zips), site_of(request)
     if codes is None:
-        return missing(request)
+        return not_found_page(request)
     return _calendar_of_zips(request, ", ".join(codes), codes, states_of(site, codes))
 
 
@@ -44,7 +44,7 @@ def state_calendar(request: Request, state: str) -> Response:
     """The meetings about the agencies of a state as a calendar."""
     site = site_of(request)
     if state not in STATES:
-        return missing(request)
+        return not_found_page(request)
     with reading(site.engine) as conn:
         meetings = load_meetings(conn, site.clock().date() - PAST)
         covers = covers_of_state(site, load_statuses(conn, site, site.clock()), state) if meetings else ()
@@ -58,7 +58,7 @@ def area_calendar(request: Request, rest: str) -> Response:
     """The meetings about the agencies of a county, town or radius as a calendar."""
     area = read_area(request, rest)
     if area is None:
-        return missing(request)
+        return not_found_page(request)
     return _calendar_of_zips(request, area.name, tuple(area.zips), tuple(area.states))
 
 
@@ -77,7 +77,7 @@ def _answer(request: Request, name: str, meetings: list[Meeting]) -> Response:
     has none.
     """
     if not meetings:
-        return missing(request)
+        return not_found_page(request)
     site = site_of(request)
     title = f"{site.name}: {translate(request, _TITLE)} ({name})"
     body = render_calendar(meetings, title, site.public_url)

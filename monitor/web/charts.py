@@ -46,7 +46,7 @@ class GapHistory:
         with self._lock:
             seen = self._seen.get(watched.name)
             if seen is None or polled_at is None or self._polled_at.get(watched.name) != polled_at:
-                seen = timeline.look(conn, seen or SourceGaps(watched.name), longest)
+                seen = timeline.load_gaps(conn, seen or SourceGaps(watched.name), longest)
                 self._seen[watched.name] = seen
                 if polled_at is not None:
                     self._polled_at[watched.name] = polled_at

@@ -31,7 +31,7 @@ from monitor.web.api_answers import (
 )
 from monitor.web.api_versions import CHANGELOG
 from monitor.web.context import Site
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.pages import render_page, site_of
 from monitor.web.routing import Router, get
 from monitor.web.sent_files import SentFile
@@ -59,7 +59,7 @@ def data_page(request: Request) -> Response:
     site = site_of(request)
     files = site.data_files
     if files is None:
-        return missing(request)
+        return not_found_page(request)
     with reading(site.engine) as conn:
         moves = record_rows.find_moves(conn)
         note, forks = log_rows.load_checkpoint(conn), log_rows.load_forks(conn)

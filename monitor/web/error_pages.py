@@ -26,14 +26,14 @@ def answer_errors(app: Starlette) -> None:
     app.add_exception_handler(Exception, _broken)
 
 
-def missing(request: Request) -> Response:
+def not_found_page(request: Request) -> Response:
     """The page for an unknown URL."""
     if is_open(request.scope["path"]):
         return answer_problem(404, "Not found", "There is nothing at this address; see /data and /api.")
     return render_page(request, "error.html", status=404, private=True, what="missing")
 
 
-def nothing_before(request: Request, watched: SourceInfo, first: datetime | None, oldest: str) -> Response:
+def before_first_page(request: Request, watched: SourceInfo, first: datetime | None, oldest: str) -> Response:
     """The page for a moment before a list was first seen, at ``first``; ``oldest`` is the path of the page
     of that moment.
     """

@@ -25,7 +25,7 @@ from monitor.storage.lists.page_queries import load_first_read
 from monitor.storage.lists.poll_rows import PollRecordRow
 from monitor.web.api_answers import ProblemError, answer_bytes
 from monitor.web.context import Site
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.pages import render_page, site_of, translate
 from monitor.web.routing import Router, get
 from monitor.web.sent_files import SentFile
@@ -94,11 +94,11 @@ def change_page(request: Request, number: str) -> Response:
     """Show one change with its proof, for printing."""
     site = site_of(request)
     if not (number.isascii() and number.isdecimal() and int(number[:12]) <= _LARGEST_ID):
-        return missing(request)
+        return not_found_page(request)
     with reading(site.engine) as conn:
         rows = changes.load_by_ids(conn, [int(number)])
         if not rows or rows[0].changeset is None:
-            return missing(request)
+            return not_found_page(request)
         proof = load_proof(conn, rows[0])
     row = rows[0]
     return render_page(
@@ -119,7 +119,7 @@ def absence_page(request: Request, source: str) -> Response:
     """Show that on a day no agency for a ZIP, or of a name, was on a list; or which ones were."""
     site = site_of(request)
     if source not in site.sources:
-        return missing(request)
+        return not_found_page(request)
     day_text, asked = (request.query_params.get(name, "").strip() for name in ("day", "who"))
     problem = found = note = first = None
     now = site.clock()

@@ -22,7 +22,7 @@ from monitor.web.agreement_entries import load_agreement_entries
 from monitor.web.api_answers import answer_bytes, load_head_header
 from monitor.web.area_pages import read_area
 from monitor.web.context import Site
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.note_entries import load_note_entries
 from monitor.web.pages import Templates, language_of, site_of
 from monitor.web.presenters import Presenter
@@ -49,7 +49,7 @@ def state_feed(request: Request, state: str) -> Response:
     """The newest changes in a state."""
     code = state.upper()
     if code not in STATES:
-        return missing(request)
+        return not_found_page(request)
     return _feed(request, f"/state/{code}", places=(code,), within=(), what=STATES[code])
 
 
@@ -59,7 +59,7 @@ def zip_feed(request: Request, zips: str) -> Response:
     """The newest changes that concern these ZIPs, including those of statewide agencies."""
     codes = read_zips(zips)
     if codes is None:
-        return missing(request)
+        return not_found_page(request)
     within = states_of(site_of(request), codes)
     return _feed(request, zip_path(codes), places=codes, within=within, what=", ".join(codes))
 
@@ -74,7 +74,7 @@ def area_feed(request: Request, rest: str) -> Response:
     """The newest changes that concern a part of an area, or the whole of a state in which it lies."""
     area = read_area(request, rest)
     if area is None:
-        return missing(request)
+        return not_found_page(request)
     name = drop_article(name_place(area.key, language_of(request)))
     return _feed(request, place_path(area.key), places=area.zips, within=area.states, what=name)
 

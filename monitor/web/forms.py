@@ -187,13 +187,13 @@ def blank_values(request: Request, places: Iterable[str]) -> FormValues:
     )
 
 
-def asked_values(request: Request) -> FormValues:
+def read_url_values(request: Request) -> FormValues:
     """Blank form values with the places of the URL: ``?place=60601``."""
     given = request.query_params.getlist("place")[:MOST_PLACES]
     return blank_values(request, [name for text in given if (name := place(text))])
 
 
-def sent_values(
+def read_submitted_values(
     places: str, lists: Iterable[str], frequency: str, hour_text: str, zone: str, language: str
 ) -> FormValues:
     """Read submitted values: overlong text is cut, an unknown choice becomes the default."""

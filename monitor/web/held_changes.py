@@ -101,7 +101,7 @@ class HeldChanges:
 
     def _place(self, conn: Connection, source: str, number: int) -> _Placed:
         standing = changes.load_standing(conn, source)
-        holds = store.holds([row for row in standing if row.state in {State.HELD, State.REJECTED}])
+        holds = store.group_held([row for row in standing if row.state in {State.HELD, State.REJECTED}])
         places: dict[str, list[tuple[int, int]]] = {}
         whole: dict[str, list[tuple[int, int]]] = {}
         for of, hold in enumerate(holds):

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from monitor.messages.layout import clean
 from monitor.web import pages
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.map_images import MapImages
 from monitor.web.pages import language_of, site_of
 from monitor.web.routing import Router, get
@@ -59,7 +59,7 @@ def manifest(request: Request) -> Response:
 def icon(request: Request, size: str) -> Response:
     """Serve the icon with a background and margins, so that a round mask cuts nothing off."""
     if size not in map(str, ICON_SIZES):
-        return missing(request)
+        return not_found_page(request)
     images: MapImages = request.app.state.map_images
     drawn = images.png(draw_app_icon(pages.asset("icon.svg").decode()), int(size))
     answer = Response(drawn, media_type="image/png")

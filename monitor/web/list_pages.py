@@ -27,7 +27,7 @@ from monitor.storage.lists.record_rows import ListingVersion
 from monitor.web.api_answers import ProblemError, find_moment, read_moment
 from monitor.web.charts import GapHistory
 from monitor.web.context import Site
-from monitor.web.error_pages import missing, nothing_before
+from monitor.web.error_pages import before_first_page, not_found_page
 from monitor.web.list_differences import KINDS, FoundDifferences, compare_lists, cut_pages, fold_kinds
 from monitor.web.lists import load_statuses
 from monitor.web.pages import parse_number, redirect, render_page, site_of, translate
@@ -108,7 +108,7 @@ class ListCache:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedMoment:
+class RequestedMoment:
     """The moment that a URL requests: ``text`` in its canonical form, "" for now; ``at`` the time, or the end
     of the day; ``day`` if a day was requested; ``over``: it is past.
     """
@@ -120,15 +120,15 @@ class AskedMoment:
     over: bool = True
 
 
-def find_asked(conn: Connection, source: str, text: str, now: datetime) -> AskedMoment:
+def find_requested_moment(conn: Connection, source: str, text: str, now: datetime) -> RequestedMoment:
     """Find the state of a list that a URL requests: a day stays the given day, a time is rounded down to the
     last change of the list. Raises ProblemError before the list was first read.
     """
     at = read_moment(text) if text else now
     moment = find_moment(conn, source, at if text else None)
     if text and len(text) != _DAY:
-        return AskedMoment(format_time(moment.at) or "", moment.at, moment)
-    return AskedMoment(text, min(at, now), moment, at.date() if text else None, at <= now)
+        return RequestedMoment(format_time(moment.at) or "", moment.at, moment)
+    return RequestedMoment(text, min(at, now), moment, at.date() if text else None, at <= now)
 
 
 @get(router, "/list/{source}")
@@ -136,11 +136,11 @@ def list_page(request: Request, source: str) -> Response:
     """Show a list, whole or a part of it, now or at a moment."""
     site = site_of(request)
     if source not in site.sources:
-        return missing(request)
+        return not_found_page(request)
     query, now = _read_query(request.query_params), site.clock()
     with reading(site.engine) as conn:
         try:
-            asked = find_asked(conn, source, query.at, now)
+            asked = find_requested_moment(conn, source, query.at, now)
         except ProblemError as problem:
             return _without_list(request, conn, source, problem)
         moment = asked.moment
@@ -205,14 +205,14 @@ def compare_page(request: Request, source: str) -> Response:
     """Show the differences between two moments of a list: added, removed and changed agencies."""
     site = site_of(request)
     if source not in site.sources:
-        return missing(request)
+        return not_found_page(request)
     given = {name: request.query_params.get(name, "").strip()[:40] for name in ("from", "to", "state")}
     state, now = given["state"] if given["state"] in STATES else "", site.clock()
     with reading(site.engine) as conn:
         try:
             begin = given["from"] or format_time(_begin(conn, source).at) or ""
             end = given["to"] or format_time(find_moment(conn, source, None).at) or ""
-            asked = [find_asked(conn, source, text, now) for text in (begin, end)]
+            asked = [find_requested_moment(conn, source, text, now) for text in (begin, end)]
             sides = sorted(asked, key=lambda side: side.at)  # what joined is at the later one
         except ProblemError as problem:
             return _without_list(request, conn, source, problem)
@@ -329,7 +329,7 @@ def _without_list(request: Request, conn: Connection, source: str, problem: Prob
         raise problem
     first = load_first_read(conn, source)
     oldest = f"/list/{source}?{urlencode({'at': format_time(first) or ''})}"
-    return nothing_before(request, site_of(request).sources[source], first, oldest)
+    return before_first_page(request, site_of(request).sources[source], first, oldest)
 
 
 def _is_unseen(request: Request, conn: Connection, watched: SourceInfo, at: datetime) -> bool:

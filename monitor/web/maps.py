@@ -29,7 +29,7 @@ from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.coverage import Covered
 from monitor.web.charts import GapHistory
 from monitor.web.context import Site
-from monitor.web.error_pages import missing, nothing_before
+from monitor.web.error_pages import before_first_page, not_found_page
 from monitor.web.lists import ListStatus, find_largest, load_statuses
 from monitor.web.map_images import MapImages, wrap_image
 from monitor.web.map_texts import MapTexts
@@ -159,10 +159,10 @@ def map_page(request: Request, name: str) -> Response:
         return redirect(request, "/map", 301)
     if code not in STATES and code != "US":
         known = code.upper() in STATES and not ending
-        return redirect(request, f"/map/{code.upper()}", 301) if known else missing(request)
+        return redirect(request, f"/map/{code.upper()}", 301) if known else not_found_page(request)
     if ending in ("svg", "png"):
         return _image(request, code, ending)
-    return missing(request) if ending else _state_page(request, code)
+    return not_found_page(request) if ending else _state_page(request, code)
 
 
 @get(router, "/embed/{name}")
@@ -171,11 +171,11 @@ def embedded(request: Request, name: str) -> Response:
     site = site_of(request)
     code = "US" if name == "map" else name
     if code not in STATES and code != "US":
-        return missing(request)
+        return not_found_page(request)
     with reading(site.engine) as conn:
         asked, _ = read_query(request, conn)
         if asked is None:
-            return missing(request)
+            return not_found_page(request)
         if code == "US":
             view = _view(request, conn, asked, asked.at)
         else:
@@ -222,11 +222,11 @@ def _refuse(request: Request, conn: Connection) -> Response:
     first = store.load_first_read(conn, name) if name in site.sources else None
     at = request.query_params.get("at", "")
     if first is None or not re.fullmatch(r"\d{4}-\d\d(?:-\d\d)?", at):
-        return missing(request)
+        return not_found_page(request)
     day = first.astimezone(ZoneInfo(site.timezone)).date().isoformat()
     if at >= day[: len(at)]:
-        return missing(request)
-    return nothing_before(request, site.sources[name], first, f"/map?list={name}&at={day}")
+        return not_found_page(request)
+    return before_first_page(request, site.sources[name], first, f"/map?list={name}&at={day}")
 
 
 def view_nation(request: Request, conn: Connection, listed: ListStatus) -> MapView:
@@ -345,7 +345,7 @@ def _image(request: Request, code: str, ending: str) -> Response:
     with reading(site.engine) as conn:
         asked, _ = read_query(request, conn)
         if asked is None:
-            return missing(request)
+            return not_found_page(request)
         view = _view(request, conn, asked, asked.at, drawn=False)
     title = clean(asked.watched.title(language))
     if code == "US":

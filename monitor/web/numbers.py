@@ -33,7 +33,7 @@ from monitor.storage.lists.printed_counts import load_printed_count
 from monitor.storage.lists.retracted_changes import count_retracted
 from monitor.web.charts import GapHistory
 from monitor.web.context import Site
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.lists import ListStatus, find_largest, load_statuses
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
@@ -136,7 +136,7 @@ def numbers_page(request: Request) -> Response:
         asked = request.query_params.get("list") or (largest.name if largest else "")
         listed = next((each for each in lists if each.name == asked), None)
         if listed is None:
-            return missing(request)
+            return not_found_page(request)
         numbers = _cache(request).of(conn, listed)
         entries = log_rows.load_head(conn).size
     texts = NumberTexts(
@@ -161,12 +161,12 @@ def numbers_file(request: Request, source: str, file: str) -> Response:
     site = site_of(request)
     name, _, ending = file.partition(".")
     if source not in site.sources or name not in FIGURES or ending not in ("csv", "svg", "png"):
-        return missing(request)
+        return not_found_page(request)
     with reading(site.engine) as conn:
         (listed,) = (each for each in load_statuses(conn, site, site.clock()) if each.name == source)
         numbers = _cache(request).of(conn, listed)
     if numbers is None:
-        return missing(request)
+        return not_found_page(request)
     language = language_of(request)
     texts = NumberTexts(language, clean(listed.watched.title(language)), site.timezone)
     figure = texts.figure(name, numbers)

@@ -139,8 +139,8 @@ def language_of(request: Request) -> str:
     language: str | None = request.scope.get(_LANGUAGE)
     if language is None:
         language = request.scope[_LANGUAGE] = (
-            locale.known(request.query_params.get("lang"))
-            or locale.known(request.cookies.get(COOKIE))
+            locale.find_language(request.query_params.get("lang"))
+            or locale.find_language(request.cookies.get(COOKIE))
             or locale.negotiate(request.headers.get("accept-language", ""))
         )
     return language
@@ -204,7 +204,7 @@ def redirect(request: Request, path: str, status: int = 303) -> Response:
 
 def set_language_cookie(request: Request, answer: Response) -> Response:
     """Store a language that was chosen by a link in the cookie."""
-    asked = locale.known(request.query_params.get("lang"))
+    asked = locale.find_language(request.query_params.get("lang"))
     if asked and asked != request.cookies.get(COOKIE):
         site = site_of(request)
         answer.set_cookie(

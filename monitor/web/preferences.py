@@ -61,9 +61,9 @@ def change(
     link = read_link(request, Purpose.MANAGE, token)
     if link.found is not LinkState.OPEN or link.subscriber is None:
         return render_page(request, "people/gone.html", private=True, status=404)
-    language = locale.known(language) or link.subscriber.language
+    language = locale.find_language(language) or link.subscriber.language
     filled = replace(
-        forms.sent_values(places, lists, frequency, hour, zone, language),
+        forms.read_submitted_values(places, lists, frequency, hour, zone, language),
         pause=pause[:10],
         receipts=bool(receipts),
     )

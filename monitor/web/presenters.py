@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from monitor.domain import Basis, Change, Confidence, Kind, Listing, State, Told
+from monitor.domain import AlertedChange, Basis, Change, Confidence, Kind, Listing, State
 from monitor.messages import locale
 from monitor.messages.change_view import Moment, describe_change
 from monitor.messages.layout import clean, safe_link
@@ -87,7 +87,7 @@ class Presenter:
         title = clean(watched.title(self._language) if watched else row.source)
         publisher = clean(watched.publisher if watched else row.source)
         confidence = Confidence(row.confidence) if row.confidence else Confidence.EXACT
-        told = Told(
+        told = AlertedChange(
             row.change, (), row.placement, confidence, row.not_before, row.first_seen_at, gone_at=row.gone_at
         )
         view = describe_change(
@@ -198,7 +198,7 @@ class Presenter:
         """The facts that a list has about an agency, except its name; the publisher's own date first."""
         watched = self._site.sources.get(source)
         publisher = clean(watched.publisher if watched else source)
-        as_told = Told(
+        as_told = AlertedChange(
             Change(Kind.ADDED, after=listing), (), None, Confidence.EXACT, None, self._site.clock()
         )
         view = describe_change(as_told, self._zone, language=self._language)

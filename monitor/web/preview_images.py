@@ -17,7 +17,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import baseline, page_queries, timeline
 from monitor.web.agencies import find_agency
 from monitor.web.context import Site
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.lists import ListStatus, load_statuses
 from monitor.web.map_images import MapImages
 from monitor.web.map_texts import MapTexts
@@ -38,7 +38,7 @@ def state_card(request: Request, file: str) -> Response:
     """A state's card: how many of its agencies each list has, and its map of the list with the most."""
     site, code = site_of(request), file.removesuffix(".png")
     if code not in STATES or file == code:
-        return missing(request)
+        return not_found_page(request)
     language = language_of(request)
     texts, maps = MapTexts(language), _maps(request)
     found: list[tuple[ListStatus, StateValues]] = []
@@ -62,13 +62,13 @@ def agency_card(request: Request, source: str, file: str) -> Response:
     """An agency's card: its list, whether it is on it, and where it is."""
     site, key = site_of(request), file.removesuffix(".png")
     if source not in site.sources or file == key:
-        return missing(request)
+        return not_found_page(request)
     language = language_of(request)
     with reading(site.engine) as conn:
         cover, agency = find_agency(site, conn, source, key, baseline.load_info(conn, source).number)
         versions = page_queries.load_versions(conn, source, agency) if agency else ()
     if not versions or agency is None:
-        return missing(request)
+        return not_found_page(request)
     listing = versions[-1].listing
     placement = cover.placement if cover else site.coverage.placement(source, listing)
     placed = place_on_map(site, source, agency, listing, placement)
@@ -87,12 +87,12 @@ def changes_card(request: Request, file: str) -> Response:
     """
     site, number = site_of(request), file.removesuffix(".png")
     if file == number or not (number.isascii() and number.isdecimal()) or len(number) > _DIGITS:
-        return missing(request)
+        return not_found_page(request)
     language = language_of(request)
     with reading(site.engine) as conn:
         whole = timeline.load_changeset(conn, int(number), size=4)
         if whole is None:
-            return missing(request)
+            return not_found_page(request)
         drawing = _nation(request, conn, whole.source)
     words = Presenter(site, language)
     watched = site.sources.get(whole.source)

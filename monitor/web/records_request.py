@@ -13,7 +13,7 @@ from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries
 from monitor.web.agencies import find_agency
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.lists import load_statuses
 from monitor.web.pages import redirect, render_page, site_of
 from monitor.web.presenters import agency_path
@@ -28,14 +28,14 @@ def letter_page(request: Request, source: str, key: str) -> Response:
     """Show a letter that requests the records behind an agency's listing."""
     site = site_of(request)
     if source not in site.sources:
-        return missing(request)
+        return not_found_page(request)
     now = site.clock()
     with reading(site.engine) as conn:
         (listed,) = (each for each in load_statuses(conn, site, now) if each.name == source)
         _, agency = find_agency(site, conn, source, key, listed.number)
         versions = page_queries.load_versions(conn, source, agency) if agency else ()
     if agency is None or not versions:
-        return missing(request)
+        return not_found_page(request)
     path = agency_path(source, agency)
     if f"{path}/letter" != f"/agency/{source}/{key}/letter":
         return redirect(request, f"{path}/letter", 301)

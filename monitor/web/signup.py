@@ -18,7 +18,7 @@ from monitor.core.tokens import Purpose
 from monitor.errors import UsageError
 from monitor.messages.place_names import name_place
 from monitor.storage.people import Follow
-from monitor.subscribers import Link, LinkState, SignupAnswer, Wish
+from monitor.subscribers import Link, LinkState, SignupAnswer, SignupRequest
 from monitor.web import forms
 from monitor.web.forms import FormValues
 from monitor.web.pages import language_of, render_page, site_of, translate
@@ -43,7 +43,7 @@ def extras(people: PeopleContext) -> dict[str, Callable[[Request], object]]:
 @get(router, "/subscribe")
 def form(request: Request) -> Response:
     """Show the form by itself; ``?place=60601`` fills in a place."""
-    return _form(request, forms.asked_values(request))
+    return _form(request, forms.read_url_values(request))
 
 
 @post(router, "/subscribe")
@@ -62,7 +62,7 @@ def sign_up(
     people = people_of(request)
     if people.closed() is not None:
         return _form(request, forms.blank_values(request, []), status=503)
-    filled = forms.sent_values(places, lists, frequency, hour, zone, language_of(request))
+    filled = forms.read_submitted_values(places, lists, frequency, hour, zone, language_of(request))
     filled = replace(filled, address=address[:320])
     problems, follows = forms.validate_places(request, filled)
     try:
@@ -79,19 +79,19 @@ def sign_up(
         return _form(request, filled, problems)
     names = tuple(dict.fromkeys(each.place for each in follows))
     # a honeypot: people do not see the field; a program that fills it gets the usual answer
-    if not website and (refused := store_wish(request, filled, names, filled.address, forms.CHANNEL)):
+    if not website and (refused := store_request(request, filled, names, filled.address, forms.CHANNEL)):
         return refused
     return render_page(
         request, "people/sent.html", private=True, places=names, today=people.today(filled.language, follows)
     )
 
 
-def store_wish(
+def store_request(
     request: Request, filled: FormValues, places: tuple[str, ...], address: str, channel: str
 ) -> Response | None:
     """Store a valid form; returns the page to show if a limit was reached."""
     people, site = people_of(request), site_of(request)
-    wish = Wish(
+    wanted = SignupRequest(
         address=address,
         places=places,
         sources=filled.lists,
@@ -103,7 +103,7 @@ def store_wish(
     answer = subscribers.request(
         site.engine,
         people.keys,
-        wish,
+        wanted,
         client=client_of(request),
         now=site.clock(),
         limits=people.limits,

@@ -11,7 +11,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import log_rows
 from monitor.storage.lists import page_queries as store
 from monitor.web.agencies_by_county import LONGEST, fold_by_county
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import ListStatus, load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
@@ -33,7 +33,7 @@ def state_page(request: Request, state: str) -> Response:
         return redirect(request, "/changes", 301)
     reading_ = read_state(state)
     if reading_ is None or not reading_.exact:
-        return missing(request)
+        return not_found_page(request)
     code = reading_.code
     if state != code:
         return redirect(request, f"/state/{code}", 301)

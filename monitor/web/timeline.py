@@ -14,7 +14,7 @@ from monitor.storage.lists import page_queries as places
 from monitor.storage.lists import timeline as store
 from monitor.storage.lists.changes import StoredChange
 from monitor.web.charts import GapHistory
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import load_statuses, numbers_of
 from monitor.web.pages import parse_number, render_page, site_of
@@ -82,11 +82,11 @@ def changeset_page(request: Request, number: str) -> Response:
     identity = parse_number(number, _LARGEST_ID)
     page = parse_number(request.query_params.get("page", ""), _LARGEST_ID) or 1
     if identity is None:
-        return missing(request)
+        return not_found_page(request)
     with reading(site.engine) as conn:
         whole = store.load_changeset(conn, identity, page=page, size=_CHANGES)
         if whole is None:
-            return missing(request)
+            return not_found_page(request)
         where = places.load_places(conn, [row.id for row in whole.rows if row.id is not None])
         entries = log_rows.load_head(conn).size
     by_state: dict[str | None, list[StoredChange]] = {}

@@ -14,7 +14,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import log_rows
 from monitor.storage.lists import page_queries as store
 from monitor.web.context import Site
-from monitor.web.error_pages import missing
+from monitor.web.error_pages import not_found_page
 from monitor.web.held_changes import held_changes_of
 from monitor.web.lists import load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
@@ -57,7 +57,7 @@ def zip_page(request: Request, zips: str) -> Response:
     """Show which agencies cover these ZIPs today."""
     codes = read_zips(zips)
     if codes is None:
-        return missing(request)
+        return not_found_page(request)
     if zips != "+".join(codes):
         return redirect(request, zip_path(codes), 301)
     site = site_of(request)

@@ -219,7 +219,7 @@ def test_the_form_cannot_be_used_to_bomb_a_mailbox(small_town: Town) -> None:
         for spelling in (ANN, ANN.upper(), f" {ANN} ", "Ann@EXAMPLE.org"):
             subscribers.request(
                 town.engine, town.keys,
-                subscribers.Wish(address=spelling, places=("60601",), sources=("ring",)),
+                subscribers.SignupRequest(address=spelling, places=("60601",), sources=("ring",)),
                 channel="email", client=f"192.0.{day}.7", now=town.now,
             )  # fmt: skip
         town.deliver()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from monitor.channels.outline import seal_address
-from monitor.domain import Confidence, Listing, Placement, PlacementReason, SourceInfo, Told
+from monitor.domain import AlertedChange, Confidence, Listing, Placement, PlacementReason, SourceInfo
 from monitor.keys import KeyFile
 from monitor.messages import render
 from monitor.messages.model import Alert, Sender
@@ -54,7 +54,9 @@ def told(publication: Publication) -> list[str]:
                     source="list", title="the list", publisher="They", official_url="https://list.example/",
                     meaning=None,
                     told=(
-                        Told(row.change, ("US",), None, Confidence.EXACT, row.not_before, row.first_seen_at),
+                        AlertedChange(
+                            row.change, ("US",), None, Confidence.EXACT, row.not_before, row.first_seen_at
+                        ),
                     ),
                     language="en",
                 ),

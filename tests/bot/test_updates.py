@@ -12,7 +12,7 @@ from telegram import Update
 from monitor.bot import places
 from monitor.bot.context import BotContext
 from monitor.bot.replies import Translator, safe
-from monitor.bot.updates import COMMANDS, LOOK, UNKNOWN, Command, read
+from monitor.bot.updates import COMMANDS, LOOK, UNKNOWN, Command, read_update
 from monitor.domain import Listing
 from monitor.places import load
 from tests.peers.botapi import ME, message
@@ -25,7 +25,7 @@ TEXTS = st.lists(WORDS | st.sampled_from([f"/{command}" for command in COMMANDS]
 
 def command(text: str, **more: Any) -> Any:
     update = Update.de_json({"update_id": 1, "message": message(text, **more)}, None)
-    return read(update, ME["username"])
+    return read_update(update, ME["username"])
 
 
 @given(TEXTS)

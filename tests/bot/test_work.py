@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 
 from monitor.bot import Bot, Timing, Webhook, runner
 from monitor.bot.runner import TURN
-from monitor.channels.telegram.rate import Pace
+from monitor.channels.telegram.rate import PostRate
 from monitor.core.throttle import PER_MINUTE
 from monitor.errors import StoreError
 from monitor.keys import KeyFile
@@ -30,7 +30,7 @@ from monitor.ops.health_facts import load_facts
 from monitor.ops.health_report import report_status
 from monitor.storage import database_facts
 from monitor.storage.deliveries import pauses as stored_pauses
-from monitor.storage.engine import reading, transaction, turn
+from monitor.storage.engine import exclusive_turn, reading, transaction
 from monitor.storage.people import bot_updates
 from monitor.storage.reencrypt import reseal
 from monitor.subscribers.retention import purge
@@ -240,7 +240,7 @@ def test_one_process_of_many_polls(
 ) -> None:
     world = World(postgres_engine, keys, tmp_path, now)
     with world.api:
-        with turn(postgres_engine, TURN) as mine:
+        with exclusive_turn(postgres_engine, TURN) as mine:
             assert mine
             looked = threading.Semaphore(0)
             with world.running(world.bot(blocked=lambda: looked.release())):
@@ -254,7 +254,7 @@ def test_one_process_of_many_polls(
                     world.ask("/list")
         assert world.api.calls.count("getMe") == 1
         assert len(world.api.posts) == 3
-        with turn(postgres_engine, TURN) as mine:
+        with exclusive_turn(postgres_engine, TURN) as mine:
             assert mine, "the turn is given back at the stop"
 
 
@@ -500,7 +500,7 @@ def test_a_stop_waits_for_the_answers_that_are_due(still: World) -> None:
 
 
 def test_the_pace_is_one_with_the_alerts(still: World) -> None:
-    pace = Pace(still.seconds, still.seconds.sleep)
+    pace = PostRate(still.seconds, still.seconds.sleep)
     asyncio.run(pace.turn("7"))
     with still.running(still.bot(pace=pace)):
         still.ask("/help")

@@ -9,7 +9,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.channels.telegram.rate import Pace
+from monitor.channels.telegram.rate import PostRate
 
 
 class Time:
@@ -44,13 +44,13 @@ def turns(chats: list[str]) -> list[tuple[float, str]]:
     """When each chat got its turns, if all ask at once."""
     taken: list[tuple[float, str]] = []
 
-    async def one(pace: Pace, time: Time, chat: str) -> None:
+    async def one(pace: PostRate, time: Time, chat: str) -> None:
         await pace.turn(chat)
         taken.append((time.now, chat))
 
     async def run() -> None:
         time = Time()
-        pace = Pace(time.clock, time.sleep)
+        pace = PostRate(time.clock, time.sleep)
         await time.run([asyncio.ensure_future(one(pace, time, chat)) for chat in chats])
 
     asyncio.run(run())

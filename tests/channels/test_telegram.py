@@ -145,8 +145,8 @@ def test_silence_after_the_request_was_written_is_ambiguous(
     answer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # only the wait for the answer is short: a slow machine must not fail earlier, where nothing is ambiguous
-    usual = transport.Checked
-    monkeypatch.setattr(transport, "Checked", lambda **words: usual(**words | {"read_timeout": 0.2}))
+    usual = transport.CheckedRequest
+    monkeypatch.setattr(transport, "CheckedRequest", lambda **words: usual(**words | {"read_timeout": 0.2}))
     error = failure(answer)
     assert isinstance(error, Transient)
     assert error.ambiguous

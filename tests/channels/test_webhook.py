@@ -21,7 +21,16 @@ from monitor.channels.webhook.section import WebhookEntry, WebhookSection
 from monitor.channels.webhook.shapes import cut_text
 from monitor.channels.webhook.transport import WebhookChannel, make_id
 from monitor.config import find_warnings, load
-from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Meaning, PlacementReason, Told
+from monitor.domain import (
+    AlertedChange,
+    Change,
+    Confidence,
+    Envelope,
+    Kind,
+    Listing,
+    Meaning,
+    PlacementReason,
+)
 from monitor.errors import ConfigError, Permanent, Transient
 from monitor.messages import Sender
 from monitor.messages.model import Alert, ChangeRetracted, ListUnreadable
@@ -39,7 +48,7 @@ LISTING = Listing(
 
 def alert(*names: str, **more: Any) -> Alert:
     told = tuple(
-        Told(
+        AlertedChange(
             change=Change(Kind.ADDED, after=structs.replace(LISTING, name=name, key=f"IN|{name}")),
             because=("46320",),
             reason=PlacementReason("covers", ("Hammond",)),

@@ -19,7 +19,16 @@ from monitor.channels.webpush.endpoint import LONGEST, PushAddress, find_company
 from monitor.channels.webpush.transport import WebPushChannel
 from monitor.channels.webpush.vapid import Vapid, format_server_key
 from monitor.config import load
-from monitor.domain import Change, Confidence, Envelope, Kind, Listing, Meaning, PlacementReason, Told
+from monitor.domain import (
+    AlertedChange,
+    Change,
+    Confidence,
+    Envelope,
+    Kind,
+    Listing,
+    Meaning,
+    PlacementReason,
+)
 from monitor.errors import ConfigError, Permanent, Transient, UsageError
 from monitor.keys import KeyFile, KeyFileContent
 from monitor.messages import Message, Sender
@@ -79,9 +88,9 @@ def send(to: PushBrowser, message: PushMessage, number: int = 7, **more: Any) ->
     asyncio.run(once())
 
 
-def told(name: str = "Hammond Police Department", **more: Any) -> Told:
+def told(name: str = "Hammond Police Department", **more: Any) -> AlertedChange:
     listing = Listing(name=name, key=f"IN|{name}", city="Hammond", state="IN", since=date(2026, 11, 20))
-    return Told(
+    return AlertedChange(
         change=Change(Kind.ADDED, before=None, after=listing),
         because=("46320",),
         reason=PlacementReason("covers", ("Hammond",)),

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from monitor.core import guard
-from monitor.core.accepted_values import continue_reading
+from monitor.core.accepted_values import reconcile
 from monitor.core.diff import apply, diff
 from monitor.core.identity import assign_keys, digest
-from monitor.domain import Change, Judgment, Kind, Listing, OpenChange, Policy, Publication, Released, State
+from monitor.domain import Change, Judgment, Kind, Listing, OpenChange, PastChange, Policy, Publication, State
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -53,11 +53,11 @@ class Source:
 
     def __post_init__(self) -> None:
         self.first_seen = self.now + HOUR  # the first poll after the baseline
-        self.first = continue_reading((), self.first).publication
+        self.first = reconcile((), self.first).publication
         self.accepted = self.first.listings
         self.last = self.served = self.first
         self.standing: tuple[OpenChange, ...] = ()
-        self.released: list[Released] = []
+        self.released: list[PastChange] = []
         self.events: list[Event] = []
         self.seen = {digest(self.first.listings): self.now}
         self.judgments: tuple[Judgment, ...] = ()
@@ -77,7 +77,7 @@ class Source:
             self._judge(tuple(one.change for one in self.standing), (), reread=False)
             return None
         given, mark, current = published, digest(published.listings), digest(self.served.listings)
-        continued = continue_reading(self.accepted, published)
+        continued = reconcile(self.accepted, published)
         published = continued.publication
         changes = diff(
             self.accepted,
@@ -176,7 +176,7 @@ class Source:
         self.accepted = apply([one.change for one in published], self.accepted)
         told = [one for one in published if not one.change.quiet]
         self.events += [Event(self.now, one.change, one) for one in told]
-        self.released += [Released(one.change, self.now, one.held) for one in told]
+        self.released += [PastChange(one.change, self.now, one.held) for one in told]
         self.judgments = judgments
         self.standing = tuple(
             OpenChange(one.change, one.state, one.since, one.reason, one.release_at)

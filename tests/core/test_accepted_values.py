@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 from msgspec import structs
 
-from monitor.core.accepted_values import continue_reading
+from monitor.core.accepted_values import reconcile
 from monitor.domain import Kind, Listing, State
 from tests.core.simulation import DAY, HOUR, Source, agency, publication
 
@@ -157,7 +157,7 @@ def test_a_mended_spelling_moves_quietly(field: str, before: object, after: obje
 
 def test_an_emptied_column_is_a_column_that_disappeared() -> None:
     rows = [structs.replace(row, county="Lake") for row in ROWS]
-    found = continue_reading(publication(rows).listings, publication(ROWS, columns=frozenset({"county"})))
+    found = reconcile(publication(rows).listings, publication(ROWS, columns=frozenset({"county"})))
     assert "county" not in found.publication.columns
 
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from monitor.core import guard
-from monitor.domain import Kind, Listing, Policy, Released, State
+from monitor.domain import Kind, Listing, PastChange, Policy, State
 from tests.core.simulation import DAY, HOUR, START, Source, agency, publication
 
 MINUTE = timedelta(minutes=1)
@@ -652,4 +652,4 @@ def test_what_is_published_of_a_hold_is_remembered_as_held() -> None:
     source = Source(BASE)
     source.poll(publication([*ROWS, *NEW[:60]]))
     source.settle()
-    assert all(isinstance(one, Released) and one.held for one in source.released)
+    assert all(isinstance(one, PastChange) and one.held for one in source.released)

@@ -11,7 +11,7 @@ import pytest
 from msgspec import structs
 
 from monitor.core import accepted_values
-from monitor.core.accepted_values import continue_reading
+from monitor.core.accepted_values import reconcile
 from monitor.core.identity import assign_keys
 from monitor.domain import Listing
 from tests.core.simulation import agency, publication
@@ -22,7 +22,7 @@ DOCUMENT = "https://ice.gov/moa/7.pdf"
 
 def read(accepted: Sequence[Listing], published: Sequence[Listing]) -> list[Listing]:
     """The published listings, read beside the accepted ones."""
-    return list(continue_reading(publication(accepted).listings, publication(published)).publication.listings)
+    return list(reconcile(publication(accepted).listings, publication(published)).publication.listings)
 
 
 def is_kept(was: Listing, now: Listing) -> bool:
@@ -175,7 +175,7 @@ def keep(was: dict[str, Any], now: dict[str, Any]) -> tuple[Listing, bool, list[
     """
     accepted = publication([structs.replace(ALDER, source_id="7", **was)])
     published = publication([structs.replace(ALDER, source_id="7", **now)])
-    found = continue_reading(accepted.listings, published)
+    found = reconcile(accepted.listings, published)
     return (
         found.publication.listings[0],
         found.blank_states,
@@ -259,7 +259,7 @@ def test_a_row_without_its_state_that_says_more_may_be_several_and_changes_nothi
 
 def test_three_of_those_that_keep_their_values_are_named() -> None:
     before = [agency(f"{tree} Marshal", since=DAY) for tree in ("Alder", "Birch", "Cedar", "Dogwood")]
-    found = continue_reading(
+    found = reconcile(
         publication(before).listings, publication([structs.replace(x, since=None) for x in before])
     )
     assert [x.message for x in found.publication.problems] == [
@@ -359,5 +359,5 @@ def test_a_row_whose_town_cannot_be_read_is_the_accepted_one_and_keeps_its_town(
         listings=(now,),
         unreadable=((now.key, "city"),) if unreadable else (),
     )
-    (kept,) = continue_reading([was], published).publication.listings
+    (kept,) = reconcile([was], published).publication.listings
     assert kept == (was if unreadable else now)

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 import pytest
 from msgspec import structs
 
-from monitor.core.guard.recent_changes import Memory
-from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Released, State
+from monitor.core.guard.recent_changes import RecentChanges
+from monitor.domain import Change, Kind, Listing, OpenChange, PastChange, Policy, State
 from tests.core.simulation import START, agency, publication
 
 POLICY = Policy()
@@ -18,8 +18,8 @@ POLICY = Policy()
 SECOND = timedelta(seconds=1)
 
 
-def remember(*changes: Change, age: timedelta = SECOND, held: bool = False) -> Memory:
-    return Memory.of([Released(x, START - age, held) for x in changes], START, POLICY)
+def remember(*changes: Change, age: timedelta = SECOND, held: bool = False) -> RecentChanges:
+    return RecentChanges.of([PastChange(x, START - age, held) for x in changes], START, POLICY)
 
 
 def removed(listing: Listing) -> Change:
@@ -56,8 +56,8 @@ def test_how_long_a_removal_is_remembered_by_the_rename_rule() -> None:
 @pytest.mark.parametrize("age", [SECOND, 2 * POLICY.rename_memory])
 def test_who_came_back_is_not_gone(age: timedelta) -> None:
     for back in (added(ALDER, ALDER), added(BIRCH, ALDER), added(ALDER)):
-        memory = Memory.of(
-            [Released(removed(ALDER), START - age, False), Released(back, START - SECOND, False)],
+        memory = RecentChanges.of(
+            [PastChange(removed(ALDER), START - age, False), PastChange(back, START - SECOND, False)],
             START,
             POLICY,
         )
@@ -87,7 +87,7 @@ def test_also_under_a_new_name() -> None:
     assert memory.flapping(removed(ALDER)) is None
 
 
-def previous_of(memory: Memory, listing: Listing, *known: Change) -> Listing | None:
+def previous_of(memory: RecentChanges, listing: Listing, *known: Change) -> Listing | None:
     open_changes = {x.identity: OpenChange(x, State.PENDING, START) for x in known}
     other = changed(CEDAR, "county", county="Lake")
     first, second = memory.with_previous((added(listing), other), open_changes)

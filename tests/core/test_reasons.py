@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitor.core.guard.reasons import span, title
+from monitor.core.guard.reasons import format_span, name_listing
 from monitor.formatting import format_minute
 from tests.core.simulation import agency
 
@@ -30,13 +30,13 @@ from tests.core.simulation import agency
     ],
 )
 def test_a_length_of_time_is_told_in_its_largest_whole_unit(time: timedelta, words: str) -> None:
-    assert span(time) == words
+    assert format_span(time) == words
 
 
 def test_a_listing_is_told_with_its_state_or_what_stands_for_it() -> None:
-    assert title(agency("Alder Marshal", "IL", state_text="Ill.")) == "Alder Marshal (IL)"
-    assert title(agency("Alder Marshal", None, state_text="Illinios")) == "Alder Marshal (Illinios)"
-    assert title(agency("Alder Marshal", None)) == "Alder Marshal"
+    assert name_listing(agency("Alder Marshal", "IL", state_text="Ill.")) == "Alder Marshal (IL)"
+    assert name_listing(agency("Alder Marshal", None, state_text="Illinios")) == "Alder Marshal (Illinios)"
+    assert name_listing(agency("Alder Marshal", None)) == "Alder Marshal"
 
 
 def test_a_time_is_told_to_the_minute_with_its_zone() -> None:

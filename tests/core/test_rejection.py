@@ -9,8 +9,8 @@ from datetime import date, timedelta
 import pytest
 from msgspec import structs
 
-from monitor.core.guard.recent_changes import Memory
-from monitor.domain import Change, Kind, Listing, Policy, Released, State
+from monitor.core.guard.recent_changes import RecentChanges
+from monitor.domain import Change, Kind, Listing, PastChange, Policy, State
 from tests.core.simulation import DAY, HOUR, START, Source, agency, publication
 
 
@@ -255,10 +255,10 @@ def test_who_was_renamed_is_not_remembered_as_gone_and_who_was_removed_is() -> N
     before, after, removed = (
         structs.replace(agency(name), key=name) for name in ("Ash Police", "Ash Public Safety", "Bay Marshal")
     )
-    memory = Memory.of(
+    memory = RecentChanges.of(
         [
-            Released(Change(Kind.CHANGED, before, after, ("name",)), START),
-            Released(Change(Kind.REMOVED, removed), START),
+            PastChange(Change(Kind.CHANGED, before, after, ("name",)), START),
+            PastChange(Change(Kind.REMOVED, removed), START),
         ],
         START + DAY,
         Policy(),

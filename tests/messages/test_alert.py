@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from monitor.channels.telegram.posts import LIMIT, length, split_posts
 from monitor.domain import (
+    AlertedChange,
     Basis,
     Change,
     Confidence,
@@ -23,7 +24,6 @@ from monitor.domain import (
     Meaning,
     PlacementReason,
     Rendered,
-    Told,
     ValueMeaning,
     placeholder,
 )
@@ -51,13 +51,13 @@ def listing(name: str = "Hammond Police Department", state: str | None = "IN", *
     return Listing(name=name, key=name, state=state, **fields)
 
 
-def told(change: Change, **fields: Any) -> Told:
+def told(change: Change, **fields: Any) -> AlertedChange:
     defaults = {
         "because": ("46320",),
         "reason": PlacementReason("covers", ("Hammond",)),
         "confidence": Confidence.EXACT,
     }
-    return Told(change=change, **defaults | {"not_before": BEFORE, "not_after": AFTER} | fields)
+    return AlertedChange(change=change, **defaults | {"not_before": BEFORE, "not_after": AFTER} | fields)
 
 
 def added(
@@ -74,7 +74,7 @@ def changed(before: Listing, after: Listing, *fields: str) -> Change:
     return Change(Kind.CHANGED, before=before, after=after, fields=fields)
 
 
-def written(*those: Told, **fields: Any) -> Rendered:
+def written(*those: AlertedChange, **fields: Any) -> Rendered:
     defaults: dict[str, Any] = {
         "source": "ring",
         "title": "Ring's Active Agency Map",
@@ -90,7 +90,7 @@ def written(*those: Told, **fields: Any) -> Rendered:
     return render(Alert(told=those, **given), Sender(**sender))
 
 
-def text(*those: Told, **fields: Any) -> str:
+def text(*those: AlertedChange, **fields: Any) -> str:
     """The plain text, its lines joined."""
     return " ".join(written(*those, **fields).text.split())
 
@@ -319,7 +319,7 @@ def test_the_day_somebody_asked_is_their_day() -> None:
 # --- several changes ---
 
 
-def several(number: int, **fields: Any) -> list[Told]:
+def several(number: int, **fields: Any) -> list[AlertedChange]:
     return [told(added(f"Agency {n:03}", state=("IN", "IL", "OH")[n % 3]), **fields) for n in range(number)]
 
 
@@ -562,7 +562,7 @@ def test_what_is_too_long_for_a_post_is_told_as_far_as_it_fits(letter: str) -> N
 
 
 def test_a_spanish_sentence_has_one_full_stop_and_its_article_fits_the_hour() -> None:
-    def words(*tellings: Told) -> str:
+    def words(*tellings: AlertedChange) -> str:
         return " ".join(written(*tellings, language="es").text.split())
 
     assert "estaba a las 2:07 p.m. Qué significa" in words(told(added()))

@@ -23,7 +23,7 @@ from monitor.core.retry import (
 from monitor.errors import Permanent, Transient
 from monitor.keys import KeyFile
 from monitor.outbox.answers import ChannelAnswers
-from monitor.outbox.leases import Taken
+from monitor.outbox.leases import ClaimedBatch
 from monitor.outbox.outcomes import Outcome, OutcomeKind
 from monitor.outbox.prepare import PreparedMessage
 from monitor.outbox.verdicts import ALIKE
@@ -60,7 +60,7 @@ def message(*deliveries: Claimed) -> PreparedMessage:
 
 def answers(keys: KeyFile, name: str = "email", *, chance: float = 1.0, **taken: Any) -> ChannelAnswers:
     made = ChannelAnswers(name, Lanes(), keys, lambda: NOW, lambda: chance)  # type: ignore[arg-type]
-    made.begin_batch(Taken(**taken))
+    made.begin_batch(ClaimedBatch(**taken))
     return made
 
 
@@ -113,7 +113,7 @@ def test_the_newest_accepted_message_is_remembered(keys: KeyFile) -> None:
         (MAIL.created_at - HOUR, NOW),
     ):
         made = answers(keys, accepted_at=first)
-        made.begin_batch(Taken(accepted_at=second))
+        made.begin_batch(ClaimedBatch(accepted_at=second))
         assert made.build_unrendered([poison], "KeyError", NOW).kind is OutcomeKind.FAILED
 
 

@@ -15,7 +15,7 @@ from monitor.channels import EVERYTHING
 from monitor.core.retry import CHANNEL_PAUSE
 from monitor.outbox import leases as module
 from monitor.outbox.clone_guard import NAME, CloneGuard
-from monitor.outbox.leases import Leases, Taken
+from monitor.outbox.leases import ClaimedBatch, Leases
 from monitor.outbox.outcomes import Outcome, OutcomeKind
 from monitor.storage import schema
 from monitor.storage.deliveries import pauses, queue
@@ -57,7 +57,7 @@ def owe(world: World, *addresses: str, **fields: Any) -> None:
     world.fan_out()
 
 
-def take(world: World, leases: Leases) -> Taken:
+def take(world: World, leases: Leases) -> ClaimedBatch:
     return leases.take(world.now, world.now)
 
 
@@ -75,7 +75,7 @@ def test_a_lease_lasts_two_minutes_from_the_claim_and_from_each_renewal(world: W
     one, other = lease("one"), lease("other")
     assert take(world, one).ids == (1, 2)
     assert held(world) == {1: ("one", TWO_MINUTES), 2: ("one", TWO_MINUTES)}
-    assert take(world, other) == Taken()
+    assert take(world, other) == ClaimedBatch()
     world.later(minutes=1)
     one.renew([1], world.now)
     assert held(world) == {1: ("one", TWO_MINUTES), 2: ("one", TWO_MINUTES / 2)}
@@ -86,7 +86,7 @@ def test_a_lease_lasts_two_minutes_from_the_claim_and_from_each_renewal(world: W
 
 def test_where_nothing_is_due_nothing_is_written(world: World, lease: Lease) -> None:
     one = lease()
-    assert take(world, one) == Taken()
+    assert take(world, one) == ClaimedBatch()
     assert beats(world) == []
     owe(world, "a@a.example")
     take(world, one)
@@ -127,14 +127,14 @@ def test_after_the_pause_of_a_channel_one_process_tries_one_message(world: World
         pauses.set_pause(conn, "telegram", "-100", world.now + 2 * DAY, "429")
         pauses.set_pause(conn, "email", "b.example", world.now + 2 * DAY, "421")
     lanes = {"b.example": world.now + 2 * DAY}
-    assert take(world, lease()) == Taken(paused={EVERYTHING: world.now + DAY} | lanes)
+    assert take(world, lease()) == ClaimedBatch(paused={EVERYTHING: world.now + DAY} | lanes)
     world.later(days=1)
     probing = take(world, lease("one"))
     assert (len(probing.ids), probing.paused) == (1, lanes)
     assert probing.probe is not None
     assert probing.probe.reason == "421 away"
     others = take(world, lease("other"))
-    assert others == Taken(paused={EVERYTHING: world.now + CHANNEL_PAUSE} | lanes)
+    assert others == ClaimedBatch(paused={EVERYTHING: world.now + CHANNEL_PAUSE} | lanes)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from monitor.messages.model import (
     Receipt,
     Schedule,
 )
-from monitor.outbox.load import Facts, MessageLoader, find_asked_at, load_facts
+from monitor.outbox.load import MessageFacts, MessageLoader, find_asked_at, load_message_facts
 from monitor.outbox.notices import RECEIPT_AFTER
 from monitor.storage.deliveries.fanout import Match, Published
 from monitor.storage.deliveries.notices import UNNOTED, Checks
@@ -77,7 +77,7 @@ def build(
         "abouts": {1: (about, source)},
     } | facts
     delivery = replace(CLAIMED, kind=kind, channel="email", changeset=None, source=None)
-    return loading(world).build_message(delivery, Facts(**given), published or {}, NOW)
+    return loading(world).build_message(delivery, MessageFacts(**given), published or {}, NOW)
 
 
 def published(number: int, kind: Kind = Kind.ADDED, *, at: datetime = NOW, **change: Any) -> Published:
@@ -187,7 +187,7 @@ def test_a_digest_of_which_nothing_concerns_somebody_any_more_is_not_sent(world:
 
 def test_somebody_asked_for_a_digest_when_they_asked_for_the_first_of_its_places() -> None:
     hits = [match(1, asked_at=NOW - HOUR), match(2, asked_at=NOW - 3 * HOUR), match(3)]
-    facts = Facts(subscribers={1: SUBSCRIBER}, matches={1: hits})
+    facts = MessageFacts(subscribers={1: SUBSCRIBER}, matches={1: hits})
     assert find_asked_at(CLAIMED, facts) == NOW - 3 * HOUR
     assert find_asked_at(CLAIMED, replace(facts, matches={})) == SUBSCRIBER.created_at
 
@@ -237,7 +237,7 @@ def receipt(world: World, every: timedelta, *gaps: timedelta, source: str = "rin
     )  # fmt: skip
     known = {"ring": replace(RING, every=every)}
     loader = MessageLoader(known, None, world.engine, Coverage(world.engine, known, locate), world.clock)
-    facts = Facts(
+    facts = MessageFacts(
         subscribers={1: SUBSCRIBER}, follows={1: (Follow(source, "IN"),)}, abouts={1: ("receipt", None)},
         checks={source: checks},
     )  # fmt: skip
@@ -282,14 +282,14 @@ def test_a_receipt_reaches_to_the_last_midnight_that_the_signed_record_covers(
         "monitor.storage.deliveries.digests.load_abouts", lambda *_: {claimed.id: ("receipt", None)}
     )
     with reading(world.engine) as conn:
-        checks = load_facts(conn, [claimed], now).checks["ring"]
+        checks = load_message_facts(conn, [claimed], now).checks["ring"]
     assert (checks.since, checks.until) == (until - RECEIPT_AFTER, until)
 
 
 def test_alerts_need_no_facts_and_people_who_are_gone_have_none(world: World) -> None:
     with reading(world.engine) as conn:
-        assert load_facts(conn, [CLAIMED], NOW) == Facts()
-        facts = load_facts(conn, [replace(CLAIMED, kind="confirm", subscriber=77)], NOW)
+        assert load_message_facts(conn, [CLAIMED], NOW) == MessageFacts()
+        facts = load_message_facts(conn, [replace(CLAIMED, kind="confirm", subscriber=77)], NOW)
     assert (facts.subscribers, facts.checks, facts.matches) == ({}, {}, {})
 
 

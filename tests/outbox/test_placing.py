@@ -59,7 +59,7 @@ def accept(world: World, *listings: Listing, source: str = "ring") -> None:
     with transaction(world.engine) as conn:
         stands = baseline.load_info(conn, source)
         baseline.advance(conn, stands, number=stands.number + 1, last_good_at=world.now)
-        baseline.open_(
+        baseline.begin_versions(
             conn, source, [NewVersion(each, each.key) for each in listings], stands.number + 1, world.now
         )
 
@@ -68,7 +68,7 @@ def delist(world: World, listing: Listing, source: str = "ring") -> None:
     with transaction(world.engine) as conn:
         stands = baseline.load_info(conn, source)
         baseline.advance(conn, stands, number=stands.number + 1)
-        baseline.close(conn, source, [listing.key], stands.number + 1, world.now)
+        baseline.end_versions(conn, source, [listing.key], stands.number + 1, world.now)
 
 
 def renew(world: World, gazetteer: Gazetteer) -> PlacingReport:

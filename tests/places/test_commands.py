@@ -53,7 +53,7 @@ def accepted(sqlite_engine: Engine) -> None:
     with db.transaction(sqlite_engine) as conn:
         known = baseline.load_info(conn, "ring")
         baseline.advance(conn, known, number=1)
-        baseline.open_(conn, "ring", [baseline.NewVersion(li, li.key) for li in agencies], 1, NOW)
+        baseline.begin_versions(conn, "ring", [baseline.NewVersion(li, li.key) for li in agencies], 1, NOW)
 
 
 def test_locate_answers_with_places_how_confidence_and_reason(run: Run) -> None:

@@ -29,7 +29,7 @@ STEPS = [
     (guard, "reject"),
     (guard, "judge"),
     (apply, "load_state"),
-    (apply, "place_published"),
+    (apply, "locate_published"),
     (apply, "write"),
     (bodies, "insert_body"),
 ]

@@ -181,7 +181,7 @@ def test_the_whole_history_is_streamed(sqlite_engine: Engine, tmp_path: Path) ->
                 for each in range(rows)
             ]
             number += 1
-            baseline.open_(conn, SOURCE, versions, number, START)
+            baseline.begin_versions(conn, SOURCE, versions, number, START)
         # twice: a server of an earlier test may allocate at the same time in another thread
         measured = [_measure_encoding(sqlite_engine, files) for _ in range(2)]
         peaks.append(min(peak for peak, _ in measured))
@@ -267,13 +267,13 @@ def test_a_copy_that_applies_steps_is_the_list_at_every_number(
         for number, moves in enumerate(history, 1):
             at = START + timedelta(hours=number)
             changed = {key: name for key, name in moves.items() if listed.get(key, "gone") != name}
-            baseline.close(conn, source, [key for key in changed if key in listed], number, at)
+            baseline.end_versions(conn, source, [key for key in changed if key in listed], number, at)
             opened = [
                 NewVersion(Listing(name=name, key=key), key)
                 for key, name in changed.items()
                 if name != "gone"
             ]
-            baseline.open_(conn, source, opened, number, at)
+            baseline.begin_versions(conn, source, opened, number, at)
             listed = {key: name for key, name in {**listed, **changed}.items() if name != "gone"}
     copy: dict[str, str] = {}
     place = (0, "")

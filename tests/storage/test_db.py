@@ -370,11 +370,11 @@ def test_a_pool_without_a_free_connection_is_a_store_error(tmp_path: Path) -> No
 def test_thirty_turns_at_once_leave_the_pool_to_transactions(postgres_url: str) -> None:
     engine = db.connect(postgres_url)
     with ExitStack() as turns:
-        assert all(turns.enter_context(db.turn(engine, f"poll {number}")) for number in range(30))
+        assert all(turns.enter_context(db.exclusive_turn(engine, f"poll {number}")) for number in range(30))
         assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-        with db.turn(engine, "poll 7") as mine:
+        with db.exclusive_turn(engine, "poll 7") as mine:
             assert not mine
-    with db.turn(engine, "poll 7") as mine:
+    with db.exclusive_turn(engine, "poll 7") as mine:
         assert mine
     engine.dispose()
 

@@ -44,7 +44,7 @@ def tell(engine: Engine, keys: int, moves: int, changed: int, waited: int = 0) -
     """
     with transaction(engine) as conn:
         first = [NewVersion(listing(key, 0), f"k{key}") for key in range(keys)]
-        baseline.open_(conn, "list", first, 1, BEGAN)
+        baseline.begin_versions(conn, "list", first, 1, BEGAN)
         for move in range(2, moves + 2):
             at = BEGAN + move * HOUR
             moved = sorted({(move * move * 7 + step * 31) % keys for step in range(changed)})
@@ -53,14 +53,14 @@ def tell(engine: Engine, keys: int, moves: int, changed: int, waited: int = 0) -
             starts = baseline.load_ends(conn, "list", late) if late else {}
             starts |= baseline.load_starts(conn, "list", late) if late else {}
             seen = {key: max(at - (move * 5 % waited + 1) * HOUR / 2, starts.get(key, BEGAN)) for key in late}
-            baseline.close(
+            baseline.end_versions(
                 conn, "list", [f"k{key}" for key in moved], move, at,
                 {key: moment for key, moment in seen.items() if key in standing},
             )  # fmt: skip
             # who changes for the third time in a row leaves, and comes back with the next change
             back = [key for key in moved if f"k{key}" not in standing or (move + key) % 3]
             opened = [NewVersion(listing(key, move), f"k{key}", seen.get(f"k{key}")) for key in back]
-            baseline.open_(conn, "list", opened, move, at)
+            baseline.begin_versions(conn, "list", opened, move, at)
         if engine.dialect.name == "postgresql":
             # as it does by itself within a minute: until then it plans as for a table of hardly any row
             conn.exec_driver_sql("ANALYZE listing")

@@ -22,14 +22,14 @@ from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.lists.codec import listing_to_json
 from monitor.storage.lists.tables import ChangePlaceRow, ChangeRow, ChangesetRow
 from monitor.storage.people import Subscriber
-from monitor.subscribers import Wish
+from monitor.subscribers import SignupRequest
 from tests.subscribers.town import Town, opened
 
 ANN = "ann@example.org"
 
 
-def wish(address: str = ANN, *places: str, **more: Any) -> Wish:
-    return Wish(address=address, places=places or ("60601",), **{"sources": ("ring",), **more})
+def wish(address: str = ANN, *places: str, **more: Any) -> SignupRequest:
+    return SignupRequest(address=address, places=places or ("60601",), **{"sources": ("ring",), **more})
 
 
 def ask(

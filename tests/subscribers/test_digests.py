@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from monitor import subscribers
-from monitor.core.due import DAILY, WEEKLY, ZONES, next_digest, period
+from monitor.core.due import DAILY, WEEKLY, ZONES, name_period, next_digest
 from monitor.core.tokens import Purpose
 from monitor.keys import KeyFile
 from monitor.outbox import insert_due_digests, insert_due_notices
@@ -248,7 +248,7 @@ def test_digests_go_on_each_in_a_period_of_its_own(
         assert due is not None
         assert due > times[-1]
         times.append(due)
-    periods = [period(frequency, zone, at) for at in times[1:]]
+    periods = [name_period(frequency, zone, at) for at in times[1:]]
     assert len(set(periods)) == len(periods)
     step = DAY if frequency == DAILY else 7 * DAY
     assert all(abs(b - a - step) <= HOUR for a, b in pairwise(times[1:]))
@@ -297,6 +297,6 @@ def test_a_digest_that_an_outage_delays_past_midnight_does_not_take_the_name_of_
     assert insert_due_digests(engine, local(again, 0, 30)) == 1
     late = out(engine, publish, "Two", local(again, 1))
     assert insert_due_digests(engine, local(again, 8)) == 1
-    names = [period(frequency, "America/Chicago", local(day, 8)) for day in (first, again)]
+    names = [name_period(frequency, "America/Chicago", local(day, 8)) for day in (first, again)]
     assert [name for name, _ in told(engine)] == names
     assert told(engine)[-1][1] == late

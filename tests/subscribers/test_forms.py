@@ -11,7 +11,7 @@ from monitor.errors import UsageError
 from monitor.storage.people.signups import ConfirmationCount
 from monitor.subscribers.signup import (
     MOST_PLACES,
-    Wish,
+    SignupRequest,
     _form,
     _may_ask,
     network_of,
@@ -78,11 +78,13 @@ def test_the_zone_of_a_place_is_that_of_its_state(place: str, zone: str) -> None
     assert zone_of_place(place) == zone
 
 
-def wish(count: int, address: str = "ann@mail.example") -> Wish:
-    return Wish(address=address, places=tuple(f"{60000 + n}" for n in range(count)), sources=("ring",))
+def wish(count: int, address: str = "ann@mail.example") -> SignupRequest:
+    return SignupRequest(
+        address=address, places=tuple(f"{60000 + n}" for n in range(count)), sources=("ring",)
+    )
 
 
-def form(made: Wish) -> str:
+def form(made: SignupRequest) -> str:
     return _form("email", made, lambda zip_code: "IL")
 
 
@@ -107,7 +109,7 @@ def test_a_form_has_at_most_250_places() -> None:
     assert len(json.loads(form(wish(MOST_PLACES)))["follows"]) == MOST_PLACES
     with pytest.raises(UsageError, match=f"at most {MOST_PLACES} places"):
         form(wish(MOST_PLACES + 1))
-    doubled = Wish(address="ann@mail.example", places=("60601",) * 300, sources=("ring",))
+    doubled = SignupRequest(address="ann@mail.example", places=("60601",) * 300, sources=("ring",))
     assert len(json.loads(form(doubled))["follows"]) == 1
 
 

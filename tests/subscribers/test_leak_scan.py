@@ -24,7 +24,7 @@ LONGEST = f"{'a' * 64}@{'.'.join(['b' * 59] * 3)}.example"
 def whats(
     engine: Engine, keys: KeyFile, folder: Path, log: Path, *, secrets: tuple[str, ...] = ()
 ) -> list[str]:
-    scan = subscribers.prove(engine, keys, Tombstones(folder), logs=[log], secrets=secrets)
+    scan = subscribers.scan_for_leaks(engine, keys, Tombstones(folder), logs=[log], secrets=secrets)
     assert log.name in scan.searched
     return [trace.what for trace in scan.found if trace.where == log.name]
 
@@ -154,6 +154,6 @@ def test_the_files_of_keys_and_erasures_are_not_searched(
     for name in ("monitor.key", "monitor.key.new", "notes.txt"):
         (folder / name).write_text(hashed)
     (folder / "a folder").mkdir()
-    scan = subscribers.prove(sqlite_engine, keys, stones)
+    scan = subscribers.scan_for_leaks(sqlite_engine, keys, stones)
     assert set(scan.searched) - {"monitor.db", "monitor.db-wal"} == {"notes.txt"}
     assert {trace.where for trace in scan.found} == {"notes.txt"}

@@ -23,13 +23,13 @@ from monitor.storage.deliveries import configured_addresses
 from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.people import Follow
 from monitor.storage.people.tables import SubscriberRow, SubscriptionRow
-from monitor.subscribers import Added, Followed
+from monitor.subscribers import AddResult, FollowedChannels
 from tests.conftest import own
 
 
 def add(
     engine: Engine, keys: KeyFile, now: datetime, address: str = "ann@example.org", *places: str, **more: Any
-) -> Added:
+) -> AddResult:
     arguments: dict[str, Any] = {
         "channel": "email",
         "sources": ["ring"],
@@ -256,7 +256,7 @@ def test_a_webhook_that_has_ended_is_left_out_and_those_after_it_are_not(
 ) -> None:
     """Until its target changes, or the operator revives it."""
 
-    def follow(gone: str) -> Followed:
+    def follow(gone: str) -> FollowedChannels:
         hooks = (
             OperatorAddress("IL", "gone", target=gone),
             OperatorAddress("IN", "gone", target=gone),
@@ -264,14 +264,14 @@ def test_a_webhook_that_has_ended_is_left_out_and_those_after_it_are_not(
         )
         return subscribers.follow_channels(sqlite_engine, keys, hooks, ["ring"], now, channel="webhook")
 
-    assert follow("https://a.example") == Followed(added=2, ended=0)
+    assert follow("https://a.example") == FollowedChannels(added=2, ended=0)
     subscribers.remove(sqlite_engine, keys, now=now, channel="webhook", address="gone")
     subscribers.remove(sqlite_engine, keys, now=now, channel="webhook", address="stays")
     with db.transaction(sqlite_engine) as conn:
         configured_addresses.note_end(conn, "webhook", "gone", "410", now)
-    assert follow("https://a.example") == Followed(added=1, ended=0)
+    assert follow("https://a.example") == FollowedChannels(added=1, ended=0)
     assert list(channels(sqlite_engine, keys).values()) == [{"WI"}]
-    assert follow("https://c.example") == Followed(added=1, ended=0)
+    assert follow("https://c.example") == FollowedChannels(added=1, ended=0)
     assert sorted(map(sorted, channels(sqlite_engine, keys).values())) == [["IL", "IN"], ["WI"]]
 
 

@@ -154,7 +154,7 @@ def test_a_copy_that_still_holds_somebody_erased_is_found_also_after_a_rotation(
     stones = Tombstones(tmp_path)
     subscribers.erase(sqlite_engine, key, channel="email", address=ANN, now=now, tombstones=stones)
     for _ in range(2):
-        found = subscribers.prove(sqlite_engine, key, stones).found
+        found = subscribers.scan_for_leaks(sqlite_engine, key, stones).found
         assert [(trace.where, trace.what) for trace in found] == [
             (copy.name, "the hash of an erased address")
         ]
@@ -164,7 +164,7 @@ def test_a_copy_that_still_holds_somebody_erased_is_found_also_after_a_rotation(
     made = datetime(2026, 3, 1, 12, tzinfo=UTC)
     assert migrate.forget_copies(sqlite_engine, tmp_path, made) == 0
     assert migrate.forget_copies(sqlite_engine, tmp_path, made + timedelta(days=1)) == 1
-    assert subscribers.prove(sqlite_engine, key, stones).found == ()
+    assert subscribers.scan_for_leaks(sqlite_engine, key, stones).found == ()
 
 
 def test_the_proof_reads_a_server_as_well(
@@ -172,7 +172,7 @@ def test_the_proof_reads_a_server_as_well(
 ) -> None:
     one = member(postgres_engine, keys, now)
     stones = Tombstones(tmp_path)
-    proof = subscribers.prove(postgres_engine, keys, stones)
+    proof = subscribers.scan_for_leaks(postgres_engine, keys, stones)
     assert proof.found == ()
     assert {"subscriber", "delivery", "rate_window"} <= set(proof.searched)
     assert "write-ahead log" in (proof.unseen or "")  # a server shows its rows: it is not called proved
@@ -180,7 +180,7 @@ def test_the_proof_reads_a_server_as_well(
         conn.execute(
             sa.update(DeliveryRow).values(last_error=f"to {ANN} with {token(keys, Purpose.CONFIRM, one)}")
         )
-    found = subscribers.prove(postgres_engine, keys, stones).found
+    found = subscribers.scan_for_leaks(postgres_engine, keys, stones).found
     assert {(trace.where, trace.what) for trace in found} == {
         ("delivery", "a subscriber's address in the clear"),
         ("delivery", "a token"),

@@ -7,14 +7,14 @@ from email import message_from_bytes
 import pytest
 
 from monitor.core.tokens import Purpose
-from monitor.subscribers.bounces import DeliveryReport, Said, _is_readable, _read, mails
+from monitor.subscribers.bounces import DeliveryReport, MailClaims, _is_readable, _read, mails
 
 BOUNCE, LEAVE = "7x" + "a" * 16, "7x" + "b" * 26
 VERP = (Purpose.BOUNCE, BOUNCE)
-NOTHING = Said(stop=None, claims=(), reports=(), complaint=False, automatic=False)
+NOTHING = MailClaims(stop=None, claims=(), reports=(), complaint=False, automatic=False)
 
 
-def read(text: str) -> Said:
+def read(text: str) -> MailClaims:
     return _read(message_from_bytes(text.encode()))
 
 

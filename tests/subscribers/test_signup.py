@@ -318,7 +318,12 @@ def test_what_cannot_be_asked_for_changes_nothing(
     arguments = {"address": ANN, "places": ("60601",), "sources": ("ring",)} | bad
     with pytest.raises(UsageError):
         subscribers.request(
-            sqlite_engine, keys, subscribers.Wish(**arguments), channel="email", client="192.0.2.7", now=now
+            sqlite_engine,
+            keys,
+            subscribers.SignupRequest(**arguments),
+            channel="email",
+            client="192.0.2.7",
+            now=now,
         )
     assert count(sqlite_engine, SignupRow) == count(sqlite_engine, RateWindowRow) == 0
 

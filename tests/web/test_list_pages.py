@@ -125,7 +125,7 @@ def test_a_list_without_dates_says_that_nobody_joined_in_a_year_is_not_known(
     undated = NewVersion(Listing(name="Gary Police Department", key="gary", state="IN"), "gary")
     with transaction(sqlite_engine) as conn:
         baseline.advance(conn, baseline.BaselineInfo(SOURCE), number=1, last_good_at=START)
-        baseline.open_(conn, SOURCE, [undated], 1, START)
+        baseline.begin_versions(conn, SOURCE, [undated], 1, START)
     clock = Clock(START + timedelta(hours=1))
     with served(create_app(site(sqlite_engine, clock, folder=tmp_path))) as address:
         running = Running(address, clock, sqlite_engine, START, web.client)
@@ -190,7 +190,7 @@ def large(sqlite_engine: Engine) -> Engine:
     ]
     with transaction(sqlite_engine) as conn:
         baseline.advance(conn, baseline.BaselineInfo(SOURCE), number=1, last_good_at=START)
-        baseline.open_(conn, SOURCE, versions, 1, START)
+        baseline.begin_versions(conn, SOURCE, versions, 1, START)
     return sqlite_engine
 
 
@@ -244,8 +244,8 @@ def test_a_comparison_names_each_agency_or_leads_to_its_state(
         closed = [f"{n}" for n in range(60)]
         at = START + timedelta(minutes=30)
         baseline.advance(conn, baseline.BaselineInfo(SOURCE, number=1), number=2, last_good_at=at)
-        baseline.close(conn, SOURCE, closed, 2, at)
-        baseline.open_(conn, SOURCE, opened, 2, at)
+        baseline.end_versions(conn, SOURCE, closed, 2, at)
+        baseline.begin_versions(conn, SOURCE, opened, 2, at)
     app = create_app(site(large, Clock(START + timedelta(hours=1)), folder=tmp_path))
     with served(app) as address, visit(browser, f"{address}/compare/{SOURCE}") as seen:
         assert seen.violations() == []

@@ -82,13 +82,13 @@ def write(engine: Engine) -> datetime:
         )
         info = baseline.load_info(conn, SOURCE)
         baseline.advance(conn, info, number=1, last_good_at=began)
-        baseline.open_(conn, SOURCE, [NewVersion(each, each.key) for each in old], 1, began)
+        baseline.begin_versions(conn, SOURCE, [NewVersion(each, each.key) for each in old], 1, began)
         for life in range(1, LIVES + 1):  # the busiest agency of all
             at = began + timedelta(days=3 * life)
             before, after = entry(0, signed=life - 1), entry(0, signed=life)
             info = baseline.load_info(conn, SOURCE)
-            baseline.close(conn, SOURCE, [before.key], life + 1, at)
-            baseline.open_(conn, SOURCE, [NewVersion(after, after.key)], life + 1, at)
+            baseline.end_versions(conn, SOURCE, [before.key], life + 1, at)
+            baseline.begin_versions(conn, SOURCE, [NewVersion(after, after.key)], life + 1, at)
             baseline.advance(conn, info, number=life + 1, last_good_at=at)
             conn.execute(
                 sa.insert(ChangesetRow).values(
@@ -102,8 +102,10 @@ def write(engine: Engine) -> datetime:
         left = [each.key for each in old[RENEWED + 1 : RENEWED + 1 + LEFT]]
         new = [entry(LISTED + each) for each in range(NEW)]
         info = baseline.load_info(conn, SOURCE)
-        baseline.close(conn, SOURCE, [*(each.key for each in renewed), *left], number, later)
-        baseline.open_(conn, SOURCE, [NewVersion(each, each.key) for each in (*renewed, *new)], number, later)
+        baseline.end_versions(conn, SOURCE, [*(each.key for each in renewed), *left], number, later)
+        baseline.begin_versions(
+            conn, SOURCE, [NewVersion(each, each.key) for each in (*renewed, *new)], number, later
+        )
         baseline.advance(conn, info, number=number, last_good_at=later)
         conn.execute(
             sa.insert(ChangesetRow).values(

@@ -55,11 +55,11 @@ def test_the_story_is_the_same_on_both_databases(engine: Engine) -> None:
         ]
         assert page_queries.load_first_read(conn, SOURCE) == START + HOUR
         assert [count for _, count in page_queries.load_counts(conn, SOURCE)] == [6, 7, 6]
-        seen = timeline.look(conn, timeline.SourceGaps(SOURCE), 3 * HOUR)
+        seen = timeline.load_gaps(conn, timeline.SourceGaps(SOURCE), 3 * HOUR)
         assert [(gap.since, gap.until, gap.failed, gap.rejected) for gap in seen.until(ended, 3 * HOUR)] == [
             (START + 8 * HOUR, START + 14 * HOUR, 5, 0)
         ]
-        assert timeline.look(conn, seen, 3 * HOUR) == seen  # what is known is not found again
+        assert timeline.load_gaps(conn, seen, 3 * HOUR) == seen  # what is known is not found again
         (later, *_) = seen.until(ended + 9 * HOUR, 3 * HOUR)
         assert (later.since, later.until) == (START + 14 * HOUR, None)
 

@@ -12,7 +12,7 @@ IN_GROUP = 20
 MINUTE = 60.0
 
 
-class Pace:
+class PostRate:
     """Hands out turns. A turn is reserved when it is requested, so turns are granted in the order of
     requests.
 

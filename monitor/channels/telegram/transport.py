@@ -54,7 +54,7 @@ from telegram.request import HTTPXRequest
 
 from monitor.channels import EVERYTHING
 from monitor.channels.telegram.posts import compose_posts
-from monitor.channels.telegram.rate import Pace
+from monitor.channels.telegram.rate import PostRate
 from monitor.domain import Envelope, Rendered
 from monitor.errors import Permanent, SendError, Transient
 
@@ -88,11 +88,11 @@ def trusted_certificates() -> SSLContext:
     return create_ssl_context()
 
 
-class Unreadable(TelegramError):
+class UnreadableAnswer(TelegramError):
     """The answer is not Telegram's: something in between, a proxy or a portal, has answered instead."""
 
 
-class Checked(HTTPXRequest):
+class CheckedRequest(HTTPXRequest):
     """Requests that accept only Telegram's own answers, whatever their status: the library would treat any
     page with a 403 as a refusal, and logs what it cannot read.
     """
@@ -104,7 +104,7 @@ class Checked(HTTPXRequest):
         except ValueError:
             answer = None
         if not isinstance(answer, dict) or "ok" not in answer:
-            raise Unreadable("the answer is not Telegram's")
+            raise UnreadableAnswer("the answer is not Telegram's")
         return status, payload
 
 
@@ -134,7 +134,7 @@ class Telegram:
         self._picture = picture
         self.concurrency = concurrency
         self._requests = [
-            Checked(
+            CheckedRequest(
                 connection_pool_size=concurrency,
                 read_timeout=timeout,
                 write_timeout=timeout,
@@ -147,7 +147,7 @@ class Telegram:
         self._bot = Bot(
             token, base_url=base_url, request=self._requests[0], get_updates_request=self._requests[1]
         )
-        self.pace = Pace(clock, sleep)
+        self.pace = PostRate(clock, sleep)
         self._made: OrderedDict[str, dict[bytes, int]] = OrderedDict()
 
     async def __aenter__(self) -> Self:
@@ -325,7 +325,7 @@ def meaning_of(error: TelegramError, chat: str) -> SendError:
                 "Telegram does not know the bot's token: give @BotFather's as [telegram] token",
                 lane=EVERYTHING,
             )
-        case Unreadable():
+        case UnreadableAnswer():
             return Transient(
                 f"Telegram cannot be reached: something in between answers in its place: {_NETWORK}",
                 lane=EVERYTHING,

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from monitor import messages
-from monitor.domain import Kind, Listing, Told
+from monitor.domain import AlertedChange, Kind, Listing
 from monitor.messages import Message, Sender
 from monitor.messages.layout import to_plain_text
 from monitor.messages.model import Alert, ChangeRetracted
@@ -90,7 +90,7 @@ def describe_retraction(message: ChangeRetracted) -> dict[str, Any]:
     }
 
 
-def _describe_change(told: Told, language: str) -> dict[str, Any]:
+def _describe_change(told: AlertedChange, language: str) -> dict[str, Any]:
     change = told.change
     kind = "renamed" if change.renamed else change.kind.value
     if change.kind is Kind.ADDED and change.previous is not None:

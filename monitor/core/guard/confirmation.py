@@ -10,10 +10,10 @@ from typing import NamedTuple
 from monitor.core.damage import looks_damaged
 from monitor.core.diff import diff
 from monitor.core.guard.groups import group_holds
-from monitor.core.guard.reasons import span, title
-from monitor.core.guard.recent_changes import Identity, Memory
+from monitor.core.guard.reasons import format_span, name_listing
+from monitor.core.guard.recent_changes import Identity, RecentChanges
 from monitor.core.guard.unreadable import placeless_of, unreadable_rows_of
-from monitor.domain import Change, Judgment, Kind, Listing, OpenChange, Policy, Released, State
+from monitor.domain import Change, Judgment, Kind, Listing, OpenChange, PastChange, Policy, State
 
 _NO_STATES = "The list has lost its states"
 _IN_PART = "Missing in a publication of which only a part was read"
@@ -24,7 +24,7 @@ def judge(
     changes: Iterable[Change],
     accepted: Collection[Listing],
     standing: Iterable[OpenChange],
-    released: Iterable[Released],
+    released: Iterable[PastChange],
     *,
     now: datetime,
     policy: Policy,
@@ -51,7 +51,7 @@ def judge(
     """
     changes = tuple(changes)
     known = _index_known(changes, standing)
-    memory = Memory.of(released, now, policy)
+    memory = RecentChanges.of(released, now, policy)
     changes = tuple(map(memory.without_late_dates, memory.with_previous(changes, known)))
     stateless = _find_lost_states(changes, known, reread) if blank_states or not reread else frozenset()
     hidden = _find_hidden(changes, known, reread) if in_part or not reread else frozenset()
@@ -66,7 +66,7 @@ class _Judge(NamedTuple):
     """Decides about the changes of one poll, each by what is known of all."""
 
     known: Mapping[Identity, OpenChange]
-    memory: Memory
+    memory: RecentChanges
     stateless: frozenset[Identity]
     hidden: frozenset[Identity]
     doubts: Mapping[Identity, str]
@@ -107,8 +107,8 @@ class _Judge(NamedTuple):
             return Judgment(change, State.HELD, since, doubt)
         if flapping := self.memory.flapping(change):
             reason = (
-                f"It was announced as listed again less than {span(self.policy.flap_window)} ago; what "
-                "changes back and forth may be a correction and is told once it lasts."
+                f"It was announced as listed again less than {format_span(self.policy.flap_window)} ago; "
+                "what changes back and forth may be a correction and is told once it lasts."
             )
             until = max(flapping, since + self.policy.removal_wait)
             return Judgment(change, State.PENDING, since, reason, until)
@@ -128,7 +128,7 @@ class _Judge(NamedTuple):
         wait = self.policy.removal_wait
         if change.kind is not Kind.REMOVED or (seen_before and self.now - since >= wait):
             return None
-        reason = f"Missing; announced if it is still missing {span(wait)} later."
+        reason = f"Missing; announced if it is still missing {format_span(wait)} later."
         return Judgment(change, State.PENDING, since, reason, since + wait)
 
 
@@ -143,16 +143,19 @@ def _unread(
     """Why a change waits until what it is about can be read, and the longest wait."""
     if change.identity in hidden:
         wait = policy.hold_others
-        return f"{_IN_PART}; announced if the whole lacks it too, or after {span(wait)}.", wait
+        return f"{_IN_PART}; announced if the whole lacks it too, or after {format_span(wait)}.", wait
     if change.identity in stateless:
         wait = policy.hold_others
-        return f"{_NO_STATES}; this is told once they are back, or after {span(wait)}.", wait
+        return f"{_NO_STATES}; this is told once they are back, or after {format_span(wait)}.", wait
     after = change.after
     if after is None or (change.kind is Kind.CHANGED and not change.renamed):
         return None
     if looks_damaged(after.name):
         wait = policy.hold_additions
-        return f"Its name has damaged letters; it is told once it can be read, or after {span(wait)}.", wait
+        return (
+            f"Its name has damaged letters; it is told once it can be read, or after {format_span(wait)}.",
+            wait,
+        )
     return None
 
 
@@ -252,5 +255,5 @@ def _inherit(stood: OpenChange, heir: Change) -> OpenChange:
         return stood
     if stood.approved:
         return replace(stood, approved=False)
-    reason = f"{_ANSWERED} as {title(stood.change.subject)} and reads differently now."
+    reason = f"{_ANSWERED} as {name_listing(stood.change.subject)} and reads differently now."
     return OpenChange(heir, State.HELD, stood.since, reason)

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from monitor.core.guard.reasons import span
-from monitor.core.guard.recent_changes import Identity, Memory
+from monitor.core.guard.reasons import format_span
+from monitor.core.guard.recent_changes import Identity, RecentChanges
 from monitor.domain import Change, Kind, Listing, OpenChange, Policy, State
 from monitor.states import STATES
 
@@ -29,7 +29,7 @@ def group_holds(
     changes: Sequence[Change],
     accepted: Collection[Listing],
     known: dict[Identity, OpenChange],
-    memory: Memory,
+    memory: RecentChanges,
     doubts: dict[Identity, str],
     now: datetime,
     policy: Policy,
@@ -79,7 +79,7 @@ def group_holds(
             why = " They undo earlier changes and may be a correction." if undoes else ""
             holds[change.identity] = (
                 f"{sizes[kind]:,} agencies {_DONE[kind]} at once; more than {int(limit):,} {kind} "
-                f"in {policy.group_window / timedelta(hours=1):g} hours wait {span(wait)}.{why}",
+                f"in {policy.group_window / timedelta(hours=1):g} hours wait {format_span(wait)}.{why}",
                 wait,
             )
     for field in ("state", "folder"):
@@ -93,7 +93,7 @@ def _wholly_gone(
     changes: Sequence[Change],
     accepted: Collection[Listing],
     known: dict[Identity, OpenChange],
-    memory: Memory,
+    memory: RecentChanges,
     policy: Policy,
 ) -> dict[Identity, tuple[str, timedelta]]:
     """Find the changes that, with recently published ones, leave a state or folder without a listing: it was
@@ -125,7 +125,7 @@ def _wholly_gone(
     return {
         change.identity: (
             f"All {sizes[place]:,} listings of {STATES.get(place, place)} are gone; "
-            f"a whole {field} waits {span(policy.hold_others)}.",
+            f"a whole {field} waits {format_span(policy.hold_others)}.",
             policy.hold_others,
         )
         for change in group

@@ -7,12 +7,12 @@ from datetime import timedelta
 from monitor.domain import Listing
 
 
-def title(listing: Listing) -> str:
+def name_listing(listing: Listing) -> str:
     place = listing.state or listing.state_text
     return f"{listing.name} ({place})" if place else listing.name
 
 
-def span(time: timedelta) -> str:
+def format_span(time: timedelta) -> str:
     """A length of time in words: "a day", "5 days", "24 hours", "30 minutes"."""
     for unit, one in (
         ("day", timedelta(days=1)),

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from monitor.core.diff import diff, find_respelled, value_of
-from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Released
+from monitor.domain import Change, Kind, Listing, OpenChange, PastChange, Policy
 
 Identity = tuple[Kind, str]
 """`Change.identity`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class RecentChanges:
     """Recently published changes: agencies that are gone, agencies that were announced as listed again (and
     until when that matters), and changes that count toward groups.
     """
@@ -26,7 +26,7 @@ class Memory:
     counted: tuple[Change, ...]
 
     @classmethod
-    def of(cls, released: Iterable[Released], now: datetime, policy: Policy) -> Memory:
+    def of(cls, released: Iterable[PastChange], now: datetime, policy: Policy) -> RecentChanges:
         gone: dict[str, Listing] = {}
         long_gone: dict[str, Listing] = {}
         published: dict[tuple[Kind, str], Change] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.core.diff import value_of
-from monitor.core.guard.reasons import title
+from monitor.core.guard.reasons import name_listing
 from monitor.core.identity import dates_of
 from monitor.domain import Change, Kind, Listing, OpenChange, Policy, Publication
 from monitor.formatting import format_minute
@@ -162,8 +162,8 @@ def _cut(fresh: Sequence[Change]) -> str | None:
     if not lost:
         return None
     return (
-        f"The file ends without the end of its last line, and {title(lost[0].subject)} is missing or shorter "
-        "than before. It may be cut off."
+        f"The file ends without the end of its last line, and {name_listing(lost[0].subject)} is missing or "
+        "shorter than before. It may be cut off."
     )
 
 
@@ -190,7 +190,7 @@ def _future(fresh: Iterable[Change], now: datetime, policy: Policy) -> str | Non
     ]
     if len(rows) >= policy.future_rows:
         return (
-            f"{len(rows):,} new listings carry a date in the future, {title(rows[0].subject)} among them. "
-            "They may belong to another list."
+            f"{len(rows):,} new listings carry a date in the future, {name_listing(rows[0].subject)} among "
+            "them. They may belong to another list."
         )
     return None

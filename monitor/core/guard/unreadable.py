@@ -10,7 +10,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, S
 from rapidfuzz import fuzz
 
 from monitor.core.damage import looks_damaged, skeleton
-from monitor.core.guard.reasons import title
+from monitor.core.guard.reasons import name_listing
 from monitor.core.guard.recent_changes import Identity
 from monitor.core.identity import dates_of, make_named_key
 from monitor.core.renames import evidence_of
@@ -54,7 +54,7 @@ def _doubt_states(changes: Iterable[Change]) -> dict[Identity, str]:
         if change.after.state_text:
             doubts[change.identity] = f'"{change.after.state_text}" is not the name of a state.'
         elif change.before and change.before.state:
-            doubts[change.identity] = f"{title(change.before)} is published without its state."
+            doubts[change.identity] = f"{name_listing(change.before)} is published without its state."
     return doubts
 
 
@@ -80,7 +80,7 @@ def _doubt_missing(
         gone = change.subject
         if (blank := nowhere.get(normalise(gone.name))) is not None:
             doubts[change.identity] = doubts[blank.identity] = (
-                f"{title(gone)} is missing, and one of that name is published without a state."
+                f"{name_listing(gone)} is missing, and one of that name is published without a state."
             )
         elif any(
             _explains(row, gone, shared)
@@ -88,11 +88,12 @@ def _doubt_missing(
             for row in by_mark.get(mark, ())[:_MOST_ALIKE]
         ) or (by_likeness and any(_may_read(row, gone) for row in broken)):
             doubts[change.identity] = (
-                f"{title(gone)} is missing, but a row that cannot be read may be the one."
+                f"{name_listing(gone)} is missing, but a row that cannot be read may be the one."
             )
         elif make_named_key(gone, by_city=True) in alive:
             doubts[change.identity] = (
-                f"One listing of {title(gone)} is missing, but the list still has another of that name."
+                f"One listing of {name_listing(gone)} is missing, but the list still has another of that "
+                "name."
             )
     return doubts
 
@@ -109,7 +110,10 @@ def placeless_of(changes: Sequence[Change], accepted: Collection[Listing]) -> di
     ]
     if not astray or not any(map(_has_place, accepted)):
         return {}
-    return {change.identity: f"{title(change.subject)} is published without any place." for change in astray}
+    return {
+        change.identity: f"{name_listing(change.subject)} is published without any place."
+        for change in astray
+    }
 
 
 def _has_place(listing: Listing) -> bool:
@@ -132,8 +136,8 @@ def _rows_astray(
     there = {name for listing in accepted if listing.state and (name := normalise(listing.name)) in astray}
     doubts = {
         nowhere[name].identity: (
-            f"{title(nowhere[name].subject)} is published without a state, and one of that name is on the "
-            "list."
+            f"{name_listing(nowhere[name].subject)} is published without a state, and one of that name is on "
+            "the list."
         )
         for name in there & nowhere.keys()
     }
@@ -141,7 +145,8 @@ def _rows_astray(
         before, after = change.before, change.after
         if before and after and after.state and not change.quiet and normalise(before.name) in there:
             doubts[change.identity] = (
-                f"{title(before)} reads differently, and a row of that name has no state that can be read."
+                f"{name_listing(before)} reads differently, and a row of that name has no state that can be "
+                "read."
             )
     return doubts
 

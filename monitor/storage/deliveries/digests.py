@@ -28,7 +28,7 @@ _MATCHES = select_matches(DigestChangesetRow, DigestChangesetRow.c.delivery_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueDigest:
     """A subscriber whose digest, or summary after a pause, is due; ``at`` is when it became due."""
 
     subscriber: int
@@ -41,7 +41,7 @@ class Due:
     channel: str
 
 
-def load_due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
+def load_due(conn: Connection, now: datetime, limit: int) -> tuple[DueDigest, ...]:
     """Read the subscribers whose digest is due, locked for this transaction on PostgreSQL."""
     rows: Any = conn.execute(
         sa.select(
@@ -61,7 +61,7 @@ def load_due(conn: Connection, now: datetime, limit: int) -> tuple[Due, ...]:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return tuple(Due(*row) for row in rows)
+    return tuple(DueDigest(*row) for row in rows)
 
 
 def has_due(conn: Connection, now: datetime) -> bool:

@@ -83,7 +83,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Heap:
+class DueGroup:
     """The due messages of one channel and source: their number, and the times of the oldest and newest."""
 
     channel: str
@@ -296,7 +296,7 @@ def count_due(conn: Connection) -> int:
     return conn.scalar(sa.select(sa.func.count()).select_from(DeliveryRow).where(IS_DUE)) or 0
 
 
-def load_heaps(conn: Connection) -> tuple[Heap, ...]:
+def load_due_groups(conn: Connection) -> tuple[DueGroup, ...]:
     """Read the due messages, by channel and source."""
     rows = conn.execute(
         sa.select(
@@ -313,7 +313,7 @@ def load_heaps(conn: Connection) -> tuple[Heap, ...]:
         .group_by(SubscriberRow.c.channel, ChangesetRow.c.source)
         .order_by(SubscriberRow.c.channel, ChangesetRow.c.source)
     )
-    return tuple(Heap(*row) for row in rows)
+    return tuple(DueGroup(*row) for row in rows)
 
 
 def insert_message(

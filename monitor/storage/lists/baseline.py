@@ -219,7 +219,7 @@ def load_ends(conn: Connection, source: str, agencies: Collection[str]) -> dict[
     return {row[0]: row[1] for row in rows}
 
 
-def close(
+def end_versions(
     conn: Connection,
     source: str,
     keys: Sequence[str],
@@ -255,7 +255,7 @@ _CLOSE = (
 )
 
 
-def open_(
+def begin_versions(
     conn: Connection, source: str, versions: Iterable[NewVersion], number: int, at: datetime
 ) -> dict[str, int]:
     """Begin new current versions, and return their ids by key; an IntegrityError says that a key has one

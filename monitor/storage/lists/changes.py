@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.domain import Change, Kind, OpenChange, PlacementReason, Released, State
+from monitor.domain import Change, Kind, OpenChange, PastChange, PlacementReason, State
 from monitor.storage.lists import tables
 from monitor.storage.lists.codec import CHANGE, change_from_row, change_to_columns, reason_from_text
 from monitor.storage.lists.tables import ChangePlaceRow, ChangesetRow
@@ -112,7 +112,7 @@ def load_by_ids(conn: Connection, ids: Sequence[int]) -> tuple[StoredChange, ...
     return tuple(to_change(row) for row in conn.execute(_BY_IDS, {"ids": tuple(ids)}))
 
 
-def load_released(conn: Connection, source: str, since: datetime) -> tuple[Released, ...]:
+def load_past_changes(conn: Connection, source: str, since: datetime) -> tuple[PastChange, ...]:
     """Load the changes of a source published from a moment on, and all earlier removals, in order.
 
     So a returning agency is recognized after any time.
@@ -127,7 +127,9 @@ def load_released(conn: Connection, source: str, since: datetime) -> tuple[Relea
         )
         .order_by(tables.ChangeRow.c.ended_at, tables.ChangeRow.c.id),
     )
-    return tuple(Released(row.change, row.ended_at, row.was_held) for row in rows if row.ended_at is not None)
+    return tuple(
+        PastChange(row.change, row.ended_at, row.was_held) for row in rows if row.ended_at is not None
+    )
 
 
 def load_published(

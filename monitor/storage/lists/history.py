@@ -98,7 +98,7 @@ class SnapshotInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class StoredValidators:
     """What a server gave with the last good body of one URL."""
 
     etag: str | None
@@ -319,7 +319,7 @@ def note_seen_again(conn: Connection, snapshot_id: int, now: datetime) -> None:
     conn.execute(sa.update(SnapshotRow).where(SnapshotRow.c.id == snapshot_id).values(last_seen_at=now))
 
 
-def accept(conn: Connection, snapshot_id: int) -> None:
+def accept_snapshot(conn: Connection, snapshot_id: int) -> None:
     """Accept a snapshot that had been rejected, as an operator decided."""
     conn.execute(sa.update(SnapshotRow).where(SnapshotRow.c.id == snapshot_id).values(verdict=ACCEPTED))
 
@@ -342,7 +342,7 @@ def find_last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -
     return None
 
 
-def load_validators(conn: Connection, source: str) -> dict[str, Remembered]:
+def load_validators(conn: Connection, source: str) -> dict[str, StoredValidators]:
     """What to ask conditionally with, by URL: only where "as it was" would name a body that is kept."""
     rows = conn.execute(
         sa.select(
@@ -354,10 +354,10 @@ def load_validators(conn: Connection, source: str) -> dict[str, Remembered]:
         .join(BodyRow, BodyRow.c.hash == ValidatorRow.c.hash)
         .where(ValidatorRow.c.source == source, BodyRow.c.encoding != REDACTED)
     )
-    return {row.url: Remembered(row.etag, row.last_modified, row.hash) for row in rows}
+    return {row.url: StoredValidators(row.etag, row.last_modified, row.hash) for row in rows}
 
 
-def put_validators(conn: Connection, source: str, url: str, given: Remembered) -> None:
+def put_validators(conn: Connection, source: str, url: str, given: StoredValidators) -> None:
     """Keep what a server gave with a good body, over what it gave before; nothing to ask with removes it."""
     if given.etag is None and given.last_modified is None:
         conn.execute(

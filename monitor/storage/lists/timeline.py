@@ -39,7 +39,7 @@ class ChangesetSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
+class ChangesetPage:
     """A changeset with one page of its changes, sorted by the state's name and the agency; all but ``rows``
     is of the whole of it.
 
@@ -148,7 +148,7 @@ def load_summaries(
     )
 
 
-def load_changeset(conn: Connection, number: int, *, page: int = 1, size: int = 500) -> Whole | None:
+def load_changeset(conn: Connection, number: int, *, page: int = 1, size: int = 500) -> ChangesetPage | None:
     """One changeset with a page of its changes; None when there is no such changeset or page."""
     row = conn.execute(
         sa.select(ChangesetRow.c.source, ChangesetRow.c.at).where(ChangesetRow.c.id == number)
@@ -175,7 +175,7 @@ def load_changeset(conn: Connection, number: int, *, page: int = 1, size: int = 
     for index, each in enumerate(ranked):
         states.setdefault(each.after or each.before, index // size + 1)
     intervals = {(each.not_before, each.first_seen_at) for each in found}
-    return Whole(
+    return ChangesetPage(
         id=number,
         source=row.source,
         at=row.at,
@@ -194,7 +194,7 @@ def state_of(row: StoredChange) -> str | None:
     return next((listing.state for listing in listings if listing and listing.state), None)
 
 
-def holds(rows: Sequence[StoredChange]) -> tuple[HeldGroup, ...]:
+def group_held(rows: Sequence[StoredChange]) -> tuple[HeldGroup, ...]:
     """Held or rejected changes by what they have in common, the newest first."""
     groups: dict[tuple[object, ...], list[StoredChange]] = {}
     for row in rows:
@@ -267,7 +267,7 @@ def load_withdrawn(
     )
 
 
-def look(conn: Connection, before: SourceGaps, longest: timedelta) -> SourceGaps:
+def load_gaps(conn: Connection, before: SourceGaps, longest: timedelta) -> SourceGaps:
     """The gaps of a source, times longer than ``longest`` between good polls: those that are known
     ``before``, and what came since.
     """
