@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from monitor.ops.health import HealthFacts, HealthFinding, HostFacts
     from monitor.ops.notify import OperatorNotifier
     from monitor.outbox import MessageLoader, RecipientPlaceholders
-    from monitor.outbox.placing import PlacingReport
+    from monitor.outbox.placement_renewal import PlacingReport
     from monitor.outbox.prepare import MessagePreparer
     from monitor.places import Gazetteer
     from monitor.polling import PolledSource

@@ -9,7 +9,7 @@ from monitor.outbox.drain import Drained, drain
 from monitor.outbox.fanout import Locate, fan_out
 from monitor.outbox.load import MessageLoader
 from monitor.outbox.notices import insert_due_notices
-from monitor.outbox.placing import PlacingReport, renew_placements
+from monitor.outbox.placement_renewal import PlacingReport, renew_placements
 from monitor.outbox.prepare import Recipient
 from monitor.outbox.recipients import RecipientPlaceholders
 

@@ -30,7 +30,7 @@ from monitor.messages.model import (
 from monitor.outbox.alerts import AlertBuilder
 from monitor.outbox.covered_places import CoveredPlaces
 from monitor.outbox.notices import RECEIPT_AFTER
-from monitor.outbox.retracted import RetractionFacts, load_retractions
+from monitor.outbox.retraction_facts import RetractionFacts, load_retractions
 from monitor.storage import people
 from monitor.storage.deliveries import digests, newly_covered, notices
 from monitor.storage.deliveries.canary_rows import CANARY

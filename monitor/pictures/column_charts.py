@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from monitor.pictures.bars import scale_counts
+from monitor.pictures.count_chart import scale_counts
 
 WIDTH, HEIGHT = 640, 240  # px of the picture's own grid
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 62, 14, 34

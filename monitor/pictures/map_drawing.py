@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from monitor.pictures.map_data import COUNTY, STATE, TOWN, MapAgency, NationValues, StateValues
 from monitor.pictures.outlines import COARSE, load_coarse_nation, load_nation, load_state
-from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues, StateValues
 from monitor.pictures.projection import HEIGHT, NATION, WIDTH, Degrees, project_nation
 
 NAMESPACE = 'xmlns="http://www.w3.org/2000/svg"'

@@ -42,7 +42,7 @@ OUTLINES_MISSING = "outlines are missing"
 
 PLACING = "last step to another gazetteer"
 """The fact that holds what the last change of the gazetteer or the overrides did, as JSON: ``at``,
-``gazetteer``, and the counts of `outbox.placing.PlacingReport`.
+``gazetteer``, and the counts of `outbox.placement_renewal.PlacingReport`.
 """
 
 FORKS = "forks of the record"

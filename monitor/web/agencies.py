@@ -22,7 +22,7 @@ from monitor.storage.lists.page_queries import ListingLife
 from monitor.web.context import Site
 from monitor.web.error_pages import not_found_page
 from monitor.web.list_pages import find_elsewhere
-from monitor.web.lists import ListStatus, load_statuses, numbers_of
+from monitor.web.list_status import ListStatus, load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
 from monitor.web.maps import MapView, view_place
 from monitor.web.pages import language_of, parse_number, redirect, render_page, site_of

@@ -28,7 +28,7 @@ from monitor.storage.lists.sightings import GoodCheck, Sighting
 from monitor.web.area_pages import read_area
 from monitor.web.error_pages import not_found_page
 from monitor.web.held_changes import held_changes_of
-from monitor.web.lists import ListStatus, load_statuses, numbers_of
+from monitor.web.list_status import ListStatus, load_statuses, numbers_of
 from monitor.web.pages import asset_version, language_of, redirect, render_page, site_of
 from monitor.web.place_coverage import (
     PlaceCoverage,

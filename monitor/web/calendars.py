@@ -16,7 +16,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists.documents import load_meetings
 from monitor.web.area_pages import read_area
 from monitor.web.error_pages import not_found_page
-from monitor.web.lists import load_statuses
+from monitor.web.list_status import load_statuses
 from monitor.web.meetings import Meeting, covers_of_state, covers_of_zips, find_meetings
 from monitor.web.pages import language_of, site_of, translate
 from monitor.web.routing import Router, get

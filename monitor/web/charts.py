@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.core.freshness import blind_after
 from monitor.domain import SourceInfo
-from monitor.pictures.bars import Chart, chart
+from monitor.pictures.count_chart import CountChart, compute_chart
 from monitor.storage.lists import imports, timeline
 from monitor.storage.lists import page_queries as store
 from monitor.storage.lists.timeline import Gap, SourceGaps
@@ -79,9 +79,9 @@ class ChartCache:
         self._timezone = timezone
         self._sights = sights
         self._lock = threading.Lock()
-        self._drawn: dict[str, tuple[tuple[int, datetime], Chart | None]] = {}
+        self._drawn: dict[str, tuple[tuple[int, datetime], CountChart | None]] = {}
 
-    def of(self, conn: Connection, watched: SourceInfo, now: datetime, number: int) -> Chart | None:
+    def of(self, conn: Connection, watched: SourceInfo, now: datetime, number: int) -> CountChart | None:
         """Return the chart of a list with the number of its baseline; None while there is no history
         to show.
         """
@@ -92,11 +92,11 @@ class ChartCache:
                 known = self._drawn[watched.name] = (key, self._draw(conn, watched, now))
         return known[1]
 
-    def _draw(self, conn: Connection, watched: SourceInfo, now: datetime) -> Chart | None:
+    def _draw(self, conn: Connection, watched: SourceInfo, now: datetime) -> CountChart | None:
         counts = store.load_counts(conn, watched.name)
         if not counts:
             return None
         gaps = self._sights.unseen(conn, watched, now)
         past = imports.load_import(conn, watched.name)
         captured = None if past is None else past.joined_at or now
-        return chart(counts, now, self._timezone, gaps, captured)
+        return compute_chart(counts, now, self._timezone, gaps, captured)

@@ -21,7 +21,7 @@ from monitor.storage.lists import timeline as store
 from monitor.storage.lists.timeline import ChangesetSummary
 from monitor.web.charts import ChartCache
 from monitor.web.context import Site
-from monitor.web.lists import find_largest, load_statuses
+from monitor.web.list_status import find_largest, load_statuses
 from monitor.web.map_texts import MapTexts
 from monitor.web.maps import view_nation
 from monitor.web.pages import language_of, redirect, render_page, site_of, translate

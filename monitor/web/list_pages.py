@@ -29,7 +29,7 @@ from monitor.web.charts import GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import before_first_page, not_found_page
 from monitor.web.list_differences import KINDS, FoundDifferences, compare_lists, cut_pages, fold_kinds
-from monitor.web.lists import load_statuses
+from monitor.web.list_status import load_statuses
 from monitor.web.pages import parse_number, redirect, render_page, site_of, translate
 from monitor.web.routing import Router, get
 

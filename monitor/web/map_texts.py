@@ -9,8 +9,8 @@ from datetime import date
 from monitor.messages import locale
 from monitor.messages.layout import clean
 from monitor.messages.placements import label_name
+from monitor.pictures.map_data import COUNTY, NOWHERE, STATE, TOWN, MapAgency, NationValues, StateValues
 from monitor.pictures.map_drawing import MapLabels, group_towns
-from monitor.pictures.placed import COUNTY, NOWHERE, STATE, TOWN, MapAgency, NationValues, StateValues
 from monitor.places import Gazetteer
 from monitor.places.fips import FIPS
 from monitor.states import STATES

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.domain import Listing, Placement
 from monitor.messages.layout import clean
-from monitor.pictures.placed import MapAgency, NationValues, locate_on_map, sum_states
+from monitor.pictures.map_data import MapAgency, NationValues, locate_on_map, sum_states
 from monitor.storage.lists import page_queries as store
 from monitor.web.context import Site
 from monitor.web.presenters import agency_path

@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, Response
 
 from monitor.domain import SourceInfo
 from monitor.messages.layout import clean
+from monitor.pictures.map_data import COUNTY, STATE, TOWN, MapAgency, NationValues, sum_states
 from monitor.pictures.map_drawing import add_rings, draw_nation, draw_state
 from monitor.pictures.outlines import load_counties_json, load_state
-from monitor.pictures.placed import COUNTY, STATE, TOWN, MapAgency, NationValues, sum_states
 from monitor.pictures.projection import Degrees
 from monitor.states import STATES, group_by_state
 from monitor.storage.engine import reading
@@ -30,7 +30,7 @@ from monitor.storage.lists.coverage import Covered
 from monitor.web.charts import GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import before_first_page, not_found_page
-from monitor.web.lists import ListStatus, find_largest, load_statuses
+from monitor.web.list_status import ListStatus, find_largest, load_statuses
 from monitor.web.map_images import MapImages, wrap_image
 from monitor.web.map_texts import MapTexts
 from monitor.web.map_values import MapCache, MapMoment, months_of, read_moment

@@ -14,7 +14,7 @@ from monitor.messages.layout import clean
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.documents import AgencyDocument, load_meetings
 from monitor.web.context import Site
-from monitor.web.lists import ListStatus
+from monitor.web.list_status import ListStatus
 from monitor.web.presenters import agency_path
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from monitor.messages import locale
 from monitor.pictures.column_charts import Columns, draw_columns, draw_curve
 from monitor.pictures.listing_counts import LAGS, Lags, Month, Survival, group_years
-from monitor.pictures.placed import NationValues
+from monitor.pictures.map_data import NationValues
 from monitor.states import STATES
 from monitor.storage.lists.imports import ImportInfo
 

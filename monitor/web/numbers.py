@@ -34,7 +34,7 @@ from monitor.storage.lists.retracted_changes import count_retracted
 from monitor.web.charts import GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import not_found_page
-from monitor.web.lists import ListStatus, find_largest, load_statuses
+from monitor.web.list_status import ListStatus, find_largest, load_statuses
 from monitor.web.map_images import MapImages
 from monitor.web.map_values import MapCache
 from monitor.web.maps import SVG_POLICY

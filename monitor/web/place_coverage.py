@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from monitor.pictures.placed import StateValues
+from monitor.pictures.map_data import StateValues
 from monitor.places.followed_areas import FollowedArea
 from monitor.storage.lists.coverage import Cover
 from monitor.web.context import Site
-from monitor.web.lists import ListStatus
+from monitor.web.list_status import ListStatus
 from monitor.web.presenters import agency_path
 
 _NAMED_ZIPS = 6  # the most ZIPs of an area that are listed beside an agency

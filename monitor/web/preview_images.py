@@ -9,8 +9,8 @@ from starlette.responses import Response
 from monitor.messages import locale
 from monitor.messages.layout import clean
 from monitor.messages.locale import N_
+from monitor.pictures.map_data import MapAgency, StateValues, sum_states
 from monitor.pictures.map_drawing import draw_nation, draw_state
-from monitor.pictures.placed import MapAgency, StateValues, sum_states
 from monitor.pictures.share_card import WIDTH, draw_card
 from monitor.states import STATES
 from monitor.storage.engine import reading
@@ -18,7 +18,7 @@ from monitor.storage.lists import baseline, page_queries, timeline
 from monitor.web.agencies import find_agency
 from monitor.web.context import Site
 from monitor.web.error_pages import not_found_page
-from monitor.web.lists import ListStatus, load_statuses
+from monitor.web.list_status import ListStatus, load_statuses
 from monitor.web.map_images import MapImages
 from monitor.web.map_texts import MapTexts
 from monitor.web.map_values import MapCache, place_on_map

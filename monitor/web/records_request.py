@@ -14,7 +14,7 @@ from monitor.storage.engine import reading
 from monitor.storage.lists import page_queries
 from monitor.web.agencies import find_agency
 from monitor.web.error_pages import not_found_page
-from monitor.web.lists import load_statuses
+from monitor.web.list_status import load_statuses
 from monitor.web.pages import redirect, render_page, site_of
 from monitor.web.presenters import agency_path
 from monitor.web.records_laws import RecordsLaw

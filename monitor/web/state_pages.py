@@ -13,7 +13,7 @@ from monitor.storage.lists import page_queries as store
 from monitor.web.agencies_by_county import LONGEST, fold_by_county
 from monitor.web.error_pages import not_found_page
 from monitor.web.held_changes import held_changes_of
-from monitor.web.lists import ListStatus, load_statuses, numbers_of
+from monitor.web.list_status import ListStatus, load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
 from monitor.web.map_values import MapCache
 from monitor.web.maps import view_place

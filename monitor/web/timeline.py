@@ -16,7 +16,7 @@ from monitor.storage.lists.changes import StoredChange
 from monitor.web.charts import GapHistory
 from monitor.web.error_pages import not_found_page
 from monitor.web.held_changes import held_changes_of
-from monitor.web.lists import load_statuses, numbers_of
+from monitor.web.list_status import load_statuses, numbers_of
 from monitor.web.pages import parse_number, render_page, site_of
 from monitor.web.routing import Router, get
 

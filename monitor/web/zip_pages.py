@@ -16,7 +16,7 @@ from monitor.storage.lists import page_queries as store
 from monitor.web.context import Site
 from monitor.web.error_pages import not_found_page
 from monitor.web.held_changes import held_changes_of
-from monitor.web.lists import load_statuses, numbers_of
+from monitor.web.list_status import load_statuses, numbers_of
 from monitor.web.map_texts import MapTexts
 from monitor.web.maps import view_place
 from monitor.web.meetings import covers_of_zips, load_coming

@@ -15,7 +15,7 @@ from monitor.outbox.covered_places import CoveredPlaces
 from monitor.storage.deliveries.newly_covered import NewlyCovered
 from monitor.storage.lists.coverage import Coverage
 from monitor.storage.people import Follow
-from tests.outbox.test_placing import accept
+from tests.outbox.test_placement_renewal import accept
 from tests.outbox.world import GARY, HAMMOND, NOWHERE, PLACEMENTS, STATE_POLICE, World
 
 HOUR = timedelta(hours=1)

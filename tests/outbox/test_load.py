@@ -31,7 +31,7 @@ from monitor.storage.deliveries.notices import UNNOTED, Checks
 from monitor.storage.engine import reading
 from monitor.storage.lists.coverage import Coverage
 from monitor.storage.people import Follow, Subscriber
-from tests.outbox.test_placing import accept
+from tests.outbox.test_placement_renewal import accept
 from tests.outbox.test_settle import CLAIMED
 from tests.outbox.world import HAMMOND, World, locate
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from monitor.domain import Listing
-from monitor.pictures.map_drawing import MOST_DOTS, MapLabels, add_rings, draw_nation, draw_state, group_towns
-from monitor.pictures.placed import (
+from monitor.pictures.map_data import (
     COUNTY,
     NOWHERE,
     STATE,
@@ -16,6 +15,7 @@ from monitor.pictures.placed import (
     locate_on_map,
     sum_states,
 )
+from monitor.pictures.map_drawing import MOST_DOTS, MapLabels, add_rings, draw_nation, draw_state, group_towns
 from monitor.places import load
 
 HOSTILE = '"><script>alert(1)</script>&'

@@ -12,7 +12,7 @@ import pytest
 from markupsafe import Markup
 
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
-from monitor.pictures.placed import COUNTY, MapAgency
+from monitor.pictures.map_data import COUNTY, MapAgency
 from monitor.storage import engine as db
 from monitor.storage.lists.coverage import Cover
 from monitor.web import create_app

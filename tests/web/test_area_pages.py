@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from monitor.domain import Confidence, Listing, Placement, PlacementReason
 from monitor.places.followed_areas import load_area
 from monitor.storage.lists.coverage import Cover
-from monitor.web.lists import ListStatus
+from monitor.web.list_status import ListStatus
 from monitor.web.place_coverage import PlaceCoverage, PlaceEntry, put_widest_first
 from tests.peers.browser import visit
 from tests.web.conftest import Running

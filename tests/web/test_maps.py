@@ -11,8 +11,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
+from monitor.pictures.map_data import StateValues
 from monitor.pictures.map_drawing import MapLabels, draw_state
-from monitor.pictures.placed import StateValues
 from monitor.places.fips import FIPS
 from monitor.states import STATES
 from monitor.storage.engine import reading

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 
 from monitor.domain import Confidence, Listing, Placement
 from monitor.fetch import Fetcher
-from monitor.pictures.bars import HEIGHT, WIDTH, chart
+from monitor.pictures.count_chart import HEIGHT, WIDTH, compute_chart
 from monitor.storage.lists.coverage import Coverage
 from monitor.web.presenters import agency_hash, agency_path
 from tests.peers.http import Server
@@ -22,7 +22,7 @@ DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def test_a_picture_ends_at_the_last_count_and_its_table_begins_with_it() -> None:
-    drawn = chart(
+    drawn = compute_chart(
         [(DAY, 10), (DAY + timedelta(days=3), 12), (DAY + timedelta(days=3, hours=1), 15)],
         DAY + timedelta(days=6),
         "UTC",
@@ -34,8 +34,8 @@ def test_a_picture_ends_at_the_last_count_and_its_table_begins_with_it() -> None
 
 
 def test_no_picture_of_nothing() -> None:
-    assert chart([], DAY, "UTC") is None
-    assert chart([(DAY, 1)], DAY, "UTC") is None
+    assert compute_chart([], DAY, "UTC") is None
+    assert compute_chart([(DAY, 1)], DAY, "UTC") is None
 
 
 def test_a_gap_is_shaded_where_it_was() -> None:
@@ -43,7 +43,7 @@ def test_a_gap_is_shaded_where_it_was() -> None:
         (DAY + timedelta(days=1), DAY + timedelta(days=2)),
         (DAY + timedelta(days=3), DAY + timedelta(days=3, minutes=1)),
     ]
-    drawn = chart([(DAY, 4)], DAY + timedelta(days=4), "UTC", gaps)
+    drawn = compute_chart([(DAY, 4)], DAY + timedelta(days=4), "UTC", gaps)
     assert drawn is not None
     ((left, width),) = drawn.gaps
     assert abs(left - (8 + width)) < 0.2
@@ -61,7 +61,7 @@ def test_a_picture_stays_in_its_frame_whatever_the_counts(
     for seconds, count in steps:
         at += timedelta(seconds=seconds)
         counts.append((at, count))
-    drawn = chart(counts, at + after, "America/Chicago")
+    drawn = compute_chart(counts, at + after, "America/Chicago")
     assert drawn is not None
     assert 0 < drawn.last[0] < WIDTH
     assert 0 < drawn.last[1] < HEIGHT

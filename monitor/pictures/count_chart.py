@@ -29,8 +29,8 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chart:
-    """A step line.
+class CountChart:
+    """A step line of counts over time.
 
     ``line`` and ``area`` are SVG paths, ``floor`` its base line, ``last`` the point at its end; ``gaps`` are
     (left, width) of times without good polls; ``rows`` are (day, count), newest first. ``captured`` is the
@@ -51,13 +51,13 @@ class Chart:
     rows: tuple[tuple[date, int], ...]
 
 
-def chart(
+def compute_chart(
     counts: Counts,
     now: datetime,
     timezone: str,
     gaps: Iterable[tuple[datetime, datetime]] = (),
     captured_until: datetime | None = None,
-) -> Chart | None:
+) -> CountChart | None:
     """Compute the picture of counts, each valid from its moment on, until ``now``; None while there is no
     history to show. Counts before ``captured_until`` were captured by others.
     """
@@ -83,7 +83,7 @@ def chart(
         captured = _trace(before, turn)
         line = _trace([(turn, before[-1][1]), *points[len(before) :]], x(now))
     floor = HEIGHT - _BOTTOM
-    return Chart(
+    return CountChart(
         captured=captured,
         line=line,
         area=f"{whole}V{floor}H{points[0][0]}Z",
