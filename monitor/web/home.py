@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -18,7 +18,6 @@ from monitor.places.followed_areas import find_area_key
 from monitor.states import STATES
 from monitor.storage.engine import reading
 from monitor.storage.lists import timeline as store
-from monitor.storage.lists.timeline import ChangesetSummary
 from monitor.web.charts import ChartCache
 from monitor.web.context import Site
 from monitor.web.list_status import find_largest, load_statuses
@@ -42,6 +41,7 @@ def home(request: Request) -> Response:
         pictures: ChartCache = request.app.state.chart_cache
         charts = {each.name: pictures.of(conn, each.watched, now, each.number) for each in lists}
         newest = store.load_summaries(conn, limit=5, named=3)
+        states = store.find_single_states(conn, [each.id for each in newest])
         largest = find_largest(lists)
         nation = view_nation(request, conn, largest) if largest and largest.seen_at else None
     return render_page(
@@ -52,15 +52,13 @@ def home(request: Request) -> Response:
         newest=newest,
         nation=nation,
         texts=MapTexts(language_of(request)),
-        outlines=_load_outlines(newest),
+        outlines=_load_outlines(states),
     )
 
 
-def _load_outlines(newest: Iterable[ChangesetSummary]) -> dict[str, SmallOutline]:
-    """Load small outlines of the states in the newest changes, by code."""
-    subjects = (each.first[0].change.subject for each in newest if each.first)
-    codes = {listing.state for listing in subjects if listing.state}
-    return {code: outline for code in codes if (outline := load_small_outline(code))}
+def _load_outlines(states: Mapping[int, str]) -> dict[int, SmallOutline]:
+    """Load small outlines of the states of changesets, by the changeset's number."""
+    return {number: outline for number, code in states.items() if (outline := load_small_outline(code))}
 
 
 @post(router, "/find")

@@ -57,7 +57,7 @@ PAGES = {
     "/state/TX/feed.json": (8, 15_000),
     "/state/TX/meetings.ics": (4, 100),
     "/": (10, 4_000),
-    "/find?q=Dallas": (8, 3_000),
+    "/find?q=Dallas": (10, 4_000),  # leads to the home page
     "/changes": (12, 18_000),
     "/changes/2": (8, 9_000),
     "/agency": (12, 1_500),

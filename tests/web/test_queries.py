@@ -37,6 +37,7 @@ def test_the_story_is_the_same_on_both_databases(engine: Engine) -> None:
             (3, {Kind.CHANGED: 1}, 1, 1),
             (2, {Kind.REMOVED: 1}, 1, 1),
         ]
+        assert timeline.find_single_states(conn, [1, 2, 3, 4]) == {1: "IN", 2: "IL", 3: "IL", 4: "IN"}
         one = timeline.load_changeset(conn, 1)
         assert one is not None
         (gary,) = one.rows

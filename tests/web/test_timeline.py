@@ -113,6 +113,17 @@ def test_a_changeset_of_hundreds_is_an_index_of_states_whose_every_link_leads_to
     assert shorter.count("Type: Jail") == shorter.count("For each of them: Camera Co adds: Type: Jail.") == 1
 
 
+def test_the_outline_of_a_state_stands_only_beside_changes_of_that_state_alone(
+    sqlite_engine: Engine, now: datetime, large: str, client: httpx.Client
+) -> None:
+    """The first of many agencies is in Alabama, the others in every state."""
+    assert '<svg class="mini' not in client.get(large).text
+    with transaction(sqlite_engine) as conn:
+        publish(conn, 3, now + HOUR, 1)
+    page = client.get(f"{large}/?lang=en").text  # not the one that is kept
+    assert page.count('<svg class="mini added"') == 1
+
+
 def test_a_feed_does_not_end_within_a_changeset(large: str, client: httpx.Client) -> None:
     newest = client.get(f"{large}/feed.atom").text
     assert set(re.findall(r"<id>https://watch.example/changes/(\d)#c\d+", newest)) == {"1", "2"}

@@ -148,6 +148,15 @@ def load_summaries(
     )
 
 
+def find_single_states(conn: Connection, ids: Iterable[int]) -> dict[int, str]:
+    """Find the state of those of some changesets whose changes are all of one state."""
+    change = tables.ChangeRow.c
+    state = sa.func.coalesce(*(told["state"].as_string() for told, _ in _TOLD), "")
+    query = sa.select(change.changeset_id, sa.func.min(state)).where(change.changeset_id.in_(ids))
+    query = query.group_by(change.changeset_id).having(sa.func.min(state) == sa.func.max(state))
+    return {number: code for number, code in conn.execute(query) if number is not None}
+
+
 def load_changeset(conn: Connection, number: int, *, page: int = 1, size: int = 500) -> ChangesetPage | None:
     """One changeset with a page of its changes; None when there is no such changeset or page."""
     row = conn.execute(
