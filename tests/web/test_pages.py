@@ -166,6 +166,10 @@ def test_an_unknown_and_a_military_zip_say_what_they_are(web: Running) -> None:
     assert "00000 is not a ZIP code that we know, and its first digits belong to no state." in page(
         web, "/zip/00000"
     )
+    nowhere = web.get("/zip/00000").text
+    assert "No agency that covers 00000" not in words(nowhere)
+    assert 'action="/subscribe"' not in nowhere
+    assert 'action="/find"' in nowhere
     assert "APO AE 09012 09012 is a military or diplomatic post office" in page(web, "/zip/09012")
     assert "00000 is not a ZIP code that we know" in page(web, "/zip/00000+60601")
 
