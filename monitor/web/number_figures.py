@@ -167,10 +167,12 @@ class NumberTexts:
         gettext = self._catalog.gettext
         title = gettext("Joined, by the publisher's own dates")
         total = numbers.dated[-1].total if numbers.dated else 0
-        sentence = gettext("The publisher gives a date for %(dated)s agencies, and none for %(undated)s.") % {
-            "dated": self._number(total),
-            "undated": self._number(numbers.undated),
-        }
+        sentence = gettext("The publisher gives a date for %(dated)s agencies, and none for %(undated)s.")
+        if not total:
+            sentence = gettext("The publisher gives no date for any agency.")
+        elif not numbers.undated:
+            sentence = gettext("The publisher gives a date for each agency: %(dated)s in all.")
+        sentence %= {"dated": self._number(total), "undated": self._number(numbers.undated)}
         return Figure(
             "dates",
             title,
@@ -201,9 +203,12 @@ class NumberTexts:
         if lags.median is None:
             sentence = gettext("We have not seen an agency with a date join yet.")
         else:
-            sentence = gettext("Half of them were seen within %(days)s days of the publisher's date.") % {
-                "days": self._number(round(lags.median))
-            }
+            days = round(lags.median)
+            sentence = self._catalog.ngettext(
+                "Half of them were seen within %(days)s day of the publisher's date.",
+                "Half of them were seen within %(days)s days of the publisher's date.",
+                days,
+            ) % {"days": self._number(days)}
         rows = [(name, self._number(count)) for name, count in zip(names, lags.counts, strict=True)]
         rows += [
             (gettext("seen before its date"), self._number(lags.early)),

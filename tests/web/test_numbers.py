@@ -46,7 +46,8 @@ def test_the_page_says_what_the_story_was(web: Running) -> None:
     said = words(web.get("/numbers").text)
     assert "6 agencies listed" in said
     assert "1 joined, 1 left; 6 were there at our first check" in said
-    assert "Half of them were seen within 1 days" in said
+    assert "Half of them were seen within 1 day of the publisher's date" in said
+    assert "The publisher gives a date for each agency: 7 in all." in said
     assert "has 10 entries; we count 6 agencies" in said
     assert said.count("How it is counted") == len(FIGURES)
     assert web.get("/numbers?list=other").status_code == 404
