@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from monitor.cli import Session, command, emit
+
+if TYPE_CHECKING:
+    from monitor.record.data.data_files import DataFile
 
 
 @command(short_help="Write the data files of the record to a folder, as the site serves them.")
@@ -35,10 +39,8 @@ def export(
     if there are any. Any web archive viewer can replay them, and `monitor import` on another
     installation accepts the first one.
     """
-    from monitor.record.data.archive_file import AGREEMENTS, POLLS, write_archives
     from monitor.record.data.data_files import DATABASE, PACKAGE
     from monitor.record.data.dump import write_dump
-    from monitor.storage.engine import reading
 
     files = session.components.data_files
     for name in names:
@@ -59,26 +61,15 @@ def export(
         (folder / source).mkdir(parents=True, exist_ok=True)
         described, built = files.build_package(source)
         for file in built.values():
-            path = folder / source / file.name
-            shutil.copyfile(file.path, path)
-            report(path, file.size, file.sha256)
+            report(*_copy(file, folder / source))
             if compressed:
-                packed = files.build_compressed(source, file.name)
-                shutil.copyfile(packed.path, folder / source / packed.name)
-                report(folder / source / packed.name, packed.size, packed.sha256)
+                report(*_copy(files.build_compressed(source, file.name), folder / source))
         (folder / source / PACKAGE).write_bytes(described)
         click.echo(f"{len(described):>12,}  {folder / source / PACKAGE}", err=as_json)
         if warc:
-            paths = (folder / source / POLLS, folder / source / AGREEMENTS)
-            with reading(files.engine) as conn, paths[0].open("wb") as polls, paths[1].open("wb") as looks:
-                write_archives(conn, source, session.settings.site.name, polls, looks)
-            for path in paths:
-                if path.stat().st_size == 0:
-                    path.unlink()  # no bytes are no archive
-                    continue
+            for path in _write_archives(session, source, folder / source):
                 with path.open("rb") as archive:
-                    sha256 = hashlib.file_digest(archive, "sha256").hexdigest()
-                report(path, path.stat().st_size, sha256)
+                    report(path, path.stat().st_size, hashlib.file_digest(archive, "sha256").hexdigest())
     if not names:
         database = files.build_database()
         shutil.copyfile(database.path, folder / DATABASE)
@@ -87,3 +78,25 @@ def export(
         with (folder / "dump.tar.zst").open("wb") as target:
             write_dump(target, files)
         click.echo(f"{(folder / 'dump.tar.zst').stat().st_size:>12,}  {folder / 'dump.tar.zst'}", err=as_json)
+
+
+def _copy(file: DataFile, folder: Path) -> tuple[Path, int, str]:
+    """Copy a file of the record; returns its path, size in bytes and SHA-256."""
+    path = folder / file.name
+    shutil.copyfile(file.path, path)
+    return path, file.size, file.sha256
+
+
+def _write_archives(session: Session, source: str, folder: Path) -> list[Path]:
+    """Write the web archives of a list; returns the paths of those that are not empty."""
+    from monitor.record.data.archive_file import AGREEMENTS, POLLS, write_archives
+    from monitor.storage.engine import reading
+
+    paths = [folder / POLLS, folder / AGREEMENTS]
+    engine = session.components.data_files.engine
+    with reading(engine) as conn, paths[0].open("wb") as polls, paths[1].open("wb") as looks:
+        write_archives(conn, source, session.settings.site.name, polls, looks)
+    for path in paths:
+        if path.stat().st_size == 0:
+            path.unlink()  # no bytes are no archive
+    return [path for path in paths if path.exists()]

@@ -49,20 +49,15 @@ def reconcile(
         unreadable[key].add(name)
     known = {listing.key: listing for listing in accepted}
     listings = list(_without_reassigned_ids(known, publication.listings))
-    there = {listing.key for listing in listings}
-    lost = [listing for key, listing in known.items() if key not in there]
     strangers = [at for at, listing in enumerate(listings) if listing.key not in known]
-    townless = {at for at in strangers if "city" in unreadable.get(listings[at].key, ())}
-    recognized = _recognize(lost, {at: listings[at] for at in strangers}, townless) if strangers else {}
-    taken = {was.key for was in recognized.values()}
-    dated = _pair_undated(
-        [listing for listing in lost if listing.key not in taken],
-        [listings[at] for at in strangers if at not in recognized],
-        pairing,
-    )
-    for at in strangers:
-        if (earlier := dated.get(listings[at].key)) is not None:
-            listings[at] = structs.replace(listings[at], since=earlier.since, dates=earlier.dates)
+    recognized: dict[int, Listing] = {}
+    if strangers:
+        there = {listing.key for listing in listings}
+        lost = [listing for key, listing in known.items() if key not in there]
+        townless = {at for at in strangers if "city" in unreadable.get(listings[at].key, ())}
+        recognized = _recognize(lost, {at: listings[at] for at in strangers}, townless)
+        strangers = [at for at in strangers if at not in recognized]
+        _restore_dates(listings, lost, strangers, recognized, pairing)
     blank = False
     restored: list[str] = []
     for at, listing in enumerate(listings):
@@ -74,21 +69,40 @@ def reconcile(
             blank = blank or bool(was.state and not listing.state)
             restored.append(listing.name)
             listings[at] = structs.replace(now, key=was.key)
-    listings = _join_spellings(known, listings, [at for at in strangers if at not in recognized])
-    problems = publication.problems
-    if restored:
-        names = ", ".join(restored[:3])
-        message = f"{len(restored):,} listings keep what was accepted where they cannot be read: {names}"
-        problems = (*problems, Problem("kept as accepted", message))
-    return ReconciledPublication(
-        replace(
-            publication,
-            listings=tuple(listings),
-            problems=problems,
-            columns=publication.columns - _empty_columns(publication),
-        ),
-        blank,
+    listings = _join_spellings(known, listings, strangers)
+    made = replace(
+        publication,
+        listings=tuple(listings),
+        problems=(*publication.problems, *_report_restored(restored)),
+        columns=publication.columns - _empty_columns(publication),
     )
+    return ReconciledPublication(made, blank)
+
+
+def _restore_dates(
+    listings: list[Listing],
+    lost: Sequence[Listing],
+    strangers: Sequence[int],
+    recognized: Mapping[int, Listing],
+    pairing: Pairing,
+) -> None:
+    """Give new listings without a date, at the positions ``strangers``, the dates of lost ones that they may
+    be under another name.
+    """
+    taken = {was.key for was in recognized.values()}
+    left = [listing for listing in lost if listing.key not in taken]
+    dated = _pair_undated(left, [listings[at] for at in strangers], pairing)
+    for at in strangers:
+        if (earlier := dated.get(listings[at].key)) is not None:
+            listings[at] = structs.replace(listings[at], since=earlier.since, dates=earlier.dates)
+
+
+def _report_restored(names: Sequence[str]) -> tuple[Problem, ...]:
+    if not names:
+        return ()
+    some = ", ".join(names[:3])
+    text = f"{len(names):,} listings keep what was accepted where they cannot be read: {some}"
+    return (Problem("kept as accepted", text),)
 
 
 def _without_reassigned_ids(
@@ -149,35 +163,11 @@ def _recognize(
 
     ``townless`` are the positions of those whose town cannot be read, which is part of their keys.
     """
-    suspects = {
-        at: listing
-        for at, listing in strangers.items()
-        if not listing.state
-        or at in townless
-        or looks_damaged(listing.name)
-        or looks_damaged(listing.city or "")
-    }
     lost = list(lost)
-    if any(not x.name.isascii() for x in lost):
-        suspects |= {at: x for at, x in strangers.items() if x.name.isascii()}
+    suspects = _find_suspects(lost, strangers, townless)
     if not suspects:
         return {}
-    by_mark: dict[Hashable, list[Listing]] = defaultdict(list)
-    for listing in lost:
-        for mark in {("s", skeleton(listing.name)), ("n", normalise(listing.name))}:
-            by_mark[mark].append(listing)
-    found: dict[int, Listing] = {}
-    claims: dict[str, int] = defaultdict(int)
-    for at, now in suspects.items():
-        marks = {("s", skeleton(now.name)), ("n", normalise(now.name)), ("n", normalise(mend(now.name)))}
-        candidates = {x.key: x for mark in marks for x in _few(by_mark.get(mark, ())) if _may_be(x, now)}
-        if len(candidates) > 1:
-            candidates = {key: x for key, x in candidates.items() if _shares_evidence(x, now)}
-        if len(candidates) == 1:
-            ((key, was),) = candidates.items()
-            found[at] = was
-            claims[key] += 1
-    found = {at: was for at, was in found.items() if claims[was.key] == 1}
+    found = _match_by_name(lost, suspects)
     # rows of namesakes that have lost their states are merged into one: then no match is certain
     names = Counter(normalise(listing.name) for listing in lost)
     certain = Counter(normalise(was.name) for was in found.values())
@@ -188,6 +178,46 @@ def _recognize(
     }
     blank = {at: x for at, x in strangers.items() if not x.state and at not in found}
     return found | _recognize_by_evidence(lost, blank, {was.key for was in found.values()})
+
+
+def _find_suspects(
+    lost: Collection[Listing], strangers: Mapping[int, Listing], townless: Collection[int]
+) -> dict[int, Listing]:
+    """The new listings whose state, town or name may be unreadable."""
+    suspects = {
+        at: listing
+        for at, listing in strangers.items()
+        if not listing.state
+        or at in townless
+        or looks_damaged(listing.name)
+        or looks_damaged(listing.city or "")
+    }
+    if any(not x.name.isascii() for x in lost):
+        suspects |= {at: x for at, x in strangers.items() if x.name.isascii()}
+    return suspects
+
+
+def _match_by_name(lost: Iterable[Listing], suspects: Mapping[int, Listing]) -> dict[int, Listing]:
+    """Match each suspect to the one lost listing that it can be by its name, as far as that can be read."""
+    by_mark: dict[Hashable, list[Listing]] = defaultdict(list)
+    for listing in lost:
+        for mark in {("s", skeleton(listing.name)), ("n", normalise(listing.name))}:
+            by_mark[mark].append(listing)
+    found: dict[int, Listing] = {}
+    for at, now in suspects.items():
+        marks = {("s", skeleton(now.name)), ("n", normalise(now.name)), ("n", normalise(mend(now.name)))}
+        candidates = {x.key: x for mark in marks for x in _few(by_mark.get(mark, ())) if _may_be(x, now)}
+        if len(candidates) > 1:
+            candidates = {key: x for key, x in candidates.items() if _shares_evidence(x, now)}
+        if len(candidates) == 1:
+            (found[at],) = candidates.values()
+    return _without_shared(found)
+
+
+def _without_shared(found: Mapping[int, Listing]) -> dict[int, Listing]:
+    """The matches whose accepted listing has no other match."""
+    uses = Counter(was.key for was in found.values())
+    return {at: was for at, was in found.items() if uses[was.key] == 1}
 
 
 def _recognize_by_evidence(
@@ -205,8 +235,7 @@ def _recognize_by_evidence(
         candidates = {x.key: x for mark in marks if len(by_mark[mark]) == 1 for x in by_mark[mark]}
         if len(candidates) == 1 and not candidates.keys() & taken:
             (found[at],) = candidates.values()
-    keys = Counter(was.key for was in found.values())
-    return {at: was for at, was in found.items() if keys[was.key] == 1}
+    return _without_shared(found)
 
 
 def _few(listings: Sequence[Listing]) -> Sequence[Listing]:
@@ -252,20 +281,25 @@ def _restore(was: Listing, now: Listing, unreadable: Collection[str] = ()) -> Li
         before, after = getattr(was, field), getattr(now, field)
         if before and (field in unreadable or (after and before != after and is_worse(before, after))):
             values[field] = before
-    if was.attributes != now.attributes:
-        before_texts = dict(was.attributes)
-        lost = [pair for pair in was.attributes if pair[0] in unreadable]
-        attributes = tuple(
-            (column, before_texts[column])
-            if column in before_texts and is_worse(before_texts[column], text)
-            else (column, text)
-            for column, text in now.attributes
-        )
-        if lost:
-            attributes = tuple(sorted({**dict(attributes), **dict(lost)}.items()))
-        if attributes != now.attributes:
-            values["attributes"] = attributes
+    attributes = _restore_attributes(was, now, unreadable)
+    if attributes != now.attributes:
+        values["attributes"] = attributes
     return structs.replace(now, **values) if values else now
+
+
+def _restore_attributes(
+    was: Listing, now: Listing, unreadable: Collection[str]
+) -> tuple[tuple[str, str], ...]:
+    """The attributes of the new listing, with accepted texts in place of unreadable ones."""
+    if was.attributes == now.attributes:
+        return now.attributes
+    before = dict(was.attributes)
+    attributes = tuple(
+        (column, before[column]) if column in before and is_worse(before[column], text) else (column, text)
+        for column, text in now.attributes
+    )
+    lost = {column: text for column, text in was.attributes if column in unreadable}
+    return tuple(sorted({**dict(attributes), **lost}.items())) if lost else attributes
 
 
 def _says_no_more(was: Listing, now: Listing) -> bool:

@@ -41,17 +41,7 @@ def read_captures(
     found: list[CapturedFile] = []
     for path in paths:
         if path.is_dir():
-            if is_repository(path):
-                if git_path is None:
-                    raise UsageError(f"{path} is a git repository: name the file in it with --git-path")
-                found += read_repository(path, git_path, said, folder)
-            elif (path / MANIFEST).is_file():
-                found += _read_manifest(path / MANIFEST, said)
-            else:
-                files = [file for file in sorted(path.iterdir()) if file.is_file() and file.name[0] != "."]
-                if not files:
-                    raise UsageError(f"{path} holds no file")
-                found += [_read_file(file, said) for file in files]
+            found += _read_folder(path, said, folder, git_path)
         elif not path.is_file():
             raise UsageError(f"there is no file {path}")
         elif is_archive(path):
@@ -60,12 +50,25 @@ def read_captures(
             found += _read_manifest(path, said)
         else:
             found.append(_read_file(path, said))
-    for file in found:
-        if not file.captured_by:
-            raise UsageError(
-                f"nobody is named who captured {file.name}: give --captured-by, or a column captured_by"
-            )
+    nameless = next((file.name for file in found if not file.captured_by), None)
+    if nameless is not None:
+        raise UsageError(
+            f"nobody is named who captured {nameless}: give --captured-by, or a column captured_by"
+        )
     return _without_copies(sorted(found, key=lambda file: (file.at, file.name)))
+
+
+def _read_folder(path: Path, said: Attribution, folder: Path, git_path: str | None) -> list[CapturedFile]:
+    if is_repository(path):
+        if git_path is None:
+            raise UsageError(f"{path} is a git repository: name the file in it with --git-path")
+        return read_repository(path, git_path, said, folder)
+    if (path / MANIFEST).is_file():
+        return _read_manifest(path / MANIFEST, said)
+    files = [file for file in sorted(path.iterdir()) if file.is_file() and file.name[0] != "."]
+    if not files:
+        raise UsageError(f"{path} holds no file")
+    return [_read_file(file, said) for file in files]
 
 
 def find_conflicts(files: Sequence[CapturedFile]) -> tuple[Conflict, ...]:

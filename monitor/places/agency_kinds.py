@@ -127,6 +127,7 @@ _REGIONS = word_set(
     "southeastern southwestern upper lower middle of"
 )
 _BEFORE_ATTORNEY = word_set("state prosecuting circuit county")
+_ATTORNEYS = (("attorney",), ("attorneys",))
 _SPLIT = re.compile(r"\s+[-\u2010-\u2015]+\s*|\s*[-\u2010-\u2015]+\s+|\s*[/,;:|@()\[\]]\s*")
 _DIRECTION = re.compile(r"^(No|So)\. (?=[A-Z][a-z])")
 _LETTERS = re.compile(r"\b(?:[A-Z]\.){3,}")
@@ -176,39 +177,22 @@ def _parse_name(text: str) -> AgencyName:
 
 
 def core_of(part: Words) -> tuple[Words, str]:
-    """The words before the kind ("Schiller Park Police"), or after it ("Police of Pinesdale")."""
-    start = 0
-    designator = ""
-    while start < len(part) and part[start] in _LEADERS:
-        if part[start] in DESIGNATORS and start + 1 < len(part) and part[start + 1] == "of":
-            designator = part[start]
-        if part[start] in DESIGNATORS and part[start + 1 : start + 2] != ("of",) and designator == "":
-            break  # "City Point Police", "Village Mills"
-        start += 1
+    """The words before the kind ("Schiller Park Police"), or after it ("Police of Pinesdale"), and the word
+    for the kind of place ("village"), "" without one.
+    """
+    start, designator = _skip_leaders(part)
     end = start
     while end < len(part) and part[end] not in KIND_WORDS:
         end += 1
     core = part[start:end]
-    if (
-        len(core) > 1
-        and core[-1] in _BEFORE_ATTORNEY
-        and part[end : end + 1] in (("attorney",), ("attorneys",))
-    ):
+    if len(core) > 1 and core[-1] in _BEFORE_ATTORNEY and part[end : end + 1] in _ATTORNEYS:
         core = core[:-1]  # "Broward State Attorney"
     if len(core) == 1 and core[0] in DESIGNATORS and "of" in part[end:]:
         designator = designator or core[0]  # "Town Marshal of Zionsville"
         core = part[:0]
-    if not core and "of" in part:
-        after = part[len(part) - part[::-1].index("of") :]
-        core, inner = core_of(after) if after != part else ((), "")
+    if not core:
+        core, inner = _core_behind_kind(part)
         designator = designator or inner
-    elif not core and any(w in _SPANISH for w in part):
-        rest = list(part)
-        while rest and (rest[0] in _SPANISH or rest[0] in KIND_WORDS):
-            if rest[0] in _ARTICLES and not any(w in KIND_WORDS for w in rest):
-                break  # "Policia Municipal de Las Piedras"
-            del rest[0]
-        core = tuple(rest)
     if not core and part[start : start + 1] and part[start] in KIND_WORDS and "of" not in part:
         return core_of(part[start + 1 :])  # "Constable Unity Township"
     if len(core) == 1 and core[0] in DESIGNATORS:
@@ -216,6 +200,32 @@ def core_of(part: Words) -> tuple[Words, str]:
     if len(core) > 1 and core[-1] in DESIGNATORS:
         designator = designator or core[-1]
     return core, designator
+
+
+def _skip_leaders(part: Words) -> tuple[int, str]:
+    """The position behind the words before a place's name ("The Town of"), and its designator ("town")."""
+    start, designator = 0, ""
+    while start < len(part) and part[start] in _LEADERS:
+        if part[start] in DESIGNATORS:
+            if part[start + 1 : start + 2] == ("of",):
+                designator = part[start]
+            elif not designator:
+                break  # "City Point Police", "Village Mills"
+        start += 1
+    return start, designator
+
+
+def _core_behind_kind(part: Words) -> tuple[Words, str]:
+    """The words after the last "of", or after the words for an agency in Spanish, with their designator."""
+    if "of" in part:
+        after = part[len(part) - part[::-1].index("of") :]
+        return core_of(after) if after != part else ((), "")
+    rest = list(part) if any(word in _SPANISH for word in part) else []
+    while rest and (rest[0] in _SPANISH or rest[0] in KIND_WORDS):
+        if rest[0] in _ARTICLES and not any(word in KIND_WORDS for word in rest):
+            break  # "Policia Municipal de Las Piedras"
+        del rest[0]
+    return tuple(rest), ""
 
 
 def variants(core: Words) -> list[Words]:
