@@ -52,7 +52,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_parser: None) -> Callable[..., Result]:
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> Result:
