@@ -24,6 +24,7 @@ from hypothesis.strategies import none
 from sqlalchemy.engine import Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from monitor import app
 from monitor.app import components
@@ -88,6 +89,8 @@ def pytest_configure(config: pytest.Config) -> None:
     server runs when the tests run as root. No name server is asked.
     """
     socket.getaddrinfo = resolve_here
+    # httpx's client asks for it with each lock that it takes, and Python looks through all folders again
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
     share_compiled_statements()
     keep_connections()
     if not hasattr(config, "workerinput"):
@@ -141,6 +144,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 class Together(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         return next((each for each in TOGETHER if nodeid.startswith(each)), nodeid)
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """Forget what a worker is done with: after each test all that it was ever given is counted."""
+        super().mark_test_complete(node, item_index, duration)
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(self.assigned_work[node][scope].values()):
+            del self.assigned_work[node][scope]
 
 
 def pytest_collection_finish() -> None:
