@@ -174,6 +174,12 @@ def test_an_unknown_and_a_military_zip_say_what_they_are(web: Running) -> None:
     assert "00000 is not a ZIP code that we know" in page(web, "/zip/00000+60601")
 
 
+def test_fields_of_the_api_are_set_apart_and_not_quoted_as_in_a_program(web: Running) -> None:
+    answer = web.get("/api").text
+    assert "`" not in answer
+    assert "<code>attributes_text</code> of agencies, versions and changes" in answer
+
+
 def test_a_state_lists_its_agencies_by_what_they_serve(web: Running) -> None:
     said = page(web, "/state/IN")
     assert "5 agencies of Indiana are listed." in said
