@@ -29,10 +29,9 @@ def render_confirmation(message: Confirmation, sender: Sender) -> Rendered:
             button=say("Review and confirm"),
             button_link=LINKS["confirm"],
             after=(
-                say(
-                    "The link works until %(until)s. Nothing is sent before you confirm on that page.",
-                    until=LINKS["until"],
-                ),
+                # a line of its own: how long the time is, is known when the mail is sent
+                say("The link works until %(until)s.", until=LINKS["until"]),
+                say("Nothing is sent before you confirm on that page."),
                 say(
                     "If it was not you, do nothing: the request and your address are deleted after 48 hours."
                 ),

@@ -360,6 +360,8 @@ def test_a_confirmation_that_comes_late_says_until_when_its_link_works(small_tow
     town.deliver()
     for part in ("plain", "html"):
         assert "The link works until Mar 3, 2026, 6:00 am CST." in " ".join(text(town.mail(), part).split())
+    # the time is filled in after the text was wrapped
+    assert max(len(line) for line in text(town.mail(), "plain").splitlines() if "://" not in line) <= 76
     town.later(hours=7, minutes=59)
     assert "You are subscribed" in town.client.post(link(town.mail(), "confirm"), data=PRESSED).text
 
