@@ -19,6 +19,7 @@ from monitor.sources.listing import MOST_ROWS, TOO_LONG
 from monitor.sources.sniff import PROTECTED
 from monitor.sources.workbook_parts import refuse_doctype
 from monitor.sources.workbook_sheet import (
+    HYPERLINK,
     MAX_COLUMNS,
     MOST_CELLS,
     NO_VALUE,
@@ -38,7 +39,6 @@ _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _STYLE = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _ERROR = re.compile(r"(?:Err|Fehler|Erreur):\d{3}")
-_FORMULA = re.compile(r'HYPERLINK\(\s*"([^"]+)"', re.IGNORECASE)
 _BESIDE_TEXT = (f"{_OFFICE}annotation", "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}frame")
 _MOST_REPEATED = 1_048_576
 
@@ -152,7 +152,7 @@ class _OdsReader:
         if spanned > 1:
             self._extras.merged.append((column, row, row + spanned - 1))
         link = next((each.get(_LINK) for each in cell.iter(f"{_TEXT}a")), None)
-        if link is None and (found := _FORMULA.search(cell.get(f"{_TABLE}formula") or "")):
+        if link is None and (found := HYPERLINK.search(cell.get(f"{_TABLE}formula") or "")):
             link = found[1]
         if link:
             self._extras.links[row, column] = link

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from lxml import etree
 from openpyxl.utils.cell import coordinate_to_tuple, range_boundaries
 
 from monitor.sources.workbook_parts import find_relation_id, iterate_elements, read_relations
-from monitor.sources.workbook_sheet import MAX_COLUMNS, NO_VALUE, Range, SheetExtras
-
-_FORMULA = re.compile(r'HYPERLINK\(\s*"([^"]+)"\s*(?:[,;]\s*"([^"]*)"|[,;)])', re.IGNORECASE)
+from monitor.sources.workbook_sheet import HYPERLINK, MAX_COLUMNS, NO_VALUE, Range, SheetExtras
 
 
 def read_extras(parts: dict[str, bytes], path: str) -> SheetExtras:
@@ -36,7 +33,7 @@ def read_extras(parts: dict[str, bytes], path: str) -> SheetExtras:
 
 
 def _read_formula(formula: etree._Element, extras: SheetExtras) -> None:
-    cell, match = formula.getparent(), _FORMULA.match(formula.text or "")
+    cell, match = formula.getparent(), HYPERLINK.match(formula.text or "")
     if cell is None:
         return
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
@@ -28,6 +29,9 @@ CellPosition = tuple[int, int]
 """The row and column of a cell, from 1."""
 Range = tuple[int, int, int]
 """A column, and the first and last row of merged cells; all count from 1."""
+
+HYPERLINK = re.compile(r'HYPERLINK\(\s*"([^"]+)"\s*(?:[,;]\s*"([^"]*)"|[,;)])', re.IGNORECASE)
+"""A formula that links a cell: the whole address, and the text of the link where that is not computed."""
 
 NO_VALUE = "#CALC!"
 """Replaces a formula without a stored value; it is read like a spreadsheet's own errors."""

@@ -52,7 +52,7 @@ from monitor.web.api_answers import (
     read_moment,
     read_source,
 )
-from monitor.web.api_versions import CHANGELOG, VERSION, deprecation_headers
+from monitor.web.api_versions import CHANGELOG, PREFIX, VERSION, deprecation_headers
 from monitor.web.context import Site
 from monitor.web.error_pages import answer_errors
 from monitor.web.pages import site_of
@@ -60,7 +60,7 @@ from monitor.web.pages import site_of
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig  # older versions do not have it and do not need it
 
-router = APIRouter(prefix="/api/v1", dependencies=[Depends(limit_requests)])
+router = APIRouter(prefix=PREFIX, dependencies=[Depends(limit_requests)])
 
 _MOST = 500  # records per page
 _SCANNED = 2000  # the most steps that one filtered page examines

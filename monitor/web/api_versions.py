@@ -12,6 +12,9 @@ from monitor.web.api_answers import format_http_date
 
 VERSION = "1.0"
 
+PREFIX = "/api/v1"
+"""The path below which version 1 is served."""
+
 
 @dataclass(frozen=True, slots=True)
 class ApiChangeEntry:

@@ -35,6 +35,7 @@ from monitor.web import (
 )
 from monitor.web.api_answers import RequestLimit
 from monitor.web.api_on_demand import ApiOnDemand
+from monitor.web.api_versions import PREFIX
 from monitor.web.charts import ChartCache, GapHistory
 from monitor.web.context import Site
 from monitor.web.error_pages import answer_errors
@@ -79,7 +80,7 @@ def create_app(
     routes: list[BaseRoute] = [route for router in pages for route in router.routes]
     app = Starlette(routes=routes, lifespan=_with_few_threads)
     app.router.redirect_slashes = False  # they echo the Host header
-    app.router.routes.append(Route("/api/v1/{path:path}", ApiOnDemand(app.state, site.name)))
+    app.router.routes.append(Route(f"{PREFIX}/{{path:path}}", ApiOnDemand(app.state, site.name)))
     app.state.site, app.state.people = site, people
     app.state.part_cache = parts = PartCache()
     app.state.templates = Templates(site, extras or {}, parts)

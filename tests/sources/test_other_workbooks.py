@@ -156,6 +156,20 @@ def test_an_ods_has_merged_states_links_and_days() -> None:
     ]
 
 
+def test_a_link_by_a_formula_of_an_ods_is_read_unless_it_is_put_together() -> None:
+    def linked(formula: str) -> str:
+        return text("MOA", f'table:formula="of:=HYPERLINK({formula})"')
+
+    body = ods(
+        cells("Agency", "State", "MOA"),
+        cells("Gary Police", "IN") + linked("&quot;https://x.gov/&quot;&amp;[.A2];&quot;MOA&quot;"),
+        cells("Lima Police", "OH") + linked("&quot;https://x.gov/b.pdf&quot;;&quot;MOA&quot;"),
+        cells("Reno Police", "NV") + linked("&quot;https://x.gov/c.pdf&quot;"),
+    )
+    listings = parse(body, OPTIONS).listings
+    assert [x.url for x in listings] == [None, "https://x.gov/b.pdf", "https://x.gov/c.pdf"]
+
+
 def test_an_error_in_an_ods_is_no_value_and_keeps_what_was_accepted() -> None:
     error = text("#N/A", 'table:formula="of:=NA()" office:string-value=""')
     older = cell("Err:508", 'table:formula="of:=X(1)" office:value-type="float" office:value="0"')

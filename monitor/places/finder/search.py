@@ -44,13 +44,13 @@ MOST_NAMED = 6
 ALWAYS_NAMED, ENOUGH = 3, 12
 """So many places are looked up in any case, further ones until these are so many areas to choose from."""
 
+_AND = r"[;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s"  # what joins the places of a list, but for a comma
 _SEVERAL = re.compile(
-    r"[,;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s|\d{5}\D+\d{5}|(?:^|\s)[a-z]{2}\s(?:\S.*\s)?[a-z]{2}$",
-    re.IGNORECASE | re.ASCII,
+    rf",|{_AND}|\d{{5}}\D+\d{{5}}|(?:^|\s)[a-z]{{2}}\s(?:\S.*\s)?[a-z]{{2}}$", re.IGNORECASE | re.ASCII
 )
 """Separators between several places; most single names contain none."""
-_LISTED = re.compile(r"[;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s", re.IGNORECASE)
-_PARTS = re.compile(r"[,;/+]|&(?!\w\b)|\s(?:and|y|or|o)\s", re.IGNORECASE)
+_LISTED = re.compile(_AND, re.IGNORECASE)
+_PARTS = re.compile(f",|{_AND}", re.IGNORECASE)
 _BETWEEN = re.compile(r"^\s*(?:between|entre) (?=.+ (?:and|y) )", re.IGNORECASE)
 _HOUSE = re.compile(r"\d{1,4} [^\d,;/&]+,[^,]+(?:,[^,]+)?$", re.ASCII)
 """An address: "401 Broadway, Gary"; what stands before the comma is no other place."""
