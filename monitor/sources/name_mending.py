@@ -34,9 +34,10 @@ class NameMender:
             name = bare
         if "\\" in name:
             name = _ESCAPED.sub(r"\1", name)
-        if len(name) > _LONG_NAME and _may_be_several(name) and _SEVERAL.search(name):
+        letters = name if name.isascii() else name.encode("ascii", "replace").decode()
+        if len(name) > _LONG_NAME and _may_be_several(letters) and _SEVERAL.search(name):
             self._problems.report("several agencies", f'"{brief(name)}" may be several agencies', number)
-        if ("?" in name or not name.isascii()) and looks_damaged(name):
+        if "?" in letters and _may_be_damaged(name, letters) and looks_damaged(name):
             self._problems.report("damaged text", f'"{brief(name)}" may have a broken encoding', number)
         return self._without_number(name, number) if name[0] <= "9" else name
 
@@ -57,5 +58,12 @@ class NameMender:
 def _may_be_several(name: str) -> bool:
     """Whether a name has the words of two offices, or a semicolon: the expression costs ten times as much."""
     lower = name.lower()
-    more = " pd" in lower or " so" in lower or ";" in lower
-    return more or lower.count("police") + lower.count("sheriff") > 1
+    offices = lower.count("police") + (lower.count("sheriff") if "sheriff" in lower else 0)
+    return offices > 1 or ";" in lower or " pd" in lower or " so" in lower
+
+
+def _may_be_damaged(name: str, letters: str) -> bool:
+    """Whether a cleaned name has a question mark, a replacement character, or two characters beyond ASCII
+    side by side, without which none is damaged. ``letters`` has question marks in place of those.
+    """
+    return "??" in letters or "?" in name or "\ufffd" in name

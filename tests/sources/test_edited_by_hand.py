@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from monitor.core.damage import looks_damaged
 from monitor.errors import ParseError
 from monitor.sources import ColumnMap, ParseOptions, parse
+from monitor.sources.cells import clean
 from monitor.sources.proposals import propose
 
 SIGNED = ColumnMap("Agency", "State", since="Signed")
@@ -321,3 +325,12 @@ def test_a_name_whose_text_was_damaged_is_read_as_it_is_and_told(name: str, dama
     listings, problems = read(f"Agency,State\n{name},CO\n", ColumnMap("Agency", "State"))
     assert listings == [(name, "CO")]
     assert problems == [f'damaged text: "{name}" may have a broken encoding'] * damaged
+
+
+@settings(max_examples=500)
+@given(st.text(st.sampled_from("ab ?é\xa0ÃÂ©±â€™\ufffd\x93ñ日"), min_size=1, max_size=6))
+def test_no_damaged_name_is_left_untold(middle: str) -> None:
+    name = clean(f"Gary {middle} Police")
+    _, problems = read(f"Agency,State\n{name},IN\n", ColumnMap("Agency", "State"))
+    told = f'damaged text: "{name}" may have a broken encoding'
+    assert problems == [told] * looks_damaged(name)
