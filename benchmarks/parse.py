@@ -102,6 +102,11 @@ def with_points(body: bytes) -> bytes:
     return pieces[0] + b"".join(point + rest for point, rest in zip(points, pieces[1:], strict=True))
 
 
+def with_tabs(body: bytes) -> bytes:
+    """The map with tabs before its elements, and the line ends of Windows."""
+    return body.replace(b"  ", b"\t").replace(b"\n", b"\r\n")
+
+
 def with_accents(body: bytes) -> bytes:
     """The map with a letter beyond ASCII in each name."""
     return body.replace(b" Police Department", " Polic\xeda Department".encode())
@@ -221,6 +226,7 @@ def small() -> None:
     compare("with an id each", with_ids(body))
     compare("with a point each", with_points(body))
     compare("with an accent in each name", with_accents(body))
+    compare("with tabs and the line ends of Windows", with_tabs(body))
 
 
 def compare(title: str, body: bytes) -> None:

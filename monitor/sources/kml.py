@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterator
 from html.entities import html5
 from itertools import chain, islice
+from operator import methodcaller
 from typing import NamedTuple, Protocol
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -140,6 +141,7 @@ class Document:
         self._begin()
 
     def _begin(self) -> None:
+        self._tabs_are_lines = False
         self._folders: list[list[str]] = []
         self._ready: list[_Row] = []
         self._texts: list[str] = []  # those of the ready placemarks that are to be cleaned
@@ -165,23 +167,28 @@ class Document:
         self._body, self.mended = mend_bytes(self._body)
         try:
             if not _may_have_doctype(self._body):
+                as_tabs = _find_tabs_for_lines(self._body)
+                self._tabs_are_lines = as_tabs is not None
                 try:
-                    for ready in self._read(ElementTree.XMLParser, _LONGEST):
+                    for ready in self._read(ElementTree.XMLParser, _LONGEST, as_tabs or bytes):
                         given += len(ready)
                         yield from ready
                     return
                 except (ElementTree.ParseError, LookupError, ValueError):
                     self._begin()
-            yield from islice(chain.from_iterable(self._read(_PatientParser, math.inf)), given, None)
+            yield from islice(chain.from_iterable(self._read(_PatientParser, math.inf, bytes)), given, None)
         except RecursionError:
             raise ParseError(_TOO_DEEP) from None
         except (LookupError, ValueError):
             # An encoding that Python does not know, or a text that is not in it.
             raise ParseError("The XML is in an encoding that cannot be read.") from None
 
-    def _read(self, make_parser: Callable[..., _Parser], longest: float) -> Iterator[list[_Row]]:
-        """Yield the placemarks that each window of the body completes. Raises ElementTree.ParseError where
-        only the patient parser can report the error, or for a window of more than ``longest`` bytes.
+    def _read(
+        self, make_parser: Callable[..., _Parser], longest: float, prepare: Callable[[bytes], bytes]
+    ) -> Iterator[list[_Row]]:
+        """Yield the placemarks that each window of the body completes; ``prepare`` is applied to each window.
+        Raises ElementTree.ParseError where only the patient parser can report the error, or for a window of
+        more than ``longest`` bytes.
         """
         builder = ElementTree.TreeBuilder()
         top = _Container(builder.start("", {}), None, None)
@@ -190,7 +197,7 @@ class Document:
         while at < len(self._body):
             if window > longest:
                 raise ElementTree.ParseError
-            parser.feed(self._body[at : at + window])
+            parser.feed(prepare(self._body[at : at + window]))
             at += window
             if len(top.element) and self._local[top.element[0].tag] != "kml":
                 raise ElementTree.ParseError
@@ -270,6 +277,8 @@ class Document:
             elif kind == "description":
                 if description is None:
                     description = _text(child) if len(child) else child.text or ""
+                    if "\t" in description:
+                        description = self._restore_lines(description)
             elif kind == "Point":
                 point = self._read_point(child) if point is None else point
             elif kind == "MultiGeometry":
@@ -282,6 +291,9 @@ class Document:
         name, address, values = name or "", address or "", list(columns.values())
         self._texts += name, address, *values
         self._ready.append((number, name, address, description or "", point, tuple(columns), values, folder))
+
+    def _restore_lines(self, text: str) -> str:
+        return text.replace("\t", "\n") if self._tabs_are_lines else text
 
     def _read_schema_data(self, element: Element, columns: dict[str, str]) -> None:
         if self._local[element.tag] == "SchemaData":
@@ -306,7 +318,8 @@ class Document:
         """The coordinates of a Point, "" where they are missing."""
         for child in element:
             if self._local[child.tag] == "coordinates":
-                return _text(child)
+                text = (_text(child) if len(child) else child.text or "").strip()
+                return self._restore_lines(text) if "\t" in text else text
         return ""
 
     def _find_point(self, element: Element) -> str | None:
@@ -375,6 +388,29 @@ def _may_have_doctype(body: bytes) -> bool:
     prolog = _PROLOG.match(body)
     assert prolog is not None  # the expression matches nothing, too
     return body.startswith(b"<!DOCTYPE", prolog.end()) or _is_wide(body)
+
+
+_TABS_FOR_LINES = bytes.maketrans(b"\t\n", b" \t")
+_TAB_REFERENCE = re.compile(rb"&#(?:0*9|x0*9);")
+_RETURN_ALONE = re.compile(rb"\r(?!\n)")
+
+
+def _find_tabs_for_lines(body: bytes) -> Callable[[bytes], bytes] | None:
+    """A function that writes the line ends in a piece of the body as tabs, and its tabs as spaces. None if a
+    tab in a text could then be something else than a line end.
+
+    expat reports each line end by itself, so the white space between two elements is two texts, which
+    `TreeBuilder` joins. With tabs it is one text, and the tree is built in five sixths of the time.
+    """
+    # searching for one byte is many times faster than for two, or than counting
+    if b"&" in body and _TAB_REFERENCE.search(body):
+        return None
+    has_returns = b"\r" in body
+    if has_returns and _RETURN_ALONE.search(body):
+        return None
+    if has_returns or b"\t" in body:
+        return methodcaller("translate", _TABS_FOR_LINES, b"\r")
+    return methodcaller("replace", b"\n", b"\t")
 
 
 def _is_wide(body: bytes) -> bool:

@@ -152,6 +152,17 @@ def test_every_text_is_cleaned_whatever_is_beside_it(rows: list[tuple[str, str, 
     ]
 
 
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(["a", " ", "\t", "\n", "\r\n", "\r", "&#9;", "&#10;", "<b/>"]), max_size=8))
+def test_the_lines_of_a_description_are_those_of_the_document(pieces: list[str]) -> None:
+    written = "".join(pieces)
+    body = f"<kml><Placemark><description>{written}</description></Placemark></kml>".encode()
+    (placemark,) = Document(body).placemarks()
+    lines = written.replace("\r\n", "\n").replace("\r", "\n").replace("<b/>", "")
+    lines = lines.replace("&#10;", "\n").replace("&#9;", "\t")
+    assert placemark.description.replace("\t", " ") == lines.replace("\t", " ")
+
+
 @pytest.mark.parametrize(
     "odd",
     [
