@@ -257,9 +257,9 @@ class ListingReader:
         """Assign distinct keys to listings that share a natural key, in place; returns how many share
         each.
         """
-        counts = Counter(listing.key for listing in listings)
-        if len(counts) == len(listings):
+        if len({listing.key for listing in listings}) == len(listings):
             return {}
+        counts = Counter(listing.key for listing in listings)
         # only these use `identity.assign_keys`, which is slow for a million
         positions = [at for at, listing in enumerate(listings) if counts[listing.key] > 1]
         alike = [listings[at] for at in positions]

@@ -72,6 +72,7 @@ class ListingMaker:
         self._towns: dict[str, str] = {}  # by the text of the state's column
         self._titles: Sequence[str] = ()
         self.layout = NO_COLUMNS
+        self._positions = (-1, -1, -1, -1, -1, -1)
         self._pick_attributes = itemgetter(-1, -1)
         self._folders: dict[str, str | None] = {}
         self._states_read: dict[str, str] = {}
@@ -85,10 +86,13 @@ class ListingMaker:
 
     def lay_out(self, titles: Sequence[str]) -> None:
         """Find the columns of the next rows."""
-        self._titles, self.layout = titles, self._meanings.lay_out(titles)
-        latitude, longitude = self.layout.latitude, self.layout.longitude
-        self._has_point_columns = self.layout.point >= 0 or min(latitude, longitude) >= 0
-        positions = [at for at, _ in self.layout.attributes]
+        self._titles, self.layout = titles, (layout := self._meanings.lay_out(titles))
+        # a plain tuple is unpacked several times as fast as a named one
+        self._positions = (
+            layout.state, layout.county, layout.city, layout.since, layout.source_id, layout.url
+        )  # fmt: skip
+        self._has_point_columns = layout.point >= 0 or min(layout.latitude, layout.longitude) >= 0
+        positions = [at for at, _ in layout.attributes]
         # at least two, because the result for a single one is not a tuple
         self._pick_attributes = itemgetter(-1, *positions)
         self._attributes_read.clear()
@@ -115,7 +119,7 @@ class ListingMaker:
         links: Mapping[int, str],
     ) -> Listing:
         """Create the listing of a row. Texts of earlier rows are cached, because nearly all texts repeat."""
-        _, state_at, county_at, city_at, since_at, id_at, url_at, _, _, _, columns, _, _ = self.layout
+        state_at, county_at, city_at, since_at, id_at, url_at = self._positions
         city = state = state_text = county = url = source_id = None
         day: date | None = None
         part_of_date = ""
@@ -153,7 +157,7 @@ class ListingMaker:
         if len(name) > NAME_LENGTH:
             name = self._problems.cut(name, NAME_LENGTH, "name", number)
         attributes: tuple[tuple[str, str], ...] = ()
-        if columns:
+        if columns := self.layout.attributes:
             read = None if links else self._attributes_read.get(self._pick_attributes(texts))
             attributes = read or self._read_attributes(texts, links, columns, number)
         if part_of_date:
@@ -333,7 +337,14 @@ class ListingMaker:
         self, point: tuple[float, float] | str, state: str | None, number: int
     ) -> tuple[float, float] | None:
         """Read a point. KML has longitude, latitude and perhaps altitude; a listing has latitude first."""
-        latitude, longitude = _read_coordinates(point) if isinstance(point, str) else point
+        if isinstance(point, str):
+            try:
+                east, north = point.split(",", 2)[:2]
+                latitude, longitude = float(north), float(east)
+            except ValueError:
+                latitude = longitude = math.nan
+        else:
+            latitude, longitude = point
         if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
             self._problems.report("bad point", f'"{brief(clean(str(point)))}" is no point', number)
             return None
@@ -352,11 +363,3 @@ class ListingMaker:
 def _is_in_the_states(latitude: float, longitude: float) -> bool:
     """Whether a point may be in a state or territory, between American Samoa and Alaska."""
     return _SOUTHERNMOST <= latitude <= 72 and (longitude <= -64 or longitude >= 144)
-
-
-def _read_coordinates(text: str) -> tuple[float, float]:
-    try:
-        longitude, latitude = text.split(",", 2)[:2]
-        return float(latitude), float(longitude)
-    except ValueError:
-        return math.nan, math.nan
