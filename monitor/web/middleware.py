@@ -107,11 +107,14 @@ class SiteMiddleware:
         """Redirect a missing page to the URL without the punctuation that followed the link, if that exists.
 
         This does not apply to the API: programs do not copy links from sentences, and its responses follow
-        its schema.
+        its schema. Nor to a path that begins with two slashes: a browser takes what follows them for another
+        site's name.
         """
         path: str = scope["path"]
         trimmed = path.rstrip(AFTER_A_LINK)
         if scope["method"] not in {"GET", "HEAD"} or trimmed in {path, ""} or path.startswith("/api/"):
+            return send
+        if trimmed.startswith("//") or not trimmed.startswith("/"):
             return send
         redirected = False
 

@@ -89,6 +89,23 @@ def test_a_slash_too_many_does_not_repeat_the_host(web: Running) -> None:
     assert "6666" not in str(answer.headers) + answer.text
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//evil.example/", "//evil.example.", "///evil.example/", "/%2f/evil.example/", "/%2Fevil.example,",
+        "http://evil.example/",
+    ],
+)  # fmt: skip
+def test_a_path_that_names_another_site_leads_nowhere(web: Running, target: str) -> None:
+    """The real bytes: https://watch.example//evil.example/ in a mail led away from here."""
+    where = urlsplit(web.address)
+    with socket.create_connection((str(where.hostname), where.port or 0), timeout=300) as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        head = b"".join(iter(lambda: connection.recv(65_536), b"")).partition(b"\r\n\r\n")[0].lower()
+    assert head.split(b" ")[1] == b"404"
+    assert b"location:" not in head
+
+
 def test_a_body_that_is_too_large_is_refused_with_and_without_a_length(web: Running) -> None:
     assert web.ask("POST", "/find", content=b"q=" + b"x" * 2_000_000).status_code == 413
 
