@@ -225,7 +225,8 @@ def agency(request: Request, source: str, key: str) -> Response:
     site = site_of(request)
     read_source(site, source)
     with reading(site.engine) as conn:
-        versions = record_rows.load_agency_versions(conn, source, key)
+        # a NUL is in no key, and PostgreSQL refuses to be asked for one
+        versions = () if "\0" in key else record_rows.load_agency_versions(conn, source, key)
         if not versions:
             raise ProblemError(404, "No such agency", "Take `agency` from /api/v1/agencies, unchanged.")
         history = [row for row in page_queries.load_history(conn, source, key) if row.changeset is not None]

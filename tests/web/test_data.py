@@ -9,13 +9,14 @@ import io
 import json
 import tarfile
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import zstandard
+from sqlalchemy.engine import Engine
 
 from monitor.record.data.data_files import FILES
 from monitor.record.data.dump import write_dump
@@ -24,7 +25,7 @@ from monitor.web import api_models, api_versions, create_app
 from monitor.web.api_versions import ApiChangeEntry
 from tests.peers.browser import served
 from tests.web.conftest import Running
-from tests.web.story import SOURCE, SOURCES, START, site
+from tests.web.story import SOURCE, SOURCES, START, Clock, site
 
 FOLDER = f"/data/{SOURCE}"
 OPEN = [
@@ -454,3 +455,13 @@ def test_an_unknown_key_of_the_api_is_a_problem_whatever_it_ends_with(web: Runni
     for key in ("nobody_", "nobody.", "__main__", "nobody)"):
         answer = web.get(f"/api/v1/agencies/{SOURCE}/{key}")
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), key
+
+
+def test_a_key_with_a_nul_is_unknown_on_both_databases(
+    engine: Engine, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The real bytes: PostgreSQL refused the statement, and the log asked to report an error of ours."""
+    with served(create_app(site(engine, Clock(now)))) as address:
+        for path in (f"/api/v1/agencies/{SOURCE}/%00", f"/api/v1/agencies/{SOURCE}/a%00b"):
+            assert httpx.get(address + path, trust_env=False, timeout=300).status_code == 404, path
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
