@@ -11,9 +11,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from monitor.outbox.commit import GROUP
-from tests.outbox.forks import PATIENCE, running
 from tests.outbox.victim import CONCURRENCY, send_all
 from tests.outbox.world import HAMMOND, World
+from tests.peers.forks import PATIENCE, running
 
 BOUND = CONCURRENCY + GROUP
 """How many copies one kill may cause: open connections and one group."""

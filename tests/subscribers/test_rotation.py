@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +30,9 @@ from monitor.storage.people import signups
 from monitor.storage.people.tables import RateWindowRow, SignupRow
 from monitor.subscribers import LinkState, SignupAnswer, Tombstones
 from monitor.subscribers.key_rotation import LINKS_KEPT
+from tests.peers.forks import run_to_end
 from tests.subscribers.conftest import ANN, ask, member, token, who, wish
+from tests.subscribers.killed_rotation import rotate_until_killed
 
 
 @pytest.fixture
@@ -259,27 +259,13 @@ def test_a_key_that_was_exchanged_elsewhere_is_asked_for(
         assert len(subscribers.load_subscribers(theirs, key)) == 2
 
 
-@pytest.mark.parametrize(
-    "step", ["key_exchange.exclude", "key_exchange.rebind", "key_exchange.finish_rotation"]
-)
+@pytest.mark.parametrize("step", ["block_key_readers", "rebind", "finish_rotation"])
 def test_a_rotation_that_is_killed_leaves_a_key_that_fits(
     engine: Engine, database_url: str, sealed: KeyFile, now: datetime, tmp_path: Path, step: str
 ) -> None:
     member(engine, sealed, now)
-    code = f"""
-import os, signal
-from datetime import datetime
-from pathlib import Path
-from monitor.storage import key_exchange
-from monitor.storage import engine as db
-from monitor.subscribers import key_rotation as rotation
-{step} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-now = datetime.fromisoformat({now.isoformat()!r})
-rotation.rotate(db.connect({database_url!r}), Path({str(tmp_path)!r}), now)
-"""
     with process(database_url, tmp_path) as (their_engine, theirs):
-        killed = subprocess.run([sys.executable, "-c", code], check=False, timeout=300)
-        assert killed.returncode == -signal.SIGKILL
+        assert run_to_end(rotate_until_killed, step, database_url, tmp_path, now) == -signal.SIGKILL
         # a process that ran on, before anybody has set anything right
         member(their_engine, theirs, now, "bob@example.org")
     assert len(subscribers.load_subscribers(engine, unlocked(engine, tmp_path))) == 2

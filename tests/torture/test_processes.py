@@ -10,8 +10,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -32,6 +30,7 @@ from monitor.storage.deliveries.tables import DeliveryRow
 from monitor.storage.engine import reading, transaction
 from monitor.storage.tables import HeartbeatRow
 from tests.outbox.world import CHICAGO, GARY, HAMMOND, World
+from tests.peers.forks import Command
 from tests.peers.processes import PATIENCE, until
 from tests.peers.smtp import STALL, SmtpPeer
 
@@ -84,21 +83,18 @@ class Service:
         self.world = World(self.engine, self.keys, folder / "data", datetime.now(UTC))
         self._started: dict[int, tuple[datetime, Path]] = {}
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self) -> Command:
         """Start a worker. Its log is a file, so that it never waits for a reader."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
-        program = [sys.executable, "-m", "monitor", "worker", "--config", str(self.path)]
         log, now = self.folder / f"worker-{len(self._started)}.log", datetime.now(UTC)
-        with log.open("w") as file:
-            worker = subprocess.Popen(program, stdout=file, stderr=file, text=True, env=environment)
+        worker = Command("worker", "--config", str(self.path), output=log)
         self._started[worker.pid] = now, log
         return worker
 
-    def log(self, worker: subprocess.Popen[str]) -> str:
+    def log(self, worker: Command) -> str:
         _, log = self._started[worker.pid]
         return log.read_text()
 
-    def is_ready(self, worker: subprocess.Popen[str]) -> bool:
+    def is_ready(self, worker: Command) -> bool:
         """Whether the loops of a worker run, of which one writes its heartbeat: then it listens to
         signals.
         """
@@ -107,7 +103,7 @@ class Service:
         with reading(self.engine) as conn:
             return any(owner.endswith(f"/{worker.pid}") for owner in conn.scalars(beats))
 
-    def until(self, condition: Callable[[], Any], *workers: subprocess.Popen[str]) -> None:
+    def until(self, condition: Callable[[], Any], *workers: Command) -> None:
         """Wait for what the workers, which must not end meanwhile, bring about."""
 
         def happened() -> Any:
@@ -117,7 +113,7 @@ class Service:
 
         until(happened)
 
-    def stop(self, worker: subprocess.Popen[str]) -> None:
+    def stop(self, worker: Command) -> None:
         """Ask a worker to stop, once it listens for that; it ends in order."""
         self.until(partial(self.is_ready, worker), worker)
         worker.send_signal(signal.SIGTERM)
@@ -158,7 +154,7 @@ def reached(service: Service, peer: SmtpPeer, goal: int) -> bool:
 
 
 @contextmanager
-def ended(*processes: subprocess.Popen[str]) -> Iterator[None]:
+def ended(*processes: Command) -> Iterator[None]:
     with ExitStack() as closing:
         for process in processes:
             closing.callback(process.wait)
@@ -300,12 +296,9 @@ def deliver(service: Service) -> None:
 
 
 def deliver_in(path: Path) -> tuple[int, str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MONITOR_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "monitor", "deliver", "--config", str(path)],
-        capture_output=True, text=True, env=environment, timeout=PATIENCE,
-    )  # fmt: skip
-    return done.returncode, done.stderr
+    log = path.with_suffix(".log")
+    code = Command("deliver", "--config", str(path), output=log).wait()
+    return code, log.read_text()
 
 
 @long
