@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from jinja2 import BaseLoader
 
 _HERE = Path(__file__).parent
-_TEXTS = "texts.json.xz"
-PACKS = {"places": f"places/{_TEXTS}", "messages": _TEXTS, "web": _TEXTS}
-"""The packed file of each room, within the package: JSON of texts by their path within it, compressed."""
+_TEXTS = "texts.xz"
+PACKS = {"places": f"places/{_TEXTS}", "config": _TEXTS, "messages": _TEXTS, "web": _TEXTS}
+"""The packed file of each room, within the package: a line of JSON with the lengths of texts, in characters,
+by their path within it, then the texts one after the other, compressed.
+"""
 FOLDER = "templates"
 
 
@@ -50,6 +52,11 @@ def open_templates(room: str) -> BaseLoader:
 
 def _unpack(room: str) -> dict[str, str]:
     """The packed texts of a room, by their path within it."""
-    texts: dict[str, str] = json.loads(lzma.decompress((_HERE / PACKS[room]).read_bytes()))
-    start = f"{room}/"
-    return {path.removeprefix(start): text for path, text in texts.items() if path.startswith(start)}
+    head, _, rest = lzma.decompress((_HERE / PACKS[room]).read_bytes()).decode().partition("\n")
+    texts: dict[str, str] = {}
+    end, start = 0, f"{room}/"
+    for path, length in json.loads(head).items():
+        begin, end = end, end + length
+        if path.startswith(start):
+            texts[path.removeprefix(start)] = rest[begin:end]
+    return texts

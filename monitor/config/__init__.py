@@ -39,6 +39,7 @@ from monitor.config.sections import (
 )
 from monitor.config.settings import Settings, settings_model
 from monitor.errors import ConfigError
+from monitor.package_texts import read_text
 
 __all__ = [
     "LOOPBACK",
@@ -55,6 +56,8 @@ __all__ = [
     "load",
     "settings_model",
 ]
+
+_EXAMPLE = "config.example.toml"
 
 PATH_VARIABLE = "MONITOR_CONFIG"
 """The environment variable that names the configuration file if no option does."""
@@ -111,9 +114,8 @@ def default_sources() -> dict[str, Any]:
 
 def example() -> str:
     """The commented configuration: from the checkout's top, or from the package once installed."""
-    here = Path(__file__).parent.parent
-    places = (here / "config.example.toml", here.parent / "config.example.toml")
-    return next(path for path in places if path.is_file()).read_text("utf-8")
+    checkout = Path(__file__).parents[2] / _EXAMPLE
+    return checkout.read_text("utf-8") if checkout.is_file() else read_text("config", _EXAMPLE)
 
 
 def _describe_syntax(error: str) -> str:

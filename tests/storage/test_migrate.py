@@ -592,6 +592,7 @@ print(migrate.load_revision(db.connect("sqlite:///data/monitor.db")), migrate.sc
     texts = """
 import hashlib
 from jinja2 import Environment
+from monitor.config import example
 from monitor.package_texts import open_templates, read_text, read_texts
 from monitor.places.packaged_table import compute_version
 for room in ("web", "messages"):
@@ -603,10 +604,11 @@ for room, pattern in (("messages", "*.po"), ("places", "*.csv"), ("web", "static
         assert read_text(room, name) == text
         print(name, hashlib.sha256(text.encode()).hexdigest())
 print(compute_version())
+print(hashlib.sha256(example().encode()).hexdigest())
 """
     packed = run(python, "-c", texts, cwd=elsewhere, env={"PYTHONPATH": str(site)})
     assert not (site / "monitor" / "web" / "templates").exists()
-    assert not [*site.rglob("*.csv"), *site.rglob("*.po"), *site.rglob("*.css")]
+    assert not [*site.rglob("*.csv"), *site.rglob("*.po"), *site.rglob("*.css"), *site.rglob("config.*.toml")]
     assert packed == run(python, "-c", texts, cwd=ROOT)
     assert len(packed.splitlines()) > 60
 
