@@ -18,24 +18,19 @@ from monitor.storage.deliveries.tables import (
     RefusalRow,
 )
 from monitor.storage.lists.agreement_tables import AgreementCopyRow, AgreementLookRow, AgreementRow
+from monitor.storage.lists.log_tables import LogCheckpointRow, LogHeadRow, LogLeafRow, LogNodeRow
+from monitor.storage.lists.operator_tables import AgencyNoteRow, DocumentRow, PlaceOverrideRow
 from monitor.storage.lists.tables import (
-    AgencyNoteRow,
     ApprovalRow,
     BodyRow,
     CaptureRow,
     ChangePlaceRow,
     ChangeRow,
     ChangesetRow,
-    DocumentRow,
     FetchRow,
     HistoryImportRow,
     ListingVersionRow,
-    LogCheckpointRow,
-    LogHeadRow,
-    LogLeafRow,
-    LogNodeRow,
     PlacementRow,
-    PlaceOverrideRow,
     SentRequestRow,
     SnapshotRow,
     SourceRow,

@@ -38,7 +38,8 @@ from monitor.record.checkpoint import read_checkpoint
 from monitor.storage import engine as db
 from monitor.storage.engine import transaction
 from monitor.storage.lists import bodies, history
-from monitor.storage.lists.tables import BodyRow, ChangesetRow, FetchRow, LogLeafRow
+from monitor.storage.lists.log_tables import LogLeafRow
+from monitor.storage.lists.tables import BodyRow, ChangesetRow, FetchRow
 from tests.peers.browser import served
 from tests.peers.http import Answer, Server
 from tests.peers.processes import PATIENCE

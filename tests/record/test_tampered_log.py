@@ -19,7 +19,8 @@ from monitor.record.log_check import check_log
 from monitor.record.tree import Frontier, hash_leaf
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists.history import FAILED, GOOD, REJECTED, UNCHANGED, Attempt
-from monitor.storage.lists.tables import FetchRow, LogCheckpointRow, LogHeadRow, LogLeafRow, LogNodeRow
+from monitor.storage.lists.log_tables import LogCheckpointRow, LogHeadRow, LogLeafRow, LogNodeRow
+from monitor.storage.lists.tables import FetchRow
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENTRIES = 300  # more than a tile, so that nodes are stored too

@@ -24,13 +24,13 @@ from monitor.record.data.data_files import DataFiles, DataTerms
 from monitor.storage.engine import transaction
 from monitor.storage.lists.codec import change_to_columns, listing_to_json, reason_to_text
 from monitor.storage.lists.coverage import Coverage
+from monitor.storage.lists.log_tables import LogHeadRow
 from monitor.storage.lists.tables import (
     ChangePlaceRow,
     ChangeRow,
     ChangesetRow,
     FetchRow,
     ListingVersionRow,
-    LogHeadRow,
     SnapshotRow,
     SourceRow,
 )

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.storage.lists.tables import AgencyNoteRow
+from monitor.storage.lists.operator_tables import AgencyNoteRow
 
 _NOTE = AgencyNoteRow.c
 

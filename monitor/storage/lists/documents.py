@@ -14,7 +14,8 @@ from sqlalchemy.engine import Connection
 
 from monitor.core.wording import normalise
 from monitor.storage import database_facts
-from monitor.storage.lists.tables import DocumentRow, ListingVersionRow
+from monitor.storage.lists.operator_tables import DocumentRow
+from monitor.storage.lists.tables import ListingVersionRow
 
 MEETING = "meeting"
 """The kind of document whose date is when it takes place."""

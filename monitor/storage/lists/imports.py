@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from monitor.storage.lists.codec import content_to_json
 from monitor.storage.lists.history import GOOD, UNCHANGED
+from monitor.storage.lists.log_tables import LogLeafRow, LogNodeRow
 from monitor.storage.lists.past_lists import compute_span, express_span
 from monitor.storage.lists.record_rows import ListingVersion, load_list
 from monitor.storage.lists.tables import (
@@ -27,8 +28,6 @@ from monitor.storage.lists.tables import (
     FetchRow,
     HistoryImportRow,
     ListingVersionRow,
-    LogLeafRow,
-    LogNodeRow,
     PlacementRow,
 )
 

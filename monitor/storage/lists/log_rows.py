@@ -13,7 +13,8 @@ from sqlalchemy.engine import Connection
 
 from monitor.storage import database_facts
 from monitor.storage.engine import insert_for, insert_in
-from monitor.storage.lists.tables import LogCheckpointRow, LogHeadRow, LogLeafRow, LogNodeRow, SourceRow
+from monitor.storage.lists.log_tables import LogCheckpointRow, LogHeadRow, LogLeafRow, LogNodeRow
+from monitor.storage.lists.tables import SourceRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from monitor.storage.columns import UtcDateTime
 from monitor.storage.lists import changes, tables
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.codec import listing_from_json
+from monitor.storage.lists.log_tables import LogHeadRow
 from monitor.storage.lists.past_lists import SEEN_FROM, SEEN_TO, find_moment, was_published
 from monitor.storage.lists.record_rows import CAPTURED_BY
 from monitor.storage.lists.tables import ChangePlaceRow, ListingVersionRow
@@ -311,7 +312,7 @@ def _listing(row: Any) -> Listing:
     return listing_from_json({**row.content, **beside, **({"state": row.state} if row.state else {})})
 
 
-_LOG_SIZE = sa.select(sa.func.coalesce(sa.func.max(tables.LogHeadRow.c.size), 0)).scalar_subquery()
+_LOG_SIZE = sa.select(sa.func.coalesce(sa.func.max(LogHeadRow.c.size), 0)).scalar_subquery()
 _NOT_PLACED = (
     sa.select(sa.func.count())
     .select_from(tables.ChangesetRow)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from monitor.storage.engine import insert_for
-from monitor.storage.lists.tables import PlaceOverrideRow
+from monitor.storage.lists.operator_tables import PlaceOverrideRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

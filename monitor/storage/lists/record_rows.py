@@ -20,6 +20,7 @@ from monitor.storage.columns import UtcDateTime
 from monitor.storage.lists import tables
 from monitor.storage.lists.changes import StoredChange, select_changes, to_change
 from monitor.storage.lists.codec import listing_from_json
+from monitor.storage.lists.log_tables import LogLeafRow
 from monitor.storage.lists.past_lists import (
     SEEN_FROM,
     SEEN_TO,
@@ -303,7 +304,7 @@ def iterate_bodies(conn: Connection) -> Iterator[str]:
 
 def iterate_leaves(conn: Connection, size: int) -> Iterator[str]:
     """The first ``size`` entries of the log, canonical JSON each."""
-    leaf = tables.LogLeafRow.c
+    leaf = LogLeafRow.c
     query = sa.select(leaf.content).where(leaf.number < size).order_by(leaf.number)
     return (row.content for row in stream(conn, query))
 
