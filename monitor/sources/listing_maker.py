@@ -72,7 +72,7 @@ class ListingMaker:
         self._towns: dict[str, str] = {}  # by the text of the state's column
         self._titles: Sequence[str] = ()
         self.layout = NO_COLUMNS
-        self._positions = (-1, -1, -1, -1, -1, -1)
+        self._positions = (-1, -1, -1, -1)
         self._pick_attributes = itemgetter(-1, -1)
         self._folders: dict[str, str | None] = {}
         self._states_read: dict[str, str] = {}
@@ -88,9 +88,7 @@ class ListingMaker:
         """Find the columns of the next rows."""
         self._titles, self.layout = titles, (layout := self._meanings.lay_out(titles))
         # a plain tuple is unpacked several times as fast as a named one
-        self._positions = (
-            layout.state, layout.county, layout.city, layout.since, layout.source_id, layout.url
-        )  # fmt: skip
+        self._positions = (layout.county, layout.since, layout.source_id, layout.url)
         self._has_point_columns = layout.point >= 0 or min(layout.latitude, layout.longitude) >= 0
         positions = [at for at, _ in layout.attributes]
         # at least two, because the result for a single one is not a tuple
@@ -119,26 +117,11 @@ class ListingMaker:
         links: Mapping[int, str],
     ) -> Listing:
         """Create the listing of a row. Texts of earlier rows are cached, because nearly all texts repeat."""
-        state_at, county_at, city_at, since_at, id_at, url_at = self._positions
-        city = state = state_text = county = url = source_id = None
+        county_at, since_at, id_at, url_at = self._positions
+        county = url = source_id = None
         day: date | None = None
         part_of_date = ""
-        if address:
-            self._has_address = True
-            if (plain := split_plain_address(address)) and not texts[state_at]:
-                city, state = plain
-            else:
-                city, state, state_text = self._read_address(texts[state_at], address, number)
-        elif state_at >= 0 and (state := self._states_read.get(texts[state_at])) is None:
-            state, state_text = self._read_state_column(texts[state_at], number)
-        elif state is None and not state_text:
-            state = self._whole_state
-        if text := texts[city_at]:
-            city = self._fields_read.get(text) or self._read_field(text, "city", number)
-        elif self._towns and not address:
-            city = self._towns.get(texts[state_at])
-        elif city and len(city) > NAME_LENGTH:
-            city = self._problems.cut(city, NAME_LENGTH, "city", number)
+        city, state, state_text = self._read_place(texts, address, number)
         if (text := texts[since_at]) and (day := self._read_date(text)) is None:
             text = read_markup(text) if "<" in text else text
             if (day := self._read_date(text)) is None:
@@ -194,6 +177,32 @@ class ListingMaker:
         if self._has_id:
             carried.add("source_id")
         return frozenset(carried | self._dated_in_part)
+
+    def _read_place(
+        self, texts: Sequence[str], address: str, number: int
+    ) -> tuple[str | None, str | None, str | None]:
+        """Read city and state, and the text in place of a state that cannot be read, from the address or the
+        columns; a city in a column of its own precedes the address's.
+        """
+        state_at, city_at = self.layout.state, self.layout.city
+        city = state = state_text = None
+        if address:
+            self._has_address = True
+            if (plain := split_plain_address(address)) and not texts[state_at]:
+                city, state = plain
+            else:
+                city, state, state_text = self._read_address(texts[state_at], address, number)
+        elif state_at < 0:
+            state = self._whole_state
+        elif (state := self._states_read.get(texts[state_at])) is None:
+            state, state_text = self._read_state_column(texts[state_at], number)
+        if text := texts[city_at]:
+            city = self._fields_read.get(text) or self._read_field(text, "city", number)
+        elif self._towns and not address:
+            city = self._towns.get(texts[state_at])
+        elif city and len(city) > NAME_LENGTH:
+            city = self._problems.cut(city, NAME_LENGTH, "city", number)
+        return city, state, state_text
 
     def _read_state_column(self, text: str, number: int) -> tuple[str | None, str | None]:
         """Read the state, or the text in its place if it cannot be read."""
