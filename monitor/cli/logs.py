@@ -33,6 +33,8 @@ def configure(
     logging.getLogger("monitor").setLevel(
         logging.DEBUG if debug else logging.INFO if service else logging.WARNING
     )
+    # its warnings are about what visitors send, and name a library to install that no page needs
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     for name in (*_LOUD, *(_of_channels() if libraries else ())):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -69,7 +70,9 @@ def _left(request: Request, token: str, *, one_click: bool) -> Response:
 async def bounced(request: Request) -> Response:
     """Process a bounced mail, posted by a relay that knows the secret."""
     people, site = people_of(request), site_of(request)
-    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    given = re.sub(
+        "^bearer ", "", request.headers.get("authorization", ""), flags=re.IGNORECASE
+    )  # RFC 9110, 11.1
     if people.bounce_secret is None or not hmac.compare_digest(given.encode(), people.bounce_secret.encode()):
         return PlainTextResponse("Not for you.\n", 403, {"Cache-Control": "no-store"})
     mail = await request.body()

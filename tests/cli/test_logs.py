@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
 import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -37,6 +39,7 @@ def restored() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.getLogger("monitor").setLevel(own)
+    logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)
     logging.captureWarnings(False)
 
 
@@ -91,6 +94,27 @@ def test_the_service_writes_what_is_configured(form: LogFormat, capsys: pytest.C
         assert json.loads(line)["message"] == "it works"
     else:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO monitor\.demo it works", line)
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n\r\n",
+        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ],
+    ids=["upgrade", "TLS to a port without it"],
+)
+def test_no_visitor_writes_a_warning(
+    sqlite_engine: Engine, now: datetime, capsys: pytest.CaptureFixture[str], request_text: str
+) -> None:
+    with served(create_app(site(sqlite_engine, Clock(now)))) as address:
+        configure(False, service=True)
+        where = urlsplit(address)
+        with socket.create_connection((str(where.hostname), where.port or 0), timeout=PATIENCE) as connection:
+            connection.sendall(request_text.encode("latin-1"))
+            while connection.recv(65_536):
+                pass
+    assert "WARNING" not in capsys.readouterr().err
 
 
 def test_an_answer_of_the_site_names_its_lines(

@@ -463,7 +463,7 @@ def test_the_webhook_wants_the_secret(small_town: Town) -> None:
     for given_ in ("", "Bearer wrong", "a secret that nobody guesses x"):
         assert _posted(town, mail, given_) == 403
     assert who(town.engine, town.keys) is not None
-    assert _posted(town, mail, "Bearer a secret that nobody guesses") == 204
+    assert _posted(town, mail, "bearer a secret that nobody guesses") == 204  # as some relays write it
     assert who(town.engine, town.keys) is None
 
 
