@@ -191,7 +191,7 @@ def remove(session: Session, who: str, channel: str | None) -> None:
             tombstones=stones,
         )
     if not removed:
-        raise UsageError("there is no such subscriber")
+        raise UsageError("there is no such subscriber; `monitor subscribers` lists them")
     click.echo("removed; the address is erased")
 
 

@@ -61,7 +61,7 @@ def locate(
     [places] overrides) override the rules; they are found by the agency's name and state.
     """
     if (name is None) == (file is None):
-        raise UsageError("Give the name of one agency, or --file with many.")
+        raise UsageError("give the name of one agency, or --file with many")
     gazetteer = _apply_by_name(session, _gazetteer(session), source)
     if file is not None:
         _locate_file(gazetteer, file, source)
@@ -139,7 +139,8 @@ def find(session: Session, text: str, as_json: bool) -> None:
         return
     if result.problem:
         raise MonitorError(f'"{text}" is not found. {label}')
-    click.echo(f"{result.kind}: {label}" if label else result.kind)
+    asked = f'"{text}" is not clear; write one of the suggestions'
+    click.echo(f"{result.kind}: {label or asked}")
     for name in result.unknown:
         click.echo(f"not found:   {name}")
     for each in result.agencies:

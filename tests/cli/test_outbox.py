@@ -272,7 +272,9 @@ def test_subscribers_are_added_listed_masked_and_removed(installed: Installation
     assert listed["follows"] == [{"source": "ring", "place": place} for place in ("46320", "IL", "US")]
     assert "nna" not in installed.monitor("subscribers", "list").output
     assert installed.monitor("subscribers", "remove", "ANNA@example.org").exit_code == 0
-    assert installed.monitor("subscribers", "remove", "1").exit_code == 2
+    gone = installed.monitor("subscribers", "remove", "1")
+    assert gone.exit_code == 2
+    assert "`monitor subscribers` lists them" in gone.stderr
     assert "no subscribers" in installed.monitor("subscribers").output
 
 

@@ -79,7 +79,11 @@ def test_locate_refuses_what_is_no_state_or_point_in_one_line(run: Run) -> None:
         result = run("locate", "Hammond PD", *words)
         assert result.exit_code == 2
         assert said in result.stderr
-    assert run("locate").exit_code == 2
+    nobody = run("locate")
+    assert (nobody.exit_code, nobody.stderr) == (
+        2,
+        "monitor: give the name of one agency, or --file with many\n",
+    )
 
 
 def test_many_agencies_are_located_in_the_order_of_their_rows(run: Run, tmp_path: Path) -> None:
@@ -238,7 +242,7 @@ def test_find_answers_with_kind_label_places_and_suggestions(run: Run) -> None:
 
 def test_find_speaks_to_people_without_json(run: Run) -> None:
     answer = run("find", "Springfield").stdout
-    assert answer.startswith("question")
+    assert answer.startswith('question: "Springfield" is not clear; write one of the suggestions\n')
     assert "suggestions: Springfield, MO; Springfield, MA" in answer
     assert run("find", "Harlem").stdout.startswith("neighborhood: Harlem (Manhattan), NY\nplaces:      10026")
 
