@@ -139,8 +139,8 @@ def find(session: Session, text: str, as_json: bool) -> None:
         return
     if result.problem:
         raise MonitorError(f'"{text}" is not found. {label}')
-    asked = f'"{text}" is not clear; write one of the suggestions'
-    click.echo(f"{result.kind}: {label or asked}")
+    unclear = f'"{text}" is not clear; write one of the suggestions'
+    click.echo(f"{result.kind}: {label or unclear}")
     for name in result.unknown:
         click.echo(f"not found:   {name}")
     for each in result.agencies:
