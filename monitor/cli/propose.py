@@ -8,39 +8,22 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import fields, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
 from monitor.cli import Session, emit, show_progress, subcommand, table
+from monitor.cli.list_search import FoundList, ListSearch, options_of
 from monitor.formatting import format_count
 
 if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.domain import Publication
-    from monitor.fetch import Fetched, Fetcher
-    from monitor.parser import ParserProcess
-    from monitor.sources.format import Proposal
-    from monitor.sources.page_links import PageLink
 
-_WORDS = re.compile(r"agenc|participat|download|spreadsheet|excel|\bcsv\b|\blist\b|\bdata\b", re.IGNORECASE)
-_MOST_LINKS = 5  # the most links of a page that are tried
 _SAMPLES, _PROBLEMS = 5, 5  # the most samples that are shown
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A list that was found: its location, how it is read, and the listings. ``where`` are keys of
-    ``[sources.NAME]``.
-    """
-
-    where: dict[str, Any]
-    proposal: Proposal
-    publication: Publication
 
 
 @click.group(short_help="Propose a section for a list that is not configured yet.")
@@ -90,10 +73,10 @@ def propose(
         if file.is_file():
             body = file.read_bytes()
             proposal = parser.propose(body)
-            publication = parser.parse(body, _options("x", proposal))
-            found = _Found({"url": url} if url else {}, proposal, publication)
+            publication = parser.parse(body, options_of(proposal))
+            found = FoundList({"url": url} if url else {}, proposal, publication)
         elif re.match(r"https?://", target):
-            found = _find_list(settings, fetcher, parser, target)
+            found = ListSearch(fetcher, parser).find(target)
         else:
             raise UsageError(f"there is no file {target}; write a file or an address with https://")
     found = _keep_date_order(found)
@@ -129,7 +112,7 @@ def _default_path() -> Path:
     return default_path()
 
 
-def _set_state(found: _Found, text: str) -> _Found:
+def _set_state(found: FoundList, text: str) -> FoundList:
     """The same list with a state for the agencies that have none. Raises UsageError."""
     from msgspec import structs
 
@@ -152,7 +135,7 @@ def _set_state(found: _Found, text: str) -> _Found:
     )
 
 
-def _keep_date_order(found: _Found) -> _Found:
+def _keep_date_order(found: FoundList) -> FoundList:
     """The same list with the option for dates that have the day first, if they do."""
     from monitor.sources.date_order import DAY_FIRST
 
@@ -165,178 +148,6 @@ def _keep_date_order(found: _Found) -> _Found:
         proposal=replace(proposal, settings={**proposal.settings, "dates": "day-first"}),
         publication=replace(publication, problems=problems),
     )
-
-
-def _options(name: str, proposal: Proposal) -> Any:
-    from monitor.sources import ParseOptions
-
-    return ParseOptions(name, proposal.format, proposal.columns, settings=proposal.settings)
-
-
-def _find_list(settings: Settings, fetcher: Fetcher, parser: ParserProcess, address: str) -> _Found:
-    """Find the list at an address. Raises MonitorError with the reason."""
-    from monitor.errors import MonitorError, ParseError
-    from monitor.fetch import Fetched, Target
-    from monitor.sources.sniff import is_html
-
-    address = _direct_address(address)
-    if re.search(r"/(?:Feature|Map)Server/\d+$", urlsplit(address).path):
-        return _find_layer(settings, fetcher, parser, address)
-    got = fetcher.get(Target(url=address))
-    assert isinstance(got, Fetched)  # the request was not conditional
-    if not is_html(got.body):
-        return _read(fetcher, parser, {"url": address}, got)
-    found: list[_Found] = []
-    reasons: list[str] = []
-    content_type = next((value for key, value in got.headers if key.lower() == "content-type"), "")
-    attempts = [partial(_read_page, settings, fetcher, parser, address, got)]
-    pages: list[tuple[str, Fetched]] = []
-    try:
-        links = _rank_links(parser.read_links(got.body, got.final_url, content_type))
-        attempts += [partial(_read_link, fetcher, parser, address, link, pages) for link in links]
-    except ParseError as error:
-        reasons.append(str(error))
-    for attempt in attempts:
-        try:
-            found.append(attempt())
-        except MonitorError as error:
-            reasons.append(str(error))
-    if not found:
-        found = list(_read_linked_pages(settings, fetcher, parser, pages))
-    if not found:
-        raise ParseError(
-            f"no list was found on the page or behind its links: {'; '.join(dict.fromkeys(reasons))}"
-        )
-    return max(found, key=lambda one: len(one.publication.listings))
-
-
-def _read_linked_pages(
-    settings: Settings, fetcher: Fetcher, parser: ParserProcess, pages: list[tuple[str, Fetched]]
-) -> Iterator[_Found]:
-    """Read the lists of the pages that are linked, or within the page, such as a published spreadsheet."""
-    from monitor.errors import MonitorError
-
-    for address, got in pages:
-        try:
-            yield _read_page(settings, fetcher, parser, address, got)
-        except MonitorError:
-            continue
-
-
-def _direct_address(address: str) -> str:
-    """The address of the data if people give that of a viewer."""
-    parts = urlsplit(address)
-    is_map = re.fullmatch(r"(?:www\.)?google\.[a-z.]+", parts.hostname or "") and "/maps/d/" in parts.path
-    if is_map and (mid := parse_qs(parts.query).get("mid")):
-        return f"https://www.google.com/maps/d/kml?mid={mid[0]}&forcekml=1"
-    if re.search(r"/(?:Feature|Map)Server/\d+(?:/query)?/?$", parts.path):
-        return parts._replace(path=re.sub(r"(?:/query)?/?$", "", parts.path), query="", fragment="").geturl()
-    return parts._replace(fragment="").geturl()
-
-
-def _read(fetcher: Fetcher, parser: ParserProcess, where: dict[str, Any], got: Fetched) -> _Found:
-    """Read a file in the detected format, with the documents that it links to."""
-    from monitor.fetch import Fetched, Target
-    from monitor.polling import fetch_whole
-
-    proposal = parser.propose(got.body)
-    options = _options("x", proposal)
-    whole = fetch_whole(fetcher, got, parser, options, Target(url=got.final_url))
-    assert isinstance(whole, Fetched)  # the request was not conditional
-    return _Found(where, proposal, parser.parse(whole.body, options))
-
-
-def _read_page(
-    settings: Settings, fetcher: Fetcher, parser: ParserProcess, address: str, got: Fetched
-) -> _Found:
-    """Read the table on a page, and those on the pages that follow it."""
-    return _collect(settings, fetcher, parser, address, parser.propose(got.body))
-
-
-def _find_layer(settings: Settings, fetcher: Fetcher, parser: ParserProcess, address: str) -> _Found:
-    from monitor.errors import ParseError
-    from monitor.fetch import Fetched, Target
-    from monitor.sources.arcgis import propose_layer
-
-    def load(url: str) -> dict[str, Any]:
-        got = fetcher.get(Target(url=url))
-        assert isinstance(got, Fetched)  # the request was not conditional
-        try:
-            answer = json.loads(got.body)
-        except ValueError:
-            raise ParseError("The layer does not answer in JSON.") from None
-        if not isinstance(answer, dict) or "error" in answer:
-            raise ParseError("The address is not that of a layer.")
-        return answer
-
-    about = load(f"{address}?f=json")
-    query = "where=1%3D1&outFields=*&returnGeometry=false&resultRecordCount=500&f=json"
-    page = load(f"{address}/query?{query}")
-    records = [x["attributes"] for x in page.get("features", ()) if isinstance(x.get("attributes"), dict)]
-    proposal = propose_layer(about.get("fields") or page.get("fields") or (), records)
-    return _collect(settings, fetcher, parser, address, proposal)
-
-
-def _collect(
-    settings: Settings, fetcher: Fetcher, parser: ParserProcess, address: str, proposal: Proposal
-) -> _Found:
-    """Read a list with several pages, as a poll would."""
-    from monitor.fetch import Fetched, Target
-    from monitor.sources import FORMATS
-
-    options = _options("x", proposal)
-    collect = FORMATS[proposal.format].collect
-    target = Target(url=address, collect=(lambda url: collect(url, options)) if collect else None)
-    got = fetcher.get(target)
-    assert isinstance(got, Fetched)  # the request was not conditional
-    return _Found({"url": address}, proposal, parser.parse(got.body, options))
-
-
-def _rank_links(links: tuple[PageLink, ...]) -> list[PageLink]:
-    """Sort the links that may lead to a list, the most likely first."""
-
-    def rank(link: PageLink) -> int:
-        path = urlsplit(link.address).path.lower()
-        return 2 * _is_file(path) + ("/maps/d/" in path) + bool(_WORDS.search(f"{link.words} {path}"))
-
-    likely = [link for link in links if rank(link) > 0]
-    return sorted(likely, key=rank, reverse=True)[:_MOST_LINKS]
-
-
-def _is_file(path: str) -> bool:
-    """Whether a path ends as that of a list in a file, which is no page."""
-    from monitor.sources.compressed_file import COMPRESSED
-    from monitor.sources.formats import ENDINGS
-
-    path = path.lower()
-    return path.endswith((*ENDINGS, *COMPRESSED)) and not path.endswith((".htm", ".html"))
-
-
-def _read_link(
-    fetcher: Fetcher, parser: ParserProcess, page: str, link: PageLink, pages: list[tuple[str, Fetched]]
-) -> _Found:
-    """Read the file behind a link of a page; another page is added to ``pages``. Raises MonitorError."""
-    from monitor.errors import ParseError
-    from monitor.fetch import Fetched, Target
-    from monitor.sources.sniff import is_html
-
-    address = _direct_address(link.address)
-    got = fetcher.get(Target(url=address))
-    assert isinstance(got, Fetched)  # the request was not conditional
-    if is_html(got.body):
-        pages.append((address, got))
-        raise ParseError("a link leads to another page")
-    where: dict[str, Any]
-    file = PurePosixPath(urlsplit(address).path).name
-    if address != link.address or not re.search(r"\d", file):
-        where = {"url": address}  # a name without a number or a date stays the same
-    elif _is_file(file) and (stem := re.match(r"[A-Za-z_-]{4,}", file)):
-        suffix = re.escape(PurePosixPath(file).suffix)
-        where = {"page": page, "link": f"{re.escape(stem[0])}[^/]*{suffix}$"}
-    else:
-        words = re.sub(r"(?:\\?[\d/.,-])+", r"[\\d/.,-]+", re.escape(link.words[:80]))
-        where = {"page": page, "link": {"words": f"(?i){words}"}}
-    return _read(fetcher, parser, where, got)
 
 
 def _make_name(settings: Settings, target: str) -> str:
@@ -354,7 +165,7 @@ def _make_title(name: str) -> str:
     return name.replace("-", " ").capitalize()
 
 
-def _format_section(name: str, title: str, found: _Found) -> str:
+def _format_section(name: str, title: str, found: FoundList) -> str:
     """Format the section as TOML: detected values first, and what only a person knows as comments."""
     lines = [f"[sources.{name}]", f"title = {_toml(title)}"]
     lines.append('# publisher = "Who publishes the list, as alerts name it"')
@@ -411,7 +222,7 @@ def _count_states(publication: Publication) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _print(found: _Found) -> None:
+def _print(found: FoundList) -> None:
     """Print what would be read."""
     publication, proposal = found.publication, found.proposal
     click.echo(f"format      {proposal.format}")
@@ -446,7 +257,7 @@ def _describe_problems(publication: Publication) -> Iterator[str]:
         yield f"  {where}{problem.message}"
 
 
-def _emit(name: str, found: _Found, section: str) -> None:
+def _emit(name: str, found: FoundList, section: str) -> None:
     from monitor.cli.output import listing_json
 
     columns = {

@@ -29,15 +29,9 @@ from monitor.config.layers import (
     read_secret_files,
 )
 from monitor.config.problems import describe_error, find_contradictions
-from monitor.config.sections import (
-    LOOPBACK,
-    ColumnsSection,
-    DatabaseSection,
-    MeaningEntry,
-    SourceSection,
-    ValueEntry,
-)
+from monitor.config.sections import LOOPBACK, DatabaseSection
 from monitor.config.settings import Settings, settings_model
+from monitor.config.source_section import ColumnsSection, MeaningEntry, SourceSection, ValueEntry
 from monitor.errors import ConfigError
 from monitor.package_texts import read_text
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from monitor.channels.kinds import KINDS
 from monitor.config.layers import secret_paths, tables
-from monitor.config.sections import MeaningEntry, SourceSection, ValueEntry
 from monitor.config.settings import settings_model
+from monitor.config.source_section import MeaningEntry, SourceSection, ValueEntry
 from monitor.config.value_errors import describe_value_error
 from monitor.settings_types import nearest_key
 from monitor.sources.formats import FORMATS

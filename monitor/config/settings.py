@@ -16,15 +16,14 @@ from monitor.config.sections import (
     DataSection,
     DocumentsSection,
     FetchSection,
-    GuardSection,
     LogSection,
     MailboxSection,
     OperatorSection,
     PlacesSection,
     SignupSection,
     SiteSection,
-    SourceSection,
 )
+from monitor.config.source_section import GuardSection, SourceSection
 from monitor.domain import Policy, SourceInfo
 from monitor.errors import ConfigError, UsageError
 from monitor.settings_types import ChannelSection, Section, nearest

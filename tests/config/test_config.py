@@ -22,7 +22,7 @@ from monitor.config import (
     settings_model,
 )
 from monitor.config.layers import read_secret_files
-from monitor.config.sections import LinkSection
+from monitor.config.source_section import LinkSection
 from monitor.domain import Policy
 from monitor.errors import ConfigError, UsageError
 from tests.conftest import ROOT

@@ -9,7 +9,7 @@ import pytest
 from openpyxl import Workbook
 from pydantic import ValidationError
 
-from monitor.config.sections import SourceSection
+from monitor.config.source_section import SourceSection
 from monitor.domain import Publication
 from monitor.sources import ColumnMap, ParseOptions, parse
 from monitor.sources.headings import read_heading
