@@ -1,4 +1,4 @@
-"""Text files that come with the program: templates, styles, scripts, translations, hand-kept tables.
+"""Text files that come with the program: templates, styles, scripts, translations, tables, maps of the demo.
 
 A checkout has them as files. In a wheel they are packed (`tools/pack_texts.py`): together they take three
 quarters of what they take each by itself. Unpacking takes some milliseconds, so a caller reads once what it
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _TEXTS = "texts.xz"
-PACKS = {"places": f"places/{_TEXTS}", "config": _TEXTS, "messages": _TEXTS, "web": _TEXTS}
+PACKS = {"places": f"places/{_TEXTS}", "config": _TEXTS, "demo": _TEXTS, "messages": _TEXTS, "web": _TEXTS}
 """The packed file of each room, within the package: a line of JSON with the lengths of texts, in characters,
 by their path within it, then the texts one after the other, compressed.
 """

@@ -18,6 +18,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKED = {
     "texts.xz": (
+        "demo/files/*.kml",
         "messages/*.po",
         "messages/templates/**/*",
         "web/static/*",

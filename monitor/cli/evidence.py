@@ -134,7 +134,7 @@ def vacuum(session: Session) -> None:
     """
     from monitor.errors import DamagedBody
     from monitor.storage.lists.bodies import convert_bodies
-    from monitor.storage.vacuum import shrink_database
+    from monitor.storage.maintenance import shrink_database
 
     engine = session.database()
     done = convert_bodies(engine)

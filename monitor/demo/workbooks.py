@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import lzma
-import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from openpyxl.utils.cell import get_column_letter
+
+from monitor.package_texts import read_texts
 
 PACKED = Path(__file__).with_name("files") / "workbooks.jsonl.xz"
 _MADE = (1980, 1, 1, 0, 0, 0)  # the time of every part, so that the bytes are always the same
@@ -52,7 +53,9 @@ class _Workbook:
 
 def unpack_files(folder: Path) -> Path:
     """Write all files of the demo into a new folder, and return it."""
-    shutil.copytree(PACKED.parent, folder, ignore=shutil.ignore_patterns(PACKED.name, "__pycache__"))
+    folder.mkdir(parents=True)
+    for name, text in read_texts("demo", "files/*.kml").items():
+        (folder / Path(name).name).write_bytes(text.encode())
     for book in _load_workbooks():
         path = folder / book.name
         path.parent.mkdir(exist_ok=True)

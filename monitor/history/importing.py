@@ -25,7 +25,7 @@ from monitor.storage.lists import baseline, bodies, changes, imports
 from monitor.storage.lists.changes import StoredChange
 from monitor.storage.lists.imports import FirstReading, ImportInfo
 from monitor.storage.lists.record_rows import ListingVersion, PublishedChange
-from monitor.storage.statistics import refresh_statistics
+from monitor.storage.maintenance import refresh_statistics
 
 _FIELDS = ("state", "county", "city", "since", "url")
 

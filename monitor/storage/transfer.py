@@ -20,8 +20,8 @@ from sqlalchemy.engine import Connection, Engine
 from monitor.errors import StoreError
 from monitor.storage import database_facts
 from monitor.storage import engine as db
+from monitor.storage.maintenance import refresh_statistics
 from monitor.storage.schema import metadata
-from monitor.storage.statistics import refresh_statistics
 
 Progress = Callable[[int], None]
 """Called with the number of rows that were copied or read since the last call."""

@@ -11,8 +11,8 @@ from sqlalchemy.engine import Engine
 from monitor.storage import database_facts
 from monitor.storage import engine as db
 from monitor.storage.deliveries import retention
+from monitor.storage.maintenance import refresh_statistics
 from monitor.storage.people import area_places, past_choices
-from monitor.storage.statistics import refresh_statistics
 from monitor.subscribers.signup import CONFIRM_WITHIN
 
 log = logging.getLogger(__name__)

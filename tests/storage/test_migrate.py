@@ -599,7 +599,8 @@ for room in ("web", "messages"):
     loader = open_templates(room)
     for name in loader.list_templates():
         print(name, hashlib.sha256(loader.get_source(Environment(), name)[0].encode()).hexdigest())
-for room, pattern in (("messages", "*.po"), ("places", "*.csv"), ("web", "static/*")):
+patterns = {"messages": "*.po", "places": "*.csv", "web": "static/*", "demo": "files/*.kml"}
+for room, pattern in patterns.items():
     for name, text in read_texts(room, pattern).items():
         assert read_text(room, name) == text
         print(name, hashlib.sha256(text.encode()).hexdigest())

@@ -14,8 +14,8 @@ from monitor.cli.outgoing import ASK_EVERY, SignupWatch
 from monitor.keys import KeyFile
 from monitor.storage import engine as db
 from monitor.storage.deliveries import digests
+from monitor.storage.maintenance import refresh_statistics
 from monitor.storage.people import signups
-from monitor.storage.statistics import refresh_statistics
 from tests.cli.test_supervisor import until
 from tests.subscribers.conftest import member
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from fastapi.routing import APIRoute
 
 from monitor.storage import engine as db
-from monitor.storage.statistics import refresh_statistics
+from monitor.storage.maintenance import refresh_statistics
 from monitor.web import Site, api_v1, create_app
 from monitor.web.application import ROOMS
 from monitor.web.presenters import agency_path
