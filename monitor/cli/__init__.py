@@ -5,6 +5,7 @@ A module is imported only when one of its commands is called, which keeps `--hel
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -267,6 +268,11 @@ class _ExitOnError:
                 f"monitor: {error.filename}: {describe_os_error(error)}; "
                 "check the path, its owner and its mode",
                 err=True,
+            )
+            sys.exit(1)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            click.echo(
+                f"monitor: {describe_os_error(error)}: make room where the output is written", err=True
             )
             sys.exit(1)
         if isinstance(error, Exception):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from monitor.cli import root
+from tests.peers.processes import PATIENCE
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,20 @@ def test_a_file_that_the_system_refuses_is_one_line_with_its_name(tmp_path: Path
     assert said.exit_code == 1
     assert said.stderr.startswith(f"monitor: {target}")
     assert said.stderr.endswith(": not a directory; check the path, its owner and its mode\n")
+
+
+def test_an_output_without_room_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(
+            [sys.executable, "-m", "monitor", "find", "60601"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+    assert said.returncode == 1
+    assert said.stderr == "monitor: no space left on device: make room where the output is written\n"
 
 
 def test_a_place_that_is_none_names_every_kind_of_place(tmp_path: Path) -> None:
