@@ -8,7 +8,7 @@ import click
 
 
 class ListByDefault(click.Group):
-    """Runs ``list`` when no command is named. Options may stand before or after the command's name."""
+    """Runs ``list`` if no command is named. Options may be before or after the name of the command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         at = next((at for at in self._find_words(args) if args[at] in self.commands), None)
@@ -19,7 +19,7 @@ class ListByDefault(click.Group):
         return super().parse_args(ctx, args)
 
     def _find_words(self, args: Sequence[str]) -> Iterator[int]:
-        """Where in the arguments words stand that are no value of an option: a list may be named like a
+        """The positions of arguments that are not values of options, because a list may have the name of a
         command.
         """
         with_value = {

@@ -32,8 +32,8 @@ _PLACE_WEIGHT = 0.1
 
 
 def may_be_one(one: Listing, other: Listing) -> bool:
-    """Whether two rows with one publisher's id are one agency: in one state, and not clearly named after two
-    places.
+    """Whether two rows with the same id of the publisher are one agency: in the same state, and not clearly
+    named after two places.
     """
     if one.state != other.state or one.name == other.name:
         return one.state == other.state
@@ -71,11 +71,9 @@ def point_of(listing: Listing) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
-    """A listing with everything that `pair` compares, computed once.
-
-    ``text`` is its name without its own state's name, ``words`` the sorted words of that, ``plain`` the name
-    with abbreviations kept, because a typing error can hide one; ``whole`` is the name that it would have in
-    any state.
+    """A listing with everything that `pair` compares, computed once. ``text`` is its name without the name of
+    its own state, ``words`` are the sorted words of ``text``. ``plain`` is the name with its abbreviations,
+    because a typing error can hide one; ``whole`` is the normalized name without regard to its state.
     """
 
     listing: Listing
@@ -164,7 +162,7 @@ def _candidate_key(candidate: _Candidate) -> str:
 
 def _rank(was: _Candidate, now: _Candidate, score: float) -> tuple[float, float, str, str]:
     """The sort key for making pairs, lowest first; symmetric, so that ties do not depend on which side is
-    which.
+    removed.
     """
     place = _PLACE_WEIGHT * (_agree(was, now) - _differ(was, now))
     one, other = sorted((was.listing.key, now.listing.key))
@@ -207,7 +205,7 @@ def _needed(was: _Candidate, now: _Candidate) -> float:
 
 
 def _nothing_in_common(was: Listing, now: Listing) -> bool:
-    """Whether both have values in the same columns and none of them are equal; merged values count one by
+    """Whether both have values in the same columns and no value is equal; merged values are compared one by
     one.
     """
     texts, shared = dict(now.attributes), False
@@ -220,7 +218,7 @@ def _nothing_in_common(was: Listing, now: Listing) -> bool:
 
 
 _MOST_COMPARED = 12_000_000
-"""The limit of name comparisons in one pairing: enough for 3,400 listings that leave one state, and as many
+"""The limit of name comparisons in one pairing: enough for 3,400 listings that leave one state and as many
 new ones.
 """
 _MOST_ALIKE = 20

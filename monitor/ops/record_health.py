@@ -1,4 +1,4 @@
-"""What the operator is told of the record: that nobody signs it, or that it goes on from an older copy."""
+"""Reports on the record for the operator: that nobody signs it, or that it continues from an older copy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ FORK_SHOWN = timedelta(days=7)
 
 
 def check_record(seen: HealthFacts) -> Iterator[HealthFinding]:
-    """Find a public record that nobody signs, although it once was signed, and one that is an older copy."""
+    """Find a public record that was signed once and that nobody signs now, and one that continues from an
+    older copy.
+    """
     if seen.unsigned_since is not None and seen.now - seen.unsigned_since > SIGNED_WITHIN:
         since = format_minute(seen.unsigned_since)
         problem = f"the record is not signed since {since}; see the log of `monitor run`"
@@ -35,7 +37,7 @@ def check_record(seen: HealthFacts) -> Iterator[HealthFinding]:
 
 
 def find_lasting(seen: HealthFacts) -> tuple[HealthFinding, ...]:
-    """The forks of any age: what was told of them is never over."""
+    """Find the forks of any age: a notice about a fork is never over."""
     return tuple(finding for finding, _ in _find_forks(seen))
 
 
@@ -48,7 +50,7 @@ def report_forks(seen: HealthFacts) -> list[dict[str, Any]]:
 
 
 def _find_forks(seen: HealthFacts) -> Iterator[tuple[HealthFinding, datetime]]:
-    """Each fork, and when it is no problem of `monitor status` any more."""
+    """Find each fork, and the time after which it is no longer a problem of `monitor status`."""
     for fork in seen.forks:
         at = format_minute(fork.at)
         finding = HealthFinding(

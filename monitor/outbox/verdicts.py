@@ -1,14 +1,15 @@
 """Decides, while outcomes are settled, whether a refusal is about the recipient or about us.
 
-A mail relay that refuses our account may use the reply for a refused recipient, for every recipient. So a
-refusal counts only once the relay has accepted a message for another mail domain whose sending began after
-the refusal; and if many recipients get the same refusal while nothing is accepted, the refusals are reversed
-and the channel (or the one domain) pauses. A wave may begin before it can be seen and go on after it, so
-the same refusals that counted within `PROOF` before it, and the refusals of messages that were being sent
-when it was found, are reversed with it. With too few people for a wave, two more rules apply: a refusal
-text that was given to somebody who is accepted now is reversed for everybody, and a refusal counts only if
-the server accepted a message within `PROOF` of it, because otherwise both may be about us, at different
-times.
+A mail relay that refuses our account may use the reply for an unknown recipient, and use it for every
+recipient. So a refusal counts only once the relay has accepted a message for another mail domain whose
+sending began after the refusal. If many recipients get the same refusal while nothing is accepted, the
+refusals are a wave: they are reversed, and the channel (or the one domain) pauses. A wave may begin before it
+is recognized, and continue after it. So the same refusals that counted within `PROOF` before it, and refusals
+of messages that were being sent when it was recognized, are reversed with it.
+
+With too few recipients for a wave, two more rules apply. A refusal text that was given to somebody who is
+accepted now is reversed for everybody. And a refusal counts only if the server accepted a message within
+`PROOF` of it, because otherwise both replies may be about us, at different times.
 """
 
 from __future__ import annotations
@@ -45,10 +46,9 @@ def judge_refusals(
     now: datetime,
     accepted_before: datetime | None,
 ) -> SettledGroup:
-    """Write this group's refusals and decide which of the open ones count; returns what follows.
-
-    ``known`` are the refusals that were open before, ``confirmed`` those that have counted lately, both with
-    their subscribers locked. ``accepted_before``: when the server last accepted a message before this
+    """Write this group's refusals and decide which of the open ones count; returns the consequences.
+    ``known`` are the refusals that were open before, ``confirmed`` those that were confirmed recently; the
+    subscribers of both are locked. ``accepted_before``: when the server last accepted a message before this
     group's.
     """
     lanes = {outcome.lane for outcome in outcomes if outcome.lane}
@@ -123,8 +123,8 @@ def _find_taken(outcomes: Iterable[Outcome], hashes: Mapping[str, str]) -> dict[
 
 
 def _find_answered(unsettled: Iterable[Refusal], taken: Mapping[str, datetime]) -> list[Refusal]:
-    """The refusals after which another lane took a message; for a domain's complaint about us, the domain
-    itself.
+    """Find the refusals after which another lane accepted a message, or, for a domain's complaint about us,
+    the domain itself.
     """
     return [
         each
@@ -137,8 +137,9 @@ def _find_answered(unsettled: Iterable[Refusal], taken: Mapping[str, datetime]) 
 
 
 def _first_of_wave(confirmed: Iterable[Refusal], wave: Sequence[Refusal]) -> tuple[Refusal, ...]:
-    """Find the refusals that counted because the wave was not yet seen: the same answer within `PROOF` before
-    it, from lanes that accepted nobody meanwhile. Only a wave of several lanes had such a beginning. Pure.
+    """Find the refusals that were confirmed before the wave was recognized: the same reply within `PROOF`
+    before it, from lanes that accepted nothing in between. Only a wave of several lanes can have such a
+    beginning. Pure.
     """
     if len({each.lane for each in wave}) < refusals.WAVE_LANES:
         return ()
@@ -149,7 +150,7 @@ def _first_of_wave(confirmed: Iterable[Refusal], wave: Sequence[Refusal]) -> tup
 
 
 def _find_disproved(unsettled: Iterable[Refusal], outcomes: Iterable[Outcome]) -> tuple[Refusal, ...]:
-    """Find refusals whose answer was earlier given to somebody who is accepted now. Pure."""
+    """Find refusals whose reply was earlier given to somebody who is accepted now. Pure."""
     accepted = {
         delivery.subscriber: outcome.moment
         for outcome in outcomes
@@ -174,8 +175,8 @@ def _find_disproved(unsettled: Iterable[Refusal], outcomes: Iterable[Outcome]) -
 def _split_by_proof(
     answered: Iterable[Refusal], taken: Sequence[datetime], accepted_before: datetime | None
 ) -> tuple[list[Refusal], list[Refusal]]:
-    """Split refusals into those whose person was last refused within `PROOF` of an accepted message, and the
-    others. A domain's complaint about us needs no such proof. Pure.
+    """Split refusals into those whose recipient was last refused within `PROOF` of an accepted message, and
+    the others. A domain's complaint about us needs no such proof. Pure.
     """
     answered = tuple(answered)
     last: dict[int, datetime] = {}
@@ -190,7 +191,7 @@ def _split_by_proof(
 def _take_back(
     conn: Connection, channel: str, wave: Sequence[Refusal], names: dict[str, str], now: datetime
 ) -> PauseRequest:
-    """Reverse a wave of refusals: its deliveries are due again, and the channel or domain pauses."""
+    """Reverse a wave of refusals: its deliveries become due again, and the channel or domain pauses."""
     lanes = {each.lane for each in wave}
     everybody = len(lanes) >= refusals.WAVE_LANES
     until = now + (CHANNEL_PAUSE if everybody else LANE_PAUSE)
@@ -211,14 +212,14 @@ def _take_back(
 
 
 def _reverse(conn: Connection, found: Sequence[Refusal], due: datetime) -> None:
-    """Let refusals count for nobody; their deliveries are due again."""
+    """Reverse refusals: they count for nobody, and their deliveries become due again."""
     refusals.settle_refusals(conn, [each.id for each in found], refusals.TAKEN_BACK)
     refusals.make_due(conn, found, due)
 
 
 def _believe(conn: Connection, channel: str, confirmed: Sequence[Refusal], now: datetime) -> frozenset[int]:
-    """Let refusals count: at most one strike for each person, however many messages they refused. Returns the
-    deliveries that have failed now.
+    """Confirm refusals: one strike at most for each subscriber, however many messages were refused. Returns
+    the deliveries that have failed now.
     """
     refusals.settle_refusals(conn, [each.id for each in confirmed], refusals.CONFIRMED)
     given_up = refusals.fail_refused(

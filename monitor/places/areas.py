@@ -27,7 +27,7 @@ SAME, FAR_OFF = "=", ">"  # in what is packaged of a town's ZIPs
 
 @dataclass(frozen=True, slots=True)
 class NamedPlace:
-    """One possible place of a name: with a point, or known only by its county (a township)."""
+    """A possible place with a name: with a point, or known only by its county (a township)."""
 
     name: str
     point: Point | None
@@ -63,7 +63,7 @@ def center(table: StateTable, rows: tuple[int, ...]) -> Point | None:
 
 @lru_cache(maxsize=16384)
 def sites(table: StateTable, name_key: str) -> tuple[NamedPlace, ...]:
-    """All places of a name in the state: post towns first, then by population, then townships."""
+    """All places with a name in the state: post towns first, then by population, then townships."""
     by_hand = mailing(table.state, name_key)
     named = table.find_name(name_key)
     if named is None and not by_hand:
@@ -114,7 +114,7 @@ def _with_packaged_zips(table: StateTable, packaged: str, found: list[NamedPlace
 
 
 def _with_rows(site: NamedPlace, rows: tuple[int, ...]) -> NamedPlace:
-    """Does what `replace` would do, in a third of its time."""
+    """Does the same as `replace`, in a third of the time."""
     return NamedPlace(site.name, site.point, site.population, site.rows, site.county, site.known, rows)
 
 
@@ -135,7 +135,7 @@ def _read_rows(table: StateTable, site: NamedPlace, text: str) -> tuple[int, ...
 
 
 def others_near(table: StateTable, site: NamedPlace) -> list[int]:
-    """The ZIPs around a place that do not bear its name, the nearest first."""
+    """The ZIPs around a place that do not have its name, the nearest first."""
     own = set(site.rows)
     return [row for row in table.rank_near(site.point) if row not in own] if site.point else []
 
@@ -203,7 +203,7 @@ def _same_place_km(town: Town, zip_radius: int) -> float:
 
 
 def counties_of(table: StateTable, site: NamedPlace) -> frozenset[int]:
-    """The counties that a place lies in, as far as is known."""
+    """The counties of a place, as far as they are known."""
     if site.county is not None:
         return frozenset((site.county,))
     rows = site.rows or tuple(r for _, r in closest(table, site.point, 1) if site.point)
@@ -211,7 +211,9 @@ def counties_of(table: StateTable, site: NamedPlace) -> frozenset[int]:
 
 
 def counties_around(table: StateTable, site: NamedPlace) -> frozenset[int]:
-    """The counties of a place and of the ZIPs about it; the nearest center may be across a county line."""
+    """The counties of a place and of the ZIPs around it, because the nearest center may be across a county
+    line.
+    """
     rows = (r for _, r in closest(table, site.point, 8, AROUND_KM, areal=True))
     return counties_of(table, site).union(*map(table.shares.counties, rows))
 

@@ -1,10 +1,11 @@
 """The file of the packaged table.
 
-A ZIP archive, stored: "index" says what is where, "names" holds every name once for all states, and each
-"group-N" holds some states. A group is a stream of each column, one state after another, compressed with LZMA
-by itself, because each column has its own distribution of bytes. Numbers are differences from a prediction
-that both sides make alike (a ZIP lies near the others of its city or county), so that most are small.
-`tools/table_encoder.py` is the other side.
+A ZIP archive without compression. "index" describes the other members, "names" holds every name once for all
+states, and each "group-N" holds some states. A group has one stream for each column, with the values of one
+state after another. Each stream is compressed by itself with LZMA, because each column has its own
+distribution of bytes. Numbers are stored as differences from a prediction that the writer and the reader
+compute in the same way (a ZIP lies near the others of its city or county), so that most differences are
+small. `tools/table_encoder.py` writes the file.
 """
 
 from __future__ import annotations
@@ -68,9 +69,8 @@ MOST_PLACES, MOST_SUBDIVISIONS = 3, 7
 
 @dataclass(slots=True)
 class StateColumns:
-    """One state, as it is packaged. ZIPs are rows: its own first, then those of neighbors that reach into it.
-
-    Cities, places and municipalities are numbers of names.
+    """One state in the packaged form. ZIPs are rows: the state's own ZIPs first, then those of neighboring
+    states that extend into it. Cities, places and municipalities are numbers of names.
     """
 
     zips: list[int] = field(default_factory=list)
@@ -93,7 +93,7 @@ class StateColumns:
 
 
 class Index(TypedDict):
-    """What is where in the archive."""
+    """The index of the archive."""
 
     prefixes: dict[str, str]  # three digits of a ZIP -> states, joined by a space
     groups: list[list[str]]
@@ -125,7 +125,7 @@ def unfold(number: int) -> int:
 
 
 class LastOf:
-    """Predicts a number as the last one of the same group, or else the last one."""
+    """Predicts a number: the last one of the same group, or else the last one."""
 
     def __init__(self) -> None:
         self._last = 0
@@ -141,7 +141,9 @@ class LastOf:
 
 
 class Nearby:
-    """Predicts a coordinate: the last of the same city, else the mean of the county so far, else the last."""
+    """Predicts a coordinate: the last one of the same city, or else the mean of the county so far, or else
+    the last one.
+    """
 
     def __init__(self) -> None:
         self._last = 0
@@ -164,7 +166,9 @@ class Nearby:
 
 
 def place_base(city: list[int], coordinates: list[int]) -> tuple[dict[int, int], int]:
-    """What coordinates of places are predicted from: the first ZIP of each city, and the mean of all ZIPs."""
+    """The coordinates from which those of places are predicted: the first ZIP of each city, and the mean of
+    all ZIPs.
+    """
     first: dict[int, int] = {}
     total = count = 0
     for name, number in zip(city, coordinates, strict=True):
@@ -176,7 +180,7 @@ def place_base(city: list[int], coordinates: list[int]) -> tuple[dict[int, int],
 
 
 class TableFile:
-    """The archive, read member by member as its states are asked for. Not safe for several threads."""
+    """The archive; a member is read when one of its states is requested. Not thread-safe."""
 
     def __init__(self, packed: bytes) -> None:
         self._archive = zipfile.ZipFile(BytesIO(packed))
@@ -188,7 +192,7 @@ class TableFile:
         self.names = _read_names(*self._streams("names", [BYTES, TEXT]))
 
     def take(self, state: str) -> StateColumns:
-        """A state's columns, once; KeyError when there is no such state."""
+        """The columns of a state, which can be taken once. Raises KeyError for an unknown state."""
         member = self._group_of[state]
         if member not in self._unread:
             self._unread[member] = self._open(member)
@@ -212,7 +216,9 @@ class TableFile:
 
 
 def _read_names(shared: bytes, rests: bytes) -> Texts:
-    """Names in their order, each with the length of the start that it has in common with the one before."""
+    """Read the names in their order; each is stored with the length of the prefix that it shares with the one
+    before.
+    """
     found = []
     name = ""
     for length, rest in zip(shared, rests.decode().split("\n"), strict=True):
@@ -278,7 +284,7 @@ def _decode(cells: dict[str, bytes]) -> StateColumns:
 
 
 def _decode_names(made: StateColumns, cells: dict[str, bytes]) -> list[int]:
-    """Reads which names a state has as what; the answer are those of its post towns."""
+    """Read the roles of a state's names; returns the names of its post towns."""
     cities = []
     roles, kinds = iter(cells["roles"]), iter(cells["kinds"].decode())
     counties = iter(_read_bytes(cells["subdivisions"]))

@@ -1,4 +1,4 @@
-"""Decides which ZIPs are a town's: by mailing city, distance, population and its neighbors."""
+"""Decides which ZIPs belong to a town: by mailing city, distance, population and neighboring towns."""
 
 from __future__ import annotations
 
@@ -53,10 +53,8 @@ _HALF = 0.5
 
 
 def town_rows(table: StateTable, site: NamedPlace) -> tuple[int, ...]:
-    """The ZIPs of a town.
-
-    From the packaged table, or the manually maintained list; otherwise those of its mailing city that are
-    near enough for its size, those around its center, and the post office nearest to it.
+    """The ZIPs of a town: from the packaged table or the hand-kept list; otherwise the ZIPs of its mailing
+    city that are near enough for its size, those around its center, and the post office nearest to it.
     """
     if site.packaged is not None:
         return site.packaged
@@ -133,7 +131,9 @@ def _related(table: StateTable, site: NamedPlace, near: list[tuple[float, int]])
 
 
 def _belongs(table: StateTable, row: int, site: NamedPlace, limit: float) -> bool:
-    """Whether a ZIP of the mailing city is the town's: near enough for its size, and not a neighbor's."""
+    """Whether a ZIP of the mailing city belongs to the town: it is near enough for the town's size, and does
+    not belong to a neighbor.
+    """
     here = table.point(row)
     if here is None or site.point is None:
         return True
@@ -179,7 +179,7 @@ def _has_enclave(table: StateTable, town: Town, row: int, km: float, site: Named
 
 
 def _has(table: StateTable, town: Town, row: int, km: float, site: NamedPlace, depth: float) -> bool:
-    """Whether a neighbor has a ZIP outside the town's radius, by how deep it lies in each."""
+    """Whether a ZIP outside the town's radius belongs to a neighbor, by how deep it lies in each."""
     theirs = km / radius_km(town.population)
     posted = key(town.name) in table.by_city
     if (
@@ -199,7 +199,7 @@ def _has(table: StateTable, town: Town, row: int, km: float, site: NamedPlace, d
 
 
 def _fills(table: StateTable, town: Town, row: int) -> bool:
-    """Whether a neighbor is large enough for a ZIP to be its own, rather than a village within it."""
+    """Whether a neighbor is large enough for the ZIP to be its own, rather than being a village within it."""
     return radius_km(town.population) >= table.radius[row] / 10 * FILLS
 
 

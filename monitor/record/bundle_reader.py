@@ -1,7 +1,7 @@
-"""Reads an evidence bundle that somebody handed over: its ZIP file, or the folder into which it was unpacked.
+"""Reads an evidence bundle that somebody received: its ZIP file, or the folder into which it was unpacked.
 
-Programs that unpack a ZIP file differ in what they make of an odd one: of two files with one name some show
-the first and some the last. What is checked here must be what everybody sees, so an odd one is refused.
+Programs handle an irregular ZIP file differently: of two files with one name, some show the first and others
+the last. What is verified here must be what everybody sees, so an irregular ZIP file is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from monitor.errors import UsageError
 from monitor.record.verify import LARGEST, SUMS, VerificationFailed
 
 BROKEN = (BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError)
-"""What reading a broken ZIP file raises."""
+"""The exceptions that reading a broken ZIP file can raise."""
 _LOCAL = 30  # the bytes of a file's header before its name
 _DESCRIPTOR = 24  # the most bytes after a file whose size was not known before it
 _LENGTHS = 26  # where it says how long the name and the extra field are
@@ -27,10 +27,8 @@ _HIDDEN = "the ZIP file has bytes that belong to none of its files: programs may
 
 
 def read_bundle(path: Path) -> dict[str, bytes]:
-    """Read the files of a bundle, by their paths in it.
-
-    Raises UsageError for what is no ZIP file, VerificationFailed for one that programs may read differently,
-    or that cannot be read.
+    """Read the files of a bundle, by their paths in it. Raises UsageError for a file that is not a ZIP file,
+    VerificationFailed for one that programs may read differently, or that cannot be read.
     """
     try:
         if path.is_dir():

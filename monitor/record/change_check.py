@@ -1,9 +1,9 @@
 """Compares the changes and versions in the tables with the entries of the record's log that prove them.
 
-An entry has the kind, agency, name, state and times of every published change, and who captured what was
-imported. Each such change begins or ends a version with its number, and a version begins or ends without one
-only where the list was first read, or parsed in another way. The other columns of a listing are in no entry:
-they follow from the publication, whose hash its poll's entry has.
+An entry contains the kind, agency, name, state and times of every published change, and who captured what was
+imported. Each such change begins or ends a version with its number. A version begins or ends without a change
+only where the list was first read, or parsed differently. No entry contains the other columns of a listing:
+they follow from the publication, whose hash is in the entry of its poll.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class RowsByEntry(Generic[_Row]):
 
 @dataclass(slots=True)
 class _Publication:
-    """The changes of one number, as one entry or several in a row have them."""
+    """The changes of one publication, from one entry or several consecutive ones."""
 
     first: int
     source: str
@@ -71,7 +71,7 @@ class _Publication:
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """A version that ended without a published change, and what is told of it."""
+    """A version that ended without a published change, and the problem to report about it."""
 
     source: str
     number: int
@@ -128,7 +128,7 @@ class ChangeCheck:
         self._before = entry
 
     def finish(self, since: datetime | None) -> None:
-        """Compare what no single entry tells; ``since`` is the time of the first entry."""
+        """Compare what no single entry can prove; ``since`` is the time of the first entry."""
         self._end_publication()
         for problem in self._missing.values():
             self._tell(problem)

@@ -96,7 +96,7 @@ def _open_signed(conn: Connection, stands: LogHead) -> tuple[Checkpoint | None, 
 
 
 def _describe_history(conn: Connection, size: int, entries: int, *, continues: bool) -> str:
-    """What ``entries`` are to the first ``size`` that were published."""
+    """Describe how ``entries`` relate to the first ``size`` that were published."""
     if continues:
         return f"the record of {entries} entries continues the one of {size} that was published"
     forks = "".join(
@@ -107,7 +107,9 @@ def _describe_history(conn: Connection, size: int, entries: int, *, continues: b
 
 
 def _describe_damage(stands: LogHead, frontier: Frontier, where: int | None) -> str:
-    """What is wrong with the hashes of the entries; "" if nothing is. ``where`` is the first damaged one."""
+    """Describe what is wrong with the hashes of the entries; "" if nothing is wrong. ``where`` is the first
+    damaged entry.
+    """
     if where is not None:
         return f"entry {where} was changed: the hash that is stored belongs to another one"
     if frontier.size != stands.size or b"".join(frontier.peaks) != stands.peaks:
@@ -132,7 +134,7 @@ class _Damage:
             self.finish()
 
     def finish(self) -> int | None:
-        """Compare the collected nodes; returns the first damaged entry, None if there is none."""
+        """Compare the collected nodes; returns the first damaged entry, None if no entry is damaged."""
         for level in sorted({each[0] for each in self._hashes}):
             given = [each for each in self._hashes if each[0] == level]
             stored = log_rows.load_hashes(self._conn, level, given[0][1], given[-1][1] + 1)
@@ -144,7 +146,7 @@ class _Damage:
 
 
 class _Publications:
-    """Checks that every publication that an entry says was kept is stored, or that another entry says that it
+    """Checks that every publication that an entry calls kept is stored, or that a later entry says that it
     was redacted. The stored bytes are checked when they are read.
     """
 
@@ -186,7 +188,7 @@ class _Publications:
 
 
 class _Polls:
-    """Compares the polls in the tables with their entries. What polls of 0.1.0 left has no entries."""
+    """Compares the polls in the tables with their entries. Polls of version 0.1.0 have no entries."""
 
     def __init__(self, conn: Connection, size: int) -> None:
         self._conn = conn
@@ -233,7 +235,7 @@ class _Polls:
 
 
 def _read_entry(content: str) -> Mapping[str, Any]:
-    """Read the content of an entry; one that somebody damaged is of no type."""
+    """Read the content of an entry; a damaged entry has no type."""
     try:
         entry = json.loads(content)
     except ValueError:

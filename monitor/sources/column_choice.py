@@ -33,8 +33,8 @@ _MOST_VALUES = 40  # different values of a column that groups agencies
 
 @dataclass(frozen=True, slots=True)
 class ColumnSample:
-    """Rows of one table: its titles, and texts under them; links by column. ``size`` counts all rows,
-    ``heading`` is the state that stands above the titles.
+    """Rows of one table: its titles, the texts below them, and links by column. ``size`` is the number of all
+    rows, ``heading`` the state above the titles.
     """
 
     titles: tuple[str, ...]
@@ -159,7 +159,7 @@ Score = Callable[[str, ColumnShares], float]
 
 
 def best_title(shares: Mapping[str, ColumnShares], score: Score, least: float) -> str | None:
-    """The title with the highest score from ``least`` on; the first of equal ones."""
+    """The title with the highest score, if that is at least ``least``; the first of equal ones."""
     scores = {title: score(split_words(title), share) for title, share in shares.items()}
     title = max(scores, key=lambda title: scores[title], default=None)
     return title if title is not None and scores[title] >= least else None
@@ -185,12 +185,11 @@ class ColumnChoice:
 def choose_columns(
     sample: ColumnSample, dates: frozenset[str] = frozenset(), *, of_table: bool = False
 ) -> ColumnChoice:
-    """Choose the meanings of columns. Raises ParseError if none holds an agency's name.
+    """Choose the meanings of columns. Raises ParseError if no column contains agencies' names.
 
-    ``dates`` are columns that are known to be dates. ``of_table``: cells may be empty because they repeat the
-    one above, and states may be headings between the rows.
-
-    Columns about people (names of officers, telephones) are left out whatever they are called.
+    ``dates`` are columns that are known to contain dates. ``of_table``: cells may be empty because they
+    repeat the one above, and states may be headings between the rows. Columns about people (names of
+    officers, telephone numbers) are left out whatever their titles are.
     """
     left = _ColumnsLeft(sample)
     alone = len(left.shares) < 2  # "Gary PD, Indiana" is a name with its state, and no town
@@ -236,8 +235,8 @@ def choose_columns(
 
 
 class _ColumnsLeft:
-    """The columns of a sample whose meanings are not chosen yet, by their titles. Left out from the start are
-    those that count the rows, those about people, and the times of edits.
+    """The columns of a sample whose meanings are not chosen yet, by their titles. Columns that count the
+    rows, columns about people, and times of edits are left out from the start.
     """
 
     def __init__(self, sample: ColumnSample) -> None:
@@ -280,7 +279,7 @@ class _ColumnsLeft:
         )[:_MOST_ATTRIBUTES]
 
     def explain(self, attributes: tuple[str, ...]) -> Iterator[str]:
-        """Say which columns are not read."""
+        """Describe which columns are not read."""
         unused = [title for title in self._titles if title in self.shares and title not in attributes]
         unused += [title for title in self._titles if title in self._out and title]
         if unused:
@@ -315,7 +314,7 @@ def _score_name(title: str, share: ColumnShares) -> float:
 
 
 def _choose_points(sample: ColumnSample, left: _ColumnsLeft) -> tuple[str | None, str | None, str | None]:
-    """The columns of latitude and longitude, or otherwise the one of points, which are then taken."""
+    """Choose and take the columns of latitude and longitude, or otherwise the column of points."""
 
     def find(words: re.Pattern[str], pair: str) -> str | None:
         for at, title in enumerate(sample.titles):
@@ -338,8 +337,8 @@ def _choose_points(sample: ColumnSample, left: _ColumnsLeft) -> tuple[str | None
 
 
 def _choose_block_column(sample: ColumnSample, state: str | None, left: _ColumnsLeft) -> str | None:
-    """The column in which a state stands only beside the first of its agencies, which is then taken: that of
-    the states, or another one if there is none. None without one.
+    """Choose and take the column that has a state only beside the first of its agencies: the column of the
+    states, or another one if there is none. None if there is no such column.
     """
     titles = list(left.shares) if state is None else [state]
     rows = [row for row in sample.rows if find_note("", row) is None]  # without "Illinois Total"
@@ -351,7 +350,7 @@ def _choose_block_column(sample: ColumnSample, state: str | None, left: _Columns
 
 
 def _explain_dates(sample: ColumnSample, columns: ColumnMap) -> Iterator[str]:
-    """Say how dates are read if they may be read otherwise."""
+    """Describe how dates are read if they can be read in another way."""
     since = columns.since
     days = [row[sample.titles.index(since)] for row in sample.rows] if isinstance(since, str) else []
     if doubtful := find_doubtful(days):
@@ -364,7 +363,7 @@ def _explain_dates(sample: ColumnSample, columns: ColumnMap) -> Iterator[str]:
 def _explain_places(
     sample: ColumnSample, columns: ColumnMap, in_towns: bool, filled_down: bool
 ) -> Iterator[str]:
-    """Say how states are read, unless each row has its own in a column."""
+    """Describe how states are read, unless each row has its own state in a column."""
     state, name = columns.state, columns.name
     names = [row[sample.titles.index(name)] for row in sample.rows] if isinstance(name, str) else []
     if state is None and 2 * sum(bool(split_state(each)[1]) for each in names) > len(names):
@@ -393,9 +392,8 @@ def _is_block_column(cells: Sequence[str]) -> bool:
 
 
 def _is_under_headings(sample: ColumnSample, name: str) -> bool:
-    """Whether the first row is a heading with a state, and others are too; or one stands above the titles.
-
-    Beside a heading there may be the sums of its rows.
+    """Whether the first row is a heading with a state, and other rows are too, or a state is above the
+    titles. Beside a heading there may be the sums of its rows.
     """
     at = sample.titles.index(name)
     headings = [

@@ -1,6 +1,6 @@
-"""JSON whose rows do not name their values: arrays below titles, {"name": [...], "state": [...]}, rows beside
-their titles, {"columns": [...], "data": [[...]]}, as pandas, CKAN and Socrata write them, and rows below a
-row of titles, [["name", "state"], ["Gary PD", "IN"]].
+"""JSON whose rows do not name their values, in three forms: an array for each title, {"name": [...], "state":
+[...]}; rows beside their titles, {"columns": [...], "data": [[...]]}, as pandas, CKAN and Socrata write them;
+and rows below a row of titles, [["name", "state"], ["Gary PD", "IN"]].
 """
 
 from __future__ import annotations
@@ -29,10 +29,9 @@ HasName = Callable[[Iterable[str]], bool]
 def read_columnar(
     found: object, around: Iterable[Mapping[str, Any]], has_name: HasName
 ) -> list[object] | None:
-    """The records of rows or columns, of which `around` are the objects in which they stand; None if their
-    titles are not known.
-
-    A row with more values than titles stays what it is. Raises ParseError if columns differ in length.
+    """Read the records of rows or columns; None if their titles are not known. `around` are the objects that
+    contain them. A row with more values than titles is not changed. Raises ParseError if columns differ in
+    length.
     """
     if isinstance(found, list) and isinstance(next(iter(found), None), dict) and _CELLS & found[0].keys():
         found = [_list_cells(row) for row in found]
@@ -50,7 +49,7 @@ def read_columnar(
 
 
 def _read_row_of_titles(row: object) -> tuple[str, ...]:
-    """The titles in a row above others; () if it is none."""
+    """The titles in the row above others; () if that row has none."""
     if not isinstance(row, list) or not all(isinstance(title, str) and clean(title) for title in row):
         return ()
     titles = tuple(map(clean, row))
@@ -58,7 +57,7 @@ def _read_row_of_titles(row: object) -> tuple[str, ...]:
 
 
 def _list_cells(row: object) -> object:
-    """The values of a row of cells, {"c": [{"v": ...}]}, as Google's visualizations and BigQuery write it."""
+    """The values of a row of cells, {"c": [{"v": ...}]}, the form of Google's visualizations and BigQuery."""
     for key in _CELLS:
         cells = row.get(key) if isinstance(row, dict) else None
         if isinstance(cells, list) and all(cell is None or isinstance(cell, dict) for cell in cells):
@@ -78,7 +77,7 @@ def _name_values(titles: tuple[str, ...], row: object) -> object:
 
 
 def _list_titles(around: Iterable[Mapping[str, Any]], level: int = 0) -> Iterator[tuple[str, ...]]:
-    """The titles of columns that stand in objects, or in those that tell about them."""
+    """The titles of columns in objects, or in objects that describe them."""
     for place in around:
         for key, value in place.items():
             folded = key.lower().replace("_", "")
@@ -89,7 +88,7 @@ def _list_titles(around: Iterable[Mapping[str, Any]], level: int = 0) -> Iterato
 
 
 def _read_titles(value: list[object]) -> tuple[str, ...]:
-    """The titles of columns from texts or descriptions; () if one has none."""
+    """The titles of columns, from texts or descriptions; () if one has no title."""
     titles: list[str] = []
     for each in value:
         given = (each.get(name) for name in _NAMES) if isinstance(each, dict) else (each,)
@@ -101,7 +100,7 @@ def _read_titles(value: list[object]) -> tuple[str, ...]:
 
 
 def _read_columns(found: Mapping[str, Any]) -> list[object] | None:
-    """The records of arrays below titles, or of objects with the rows' numbers as keys."""
+    """The records of arrays below titles, or of objects whose keys are the rows' numbers."""
     columns = list(found.values())
     if all(isinstance(column, dict) for column in columns):
         numbers = list(columns[0])

@@ -1,4 +1,4 @@
-"""Blocks of a page that repeat, and lines between `<br>`."""
+"""Repeated blocks of a page, and lines between `<br>`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _BLOCKS = frozenset(("div", "article", "section", "p", "a", "span", "address", "
 
 
 def read_blocks(document: HtmlElement, base: str) -> list[HtmlList]:
-    """Read the repeated blocks and lines of a page; otherwise as `read_items`."""
+    """Read the repeated blocks and lines of a page; the result is like that of `read_items`."""
     return limit_lists(_BlockFinder(base).find(document))
 
 
 class _BlockFinder:
-    """Finds elements beside each other with one tag and class, and texts with lines between `<br>`, if they
-    look like agencies. Headings may stand between them.
+    """Finds adjacent elements with the same tag and class, and texts with lines between `<br>`, that look
+    like agencies. Headings may be between them.
     """
 
     def __init__(self, base: str) -> None:
@@ -72,7 +72,7 @@ class _BlockFinder:
         return before != self._run_of
 
     def _read_block(self, element: HtmlElement) -> list[list[str]]:
-        """The rows of a block that is like most others beside it, without headings; [] for all others."""
+        """The rows of a block that is like most others beside it, without headings; [] for other elements."""
         around = element.getparent()
         if around is None:
             return []
@@ -86,7 +86,7 @@ class _BlockFinder:
 
 
 def _kind(element: HtmlElement) -> tuple[str, str]:
-    """What elements that repeat have in common: the tag, and the first class without its number."""
+    """What repeated elements have in common: the tag, and the first class without its number."""
     if element.tag == "tr":
         return "tr", ""  # every other row may have a class
     # of a comment `get` returns None whatever the default
@@ -119,7 +119,9 @@ def _read_single(element: HtmlElement, base: str) -> list[list[str]]:
 
 
 def _read_lined(element: HtmlElement, base: str) -> list[list[str]]:
-    """The agencies in the lines of an element that has nothing but text, links and `<br>`, at least two."""
+    """The agencies in the lines of an element that contains only text, links and `<br>`, if there are at
+    least two.
+    """
     if element.tag not in _OF_LINES or next(element.iterchildren("br"), None) is None:
         return []
     if any(child.tag in BREAKS and child.tag != "br" for child in element) or is_for_navigation(element):

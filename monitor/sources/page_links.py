@@ -31,9 +31,9 @@ _BLOCKS = frozenset({"p", "li", "td", "th", "dd", "figure", "section", "article"
 
 @dataclass(frozen=True, slots=True)
 class PageLink:
-    """A link: its absolute http(s) address without a fragment, the words of the anchor with its label and
-    title, those of the paragraph around it, and those right before it, after any other link: "pending
-    agencies" in "participating agencies here and pending agencies here", or a heading.
+    """A link: its absolute http(s) address without a fragment, and the words that name it: those of the
+    anchor with its label and title, those of the paragraph around it, and those right before it, after any
+    other link ("pending agencies" in "participating agencies here and pending agencies here"), or a heading.
     """
 
     address: str

@@ -1,4 +1,4 @@
-"""Collects the problems of a publication, in the order in which they are found."""
+"""Collects the problems of a publication in the order in which they are found."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ProblemList:
             self._unkept += 1
 
     def cut(self, text: str, length: int, column: str, number: int) -> str:
-        """The text, cut to the length; what is left out is a problem of row ``number``."""
+        """Cut a text to the length; what is left out is reported as a problem of row ``number``."""
         if len(text) <= length:
             return text
         self.report("text cut", f"{column} has {len(text):,} characters; {length:,} are kept", number)

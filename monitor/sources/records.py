@@ -1,10 +1,10 @@
 """JSON: an array of records somewhere in a document, or one record per line; each record is a row.
 
-Objects of objects are records too, {"1": {...}, "2": {...}}, and arrays of them, {"IN": [{...}]}: then the
-key is the column "(key)". In {"IN": ["Gary PD"]} the text is the column "(value)". Records may stand in the
-records of an array, [{"state": "IN", "agencies": [{...}]}]: the path "*.agencies" leads to them, and the
-column "(parent).state" is their state. Rows and columns whose titles stand elsewhere are records too
-(`columnar`).
+Objects of objects are records too, {"1": {...}, "2": {...}}, and so are arrays in an object, {"IN": [{...}]}:
+the key is then the column "(key)". In {"IN": ["Gary PD"]} the text is the column "(value)". Records may be
+inside the records of an array, [{"state": "IN", "agencies": [{...}]}]: the path "*.agencies" leads to them,
+and the column "(parent).state" is their state. `columnar` reads rows and columns whose titles are elsewhere
+in the document.
 """
 
 from __future__ import annotations
@@ -84,11 +84,10 @@ _OF_PAGE = re.compile(r"page|limit|size|offset", re.IGNORECASE)
 
 
 class RecordsOptions(RowsOptions, TotalOptions):
-    """``records``: the keys that lead to the array, joined by points ("data.portals"); "" if it is the
-    document. An array on the path is entered by a position ("result.0.rows"), and all of its records by "*"
-    ("states.*.agencies").
-
-    ``count``: the keys that lead to the number of records, which then must agree.
+    """``records``: the keys that lead to the array, joined by periods ("data.portals"); "" if the document is
+    the array. A position selects an element of an array on the path ("result.0.rows"), and "*" all of its
+    records ("states.*.agencies"). ``count``: the keys that lead to the number of records, which must then
+    agree.
     """
 
     records: str = ""
@@ -96,8 +95,8 @@ class RecordsOptions(RowsOptions, TotalOptions):
 
 
 def parse(body: bytes, options: ParseOptions) -> Publication:
-    """Parse the records into a publication; raises ParseError if they are missing or incomplete, or name no
-    agency.
+    """Parse the records into a publication. Raises ParseError if they are missing or incomplete, or if they
+    name no agency.
     """
     chosen = RecordsOptions.model_validate(options.settings)
     problems: list[Problem] = []
@@ -141,7 +140,7 @@ def parse(body: bytes, options: ParseOptions) -> Publication:
 
 
 def _refuse_topology(document: object) -> None:
-    """Raise ParseError for a TopoJSON, whose points are no degrees."""
+    """Raise ParseError for a TopoJSON, whose points are not in degrees."""
     if isinstance(document, dict) and document.get("type") == "Topology":
         raise ParseError("The JSON is a TopoJSON, which is not read: give GeoJSON.")
 
@@ -196,10 +195,10 @@ def _find_values(value: object, path: str = "", level: int = 0) -> Iterator[tupl
 
 
 def _find_keyed(value: object, path: str = "", level: int = 0) -> Iterator[tuple[str, list[object]]]:
-    """Objects whose values are records, arrays of them by state, or such objects by state, and the keys that
-    lead to them.
+    """Objects whose values are records, arrays of records by state, or such objects by state, and the keys
+    that lead to them.
 
-    Records have most of their keys in common; {"meta": {...}, "data": {...}} is no object of records.
+    Records have most of their keys in common: {"meta": {...}, "data": {...}} is not an object of records.
     """
     if not isinstance(value, dict):
         return
@@ -231,9 +230,11 @@ def _describe_arrays(document: object) -> str:
 
 
 def _refuse_part(document: object, chosen: RecordsOptions, count: int, reader: ListingReader) -> None:
-    """Raise ParseError if the server says that there is another page. A larger total is only a problem,
-    because it may count something else; so is a round number of records without a total. With a total of
-    exactly these records, a link to a next page leads to an empty one: CKAN always has it.
+    """Raise ParseError if the server says that there is another page. A larger total is only reported as a
+    problem, because it may count something else; so is a round number of records without a total.
+
+    If the total is exactly the number of these records, a link to a next page is ignored: CKAN always has
+    one, and it leads to an empty page.
     """
     said = [pair for place in _list_places(document, chosen.records) for pair in place.items()]
     counts = [(title, _number(value)) for title, value in said if _fold_key(title) in _COUNTS]
@@ -262,7 +263,7 @@ def _list_around(document: object, path: str) -> Iterator[dict[str, Any]]:
 
 
 def _list_places(document: object, path: str) -> Iterator[dict[str, object]]:
-    """The objects around the records, and those in them that tell of pages."""
+    """The objects around the records, and the objects in them that describe pages."""
     for around in _list_around(document, path):
         yield around
         yield from (around[key] for key in _ABOUT if isinstance(around.get(key), dict))
@@ -302,8 +303,8 @@ def _find(document: object, path: str) -> object:
 
 
 def _find_in_each(parents: object, path: str) -> list[object] | None:
-    """The records at a path in each record of an array, or of an object by their keys, with what stands
-    beside them; None without any.
+    """The records at a path in each record of an array, or of an object by its keys, each with the values
+    beside it; None without any.
     """
     records: list[object] = []
     some = False
@@ -428,7 +429,7 @@ def _find_nested(document: object, records: list[object], path: str) -> Iterator
 
 
 def _describe_error(document: object) -> str:
-    """What a server says instead of records, {"error": {"message": ...}}; "" if it says nothing."""
+    """What a server says instead of sending records, {"error": {"message": ...}}; "" if it says nothing."""
     error = document.get("error") if isinstance(document, dict) else None
     said = error.get("message") if isinstance(error, dict) else error
     return f"The server answered with an error: {clean(said)[:80]}." if isinstance(said, str) and said else ""

@@ -1,4 +1,4 @@
-"""Gives the rows of a table to the reader of listings, without those that are no agencies."""
+"""Passes the rows of a table to the reader of listings, except those that are not agencies."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ and what is damaged.
 @dataclass(frozen=True, slots=True)
 class MappedTable:
     """The headers of the mapped columns, as the configuration writes them, and the rows below. ``left``
-    describes the columns that are not read, ``sheet`` is the title of the sheet, ``heading`` the state that
-    stands above the headers.
+    describes the columns that are not read, ``sheet`` is the title of the sheet, ``heading`` the state above
+    the headers.
     """
 
     titles: tuple[str, ...]
@@ -45,7 +45,7 @@ class MappedTable:
 
 
 class TableReader:
-    """Gives a table's rows to the reader of listings, without those that are no agencies."""
+    """Passes a table's rows to the reader of listings, except those that are not agencies."""
 
     def __init__(
         self, table: MappedTable, columns: ColumnMap, options: FillOptions, reader: ListingReader
@@ -126,7 +126,7 @@ class TableReader:
         return bool(sums) and self._is_beside_rows(number, texts[name_at])
 
     def _read_alone(self, number: int, texts: Sequence[str], damage: str) -> None:
-        """Read a row with only a name, which is no title of a table below: an agency, or a status."""
+        """Read a row with only a name that is not the title of a table below: an agency or a status."""
         if read_heading(name := texts[self._name_at]) is None:
             texts = self._complete(texts) if self._has_given else texts
             self._reader.read(number, self._titles, texts, damage=damage)
@@ -134,7 +134,9 @@ class TableReader:
             self._reader.report("heading", f'"{name}" is a heading and no agency', number)
 
     def _complete(self, texts: Sequence[str]) -> Sequence[str]:
-        """Add the cells that the rows around and the sheet give to a row: an agency's, but not a note's."""
+        """Add the cells that the rows around it and the sheet give to a row, if it is an agency and not a
+        note.
+        """
         texts = texts[: len(self._table.titles)]
         name = texts[self._name_at]
         others = [text for at, text in enumerate(texts) if at != self._name_at]

@@ -146,10 +146,10 @@ def explain_errors(engine: Engine) -> Iterator[None]:
 
 class Commits:
     """Detects whether another connection has committed to a SQLite file, at a hundredth of the cost of a
-    query, and runs single queries for callers that must read again then. Not thread-safe.
+    query, and runs single queries for callers that must read again after a commit. Not thread-safe.
 
     ``PRAGMA data_version`` (https://www.sqlite.org/pragma.html#pragma_data_version) covers only *other*
-    connections, so this keeps one of its own until `close`.
+    connections, so this class keeps a connection of its own until `close`.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -166,8 +166,8 @@ class Commits:
         return int(number)
 
     def read(self, statement: str, *given: object) -> list[tuple[Any, ...]]:
-        """Run one query, which returns SQLite's own values, at a tenth of the cost through SQLAlchemy; every
-        message runs one. Raises StoreError.
+        """Run one query and return SQLite's own values, at a tenth of the cost of a query through SQLAlchemy;
+        it is run for every message. Raises StoreError.
         """
         for check in _on_begin.get(self._engine, ()):
             check(None)
@@ -190,14 +190,14 @@ class Commits:
         self._pooled.close()
 
     def _end(self, engine: Engine) -> None:
-        """Close the connection together with its engine, whose pool no longer knows it."""
+        """Close the connection and its engine, whose pool no longer knows the connection."""
         if self._pooled.is_valid:
             self._pooled.invalidate()
 
 
 class SingleReads:
-    """A long-lived connection for queries that need no common snapshot, without a transaction around each: on
-    PostgreSQL one round trip instead of four. One thread at a time.
+    """A long-lived connection for queries that need no common snapshot, each without a transaction: on
+    PostgreSQL that is one round trip instead of four. For one thread at a time.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -233,7 +233,7 @@ def insert_for(conn: Connection, table: type[Any]) -> postgresql.Insert | sqlite
 
 
 def insert_in(dialect: str, table: type[Any]) -> postgresql.Insert | sqlite.Insert:
-    """The same for a dialect by name, for a statement that is built once."""
+    """Like `insert_for`, for a dialect by name: for a statement that is built once."""
     rows = sa.inspect(table).local_table
     if dialect != "postgresql":
         return sqlite.insert(rows)
@@ -348,8 +348,8 @@ def _postgresql_engine(url: URL, **options: Any) -> Engine:
 def _write_ahead(connection: sqlite3.Connection, patience: timedelta) -> None:
     """Switch to write-ahead logging, in which readers and the writer do not wait for each other.
 
-    Two processes that do this to the same new file get "database is locked" regardless of the busy timeout:
-    SQLite does not wait where that could deadlock. So this function waits.
+    Two processes that do this to the same new file get "database is locked" regardless of the busy timeout,
+    because SQLite does not wait where that could deadlock. So this function waits.
     """
     deadline = time.monotonic() + patience.total_seconds()
     while True:
@@ -390,12 +390,12 @@ def open_direct_engine(engine: Engine) -> Engine:
 
 @contextmanager
 def exclusive_turn(engine: Engine, what: str) -> Iterator[bool]:
-    """Try to get the exclusive right to do ``what`` among all processes on the database; always True on
+    """Try to get the exclusive right to do ``what`` among all processes on the database. Always True on
     SQLite, where only one process works.
 
-    On PostgreSQL an advisory lock on a direct connection, which is not taken from the pool: many downloads at
-    once must not starve the transactions. The lock only saves work; unique keys in the database prevent
-    duplicates.
+    On PostgreSQL this is an advisory lock on a direct connection, which is not taken from the pool: many
+    downloads at once must not starve the transactions. The lock only saves work; unique keys in the database
+    prevent duplicates.
     """
     if engine.dialect.name != "postgresql":
         yield True

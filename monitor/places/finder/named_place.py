@@ -68,7 +68,7 @@ _SAYS_STATE = re.compile(r"^(?:the )?(?:state of|estado de) | (?:state|estado)$"
 
 
 class _TypedName(NamedTuple):
-    """A typed text, and what it says before a state at its end."""
+    """A typed text, and the part of it before a state at its end."""
 
     text: str
     rest: str  # without the state at the end
@@ -78,7 +78,7 @@ class _TypedName(NamedTuple):
 
     @property
     def has_state(self) -> bool:
-        """Whether a state follows a comma: "Cook, IL" is in Illinois, "St. Louis, MO" in no Louisiana."""
+        """Whether a state follows a comma: "Cook, IL" is in Illinois; "St. Louis, MO" is not in Louisiana."""
         return "," in self.text and read_exact_state(self.text.rpartition(",")[2]) is not None
 
 
@@ -103,14 +103,14 @@ def _split_state(typed: str, gazetteer: Gazetteer) -> _TypedName:
 
 
 def _read_said_state(name: _TypedName) -> FinderResult | None:
-    """The state that is called one: "State of Indiana", "Ohio State"."""
+    """A state that the text calls a state: "State of Indiana", "Ohio State"."""
     if name.whole and _SAYS_STATE.search(name.text):
         return _state_or_campus(name.text, name.whole, name.gazetteer)
     return None
 
 
 def _read_by_hand(name: _TypedName) -> FinderResult | None:
-    """What the hand-kept names of agencies and of regions over several states say."""
+    """What the hand-kept names of agencies, and of regions in several states, mean."""
     rest, state, gazetteer = name.rest, name.state, name.gazetteer
     states = known_states(name.text) or tuple(code for code in known_states(rest) if code == state)
     agencies = tuple(area for area in known_areas(rest, state, gazetteer) if area.kind == "agency")
@@ -139,7 +139,7 @@ def _read_agency(name: _TypedName) -> FinderResult | None:
 
 
 def _read_county(name: _TypedName) -> FinderResult | None:
-    """A county that is called one."""
+    """A county that the text calls a county."""
     counties = county_areas(name.rest, name.state, name.gazetteer, explicit=True)
     if not counties and name.state == "CO" and "," not in name.text and not _towns_of(name):
         counties = county_areas(name.text, None, name.gazetteer, explicit=True)  # "Cook Co."
@@ -168,7 +168,7 @@ def _read_area_or_state(name: _TypedName) -> FinderResult | None:
 
 
 def _find_areas(name: _TypedName) -> tuple[TownZips, ...]:
-    """The towns of a name, or else the county or campus that is called so without the word for it."""
+    """The towns with a name, or else the county or campus with that name, without the word for its kind."""
     text, rest, state, gazetteer = name.text, name.rest, name.state, name.gazetteer
     may_end_so = state is not None and not name.has_state
     own = STATES[state] if state is not None else ""
@@ -192,7 +192,7 @@ def _find_areas(name: _TypedName) -> tuple[TownZips, ...]:
 
 
 def _state_of_region(text: str) -> str | None:
-    """The state of "West Texas" or "Upstate New York", which are no towns."""
+    """The state of "West Texas" or "Upstate New York", which are not towns."""
     region = _REGION.fullmatch(text) if "," not in text else None
     return read_exact_state(region[1] or region[2]) if region else None
 
@@ -246,7 +246,7 @@ def _read_without_side(name: _TypedName) -> FinderResult | None:
 
 
 def _read_without_government(name: _TypedName) -> FinderResult | None:
-    """A municipality whose kind is said behind its name: "Wilkinsburg Borough, PA"."""
+    """A municipality with the word for its kind behind its name: "Wilkinsburg Borough, PA"."""
     state = name.state
     kind = GOVERNMENT_BEHIND.search(name.rest)
     if kind is None:

@@ -110,10 +110,9 @@ MOST_STATES = 12  # states in which an agency of a name is looked for
 def county_areas(
     text: str, state: str | None, gazetteer: Gazetteer, *, explicit: bool
 ) -> tuple[TownZips, ...]:
-    """The counties of a name, the one with the most ZIPs first.
-
-    ``explicit``: only if the text says that it means one ("Cook County", "condado de Cook", "Juneau City and
-    Borough"). An independent city is one only where its state is named: "the city of Richmond, VA".
+    """The counties with a name, the one with the most ZIPs first. ``explicit``: only if the text says that it
+    means a county ("Cook County", "condado de Cook", "Juneau City and Borough"). An independent city counts
+    only if its state is named: "the city of Richmond, VA".
     """
     name = text.strip()
     for spanish, english in _SPANISH_COUNTIES:
@@ -147,7 +146,7 @@ def _states_with(keys: tuple[str, ...], gazetteer: Gazetteer) -> list[str]:
 def _consolidated_areas(
     said: tuple[str, ...], state: str | None, gazetteer: Gazetteer
 ) -> tuple[TownZips, ...]:
-    """The counties of a city and county that are one: "Macon-Bibb", "City and County of Denver"."""
+    """Cities and counties with a common government: "Macon-Bibb", "City and County of Denver"."""
     last = next((at for at in range(len(said), 0, -1) if said[at - 1] not in _WORDS_OF_GOVERNMENT), 0)
     return tuple(
         area_of_county(table, number)
@@ -160,9 +159,9 @@ def _consolidated_areas(
 
 
 def _titles_meant(parts: tuple[str, ...], state: str | None) -> tuple[str, ...]:
-    """How the titles of the counties end that a name means by its word for their kind; none without one.
-
-    In Louisiana "county" is a parish, and the census area of Petersburg calls itself a borough.
+    """The endings of the titles of the counties that a name can mean, by its word for their kind; () without
+    such a word. In Louisiana "county" means a parish, and the census area of Petersburg calls itself a
+    borough.
     """
     parts = parts[1:] if parts[:1] == ("the",) else parts
     for kind, endings in _TITLES_OF_KIND.items():
@@ -178,7 +177,7 @@ def _titles_meant(parts: tuple[str, ...], state: str | None) -> tuple[str, ...]:
 
 
 def put_in_english(text: str) -> str:
-    """An office that is named in Spanish, as lists name it: "alguacil de maricopa" is "Maricopa County
+    """Translate an office from Spanish into the form of the lists: "alguacil de maricopa" is "Maricopa County
     Sheriff".
     """
     text = _OF_THE_CITY.sub(" de ", text)
@@ -193,9 +192,8 @@ def put_in_english(text: str) -> str:
 
 
 def strip_office(text: str) -> str:
-    """What is left of an agency's name without the words of its office: "LA County" of a sheriff's.
-
-    An article in front belongs to the place: "The Villages".
+    """Remove the words of the office from an agency's name: "LA County" remains of a sheriff's name. An
+    article at the beginning belongs to the place: "The Villages".
     """
     left: list[str] = []
     of_office = False  # whether the next word is one
@@ -212,7 +210,7 @@ def strip_office(text: str) -> str:
 
 
 def names_no_place(text: str) -> bool:
-    """Whether an agency's name only says what it is for: "Park Police", "County Sheriff"."""
+    """Whether an agency's name only names its task: "Park Police", "County Sheriff"."""
     left = words(strip_office(text))
     return (bool(left) or len(words(text)) > 1) and set(left) <= _KINDS_OF_PLACE
 
@@ -220,9 +218,9 @@ def names_no_place(text: str) -> bool:
 def campus_areas(
     text: str, state: str | None, gazetteer: Gazetteer, *, whole: bool = True
 ) -> tuple[TownZips, ...]:
-    """The universities, airports and nations of a name, each with the ZIPs of its main seat; also without the
-    word for its kind: "O'Hare". Unless the name must be ``whole``, also those that begin with it, and
-    universities by their letters: "Cal Poly", "USC".
+    """The universities, airports and nations with a name, each with the ZIPs of its main seat, also without
+    the word for their kind: "O'Hare". Unless the name must be ``whole``, also those whose names begin with
+    it, and universities by their initials: "Cal Poly", "USC".
     """
     said = words(text)
     rest = said[: -len(_PUBLIC_SAFETY)] if said[-len(_PUBLIC_SAFETY) :] == _PUBLIC_SAFETY else said
@@ -252,7 +250,7 @@ def campus_areas(
 
 
 def is_agency(text: str) -> bool:
-    """Whether a text names an agency: it holds a word such as "police", or the letters of a known one."""
+    """Whether a text names an agency, by a word such as "police" or by the initials of a known agency."""
     parts = words(text)
     if len(parts) == 1 and key(text) in _letters():
         return True
@@ -268,8 +266,9 @@ def _letters() -> frozenset[str]:
 def agency_areas(
     text: str, state: str | None, gazetteer: Gazetteer, *, of_kind: bool = False
 ) -> tuple[tuple[TownZips, ...], tuple[str, ...]]:
-    """The areas of the agencies of a name, the largest first, and the states that one serves as a whole; with
-    ``of_kind`` those of the place before the words for a kind of agency ("Houston" of its school district).
+    """The areas of the agencies with a name, the largest first, and the states that such an agency serves as
+    a whole. ``of_kind``: the areas of the place before the words for a kind of agency ("Houston" of its
+    school district).
     """
     areas: list[TownZips] = []
     statewide: list[str] = []
@@ -300,14 +299,13 @@ def _state_words() -> dict[str, tuple[str, ...]]:
 
 
 def _state_in_front(parts: tuple[str, ...]) -> str | None:
-    """The state whose name stands in front; no state's name begins with another's."""
+    """The state whose name begins the text; no state's name begins with another's."""
     return next((code for code, name in _state_words().items() if parts[: len(name)] == name), None)
 
 
 def put_place_first(text: str, gazetteer: Gazetteer) -> str:
-    """The "Campus Police Harvard" as lists name it: "Harvard Campus Police".
-
-    An office alone, and one that does not say of what it is the police, stay as they are.
+    """Put the words in the order of the lists: "Campus Police Harvard" is "Harvard Campus Police". A text
+    that names only an office, or no place of the police, is not changed.
     """
     pieces = text.replace(",", " ").split()
     office = list(takewhile(lambda piece: set(words(piece)) <= _WORDS_IN_FRONT or piece.isdigit(), pieces))
@@ -325,7 +323,7 @@ def put_place_first(text: str, gazetteer: Gazetteer) -> str:
 
 
 def _states_of(text: str, state: str | None, gazetteer: Gazetteer, *, of_kind: bool) -> list[tuple[str, int]]:
-    """The states in which an agency of that name may lie, with the people (or ZIPs) of its place."""
+    """The states in which an agency with that name may be, with the population (or ZIPs) of its place."""
     if state is not None:
         return [(state, 0)]
     name = read_name(text)
@@ -359,13 +357,13 @@ def _states_of(text: str, state: str | None, gazetteer: Gazetteer, *, of_kind: b
 
 
 def _place_of_kind(core: tuple[str, ...]) -> tuple[str, ...]:
-    """A name without the words of its kind behind it: "Houston" of an independent school district's."""
+    """A name without the words for its kind at the end: "Houston" of an independent school district."""
     last = next((at for at in range(len(core), 0, -1) if core[at - 1] not in _KINDS_BEHIND), 0)
     return core[:last]
 
 
 def _populations(name_key: str, gazetteer: Gazetteer) -> dict[str, int]:
-    """The states with a town of that name, with the people of the largest one."""
+    """The states with a town of that name, each with the population of the largest one."""
     found: dict[str, int] = {}
     for code in all_names(gazetteer.table).states_of(name_key):
         people = gazetteer.table.state(code).count_people(name_key)

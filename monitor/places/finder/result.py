@@ -42,12 +42,11 @@ class FinderResult:
     """What a text means: exactly one of ``zips`` (the text is ZIPs, or an address with its own), ``country``
     and ``problem``, or ``towns`` and ``states`` to choose from.
 
-    ``towns`` are areas of any kind, the one most likely meant first. ``sure``: the state is meant if there is
-    one, else the first area.
-    ``typo``: the text was misspelled and these are near. ``problem``: empty, digits, unknown_zip, no_town,
-    radius, which_agency, which_town, nothing. ``agencies``: the currently listed ones of that name.
-    ``more``: there are more towns than `CHOICES`.
-    ``unknown``: what was listed beside the choices and is no place; then none of them is ``sure``.
+    ``towns`` are areas of any kind, the most likely one first. ``sure``: the text means the state, if there
+    is one, or else the first area. ``typo``: the text was misspelled, and these are near. ``problem``: empty,
+    digits, unknown_zip, no_town, radius, which_agency, which_town, nothing. ``agencies``: the currently
+    listed agencies of that name. ``more``: there are more towns than `CHOICES`. ``unknown``: parts of the
+    text that are not places, beside the choices; the result is then never ``sure``.
     """
 
     zips: tuple[str, ...] = ()
@@ -78,7 +77,7 @@ class FinderResult:
 
     @property
     def label(self) -> str:
-        """What was found, for people: "Cook County, IL"; "" for a question, a typo or a problem."""
+        """What was found, for people: "Cook County, IL"; "" for a question, a suggestion or a problem."""
         if self.zips:
             return " ".join(self.zips)
         if self.country:

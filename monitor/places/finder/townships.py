@@ -1,5 +1,5 @@
-"""Townships of which only the county is known, and municipalities of which only the state is: none has a ZIP
-or a center of its own.
+"""Townships of which only the county is known, and municipalities of which only the state is known: they have
+no ZIP and no center of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from monitor.states import STATES
 
 
 def counties_of_townships(name: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """The counties with a township of that name ("Herzog", without the word for its kind), as areas."""
+    """The counties with a township of that name ("Herzog", without the word "township"), as areas."""
     return tuple(
         area_of_county(table, site.county)
         for code in ((state,) if state is not None else STATES)

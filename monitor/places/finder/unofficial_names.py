@@ -17,7 +17,7 @@ from monitor.places.packaged_table import StateTable, Table
 @dataclass(frozen=True, slots=True)
 class KnownArea:
     """A row of nicknames.csv: counties, towns, ZIPs, or the whole state. ``first``: it takes precedence over
-    towns of the name.
+    towns of that name.
     """
 
     kind: str
@@ -57,7 +57,7 @@ def _cells(text: str) -> tuple[str, ...]:
 
 
 def known_areas(name: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """The hand-kept areas of a name, those of a state if one is given."""
+    """The hand-kept areas with a name, in one state if it is given."""
     return tuple(
         _area(known, gazetteer.table)
         for known in _known().get(key(name), ())

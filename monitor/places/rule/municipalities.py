@@ -27,10 +27,10 @@ BOTH_KM = 25.0
 PARTNERS_KM = 30.0  # towns farther apart do not share a police department
 GOOD_PART = 20  # percent of its land
 GOOD_PIECE = 0.1  # of an independent city's land that a ZIP holds; Charlottesville's ZIPs are mostly rural
-TOWN_PEOPLE = 5000  # a town of so many is meant before a township that is known by its county only
+TOWN_PEOPLE = 5000  # with so many people, a town is meant rather than a township without a known place
 MUCH = 10  # a place with this many times as many people makes another place of the name unlikely
 LONGER = 5  # letters that a village may have more than its township: "ville", "burg"
-BESIDE_KM = 8.0  # ZIPs of the address city so near to the place named are served as well
+BESIDE_KM = 8.0  # ZIPs of the address city so near to the named place are served as well
 COUNTY_KM, BESIDE_COUNTY_KM = (
     15.0,
     40.0,
@@ -43,7 +43,7 @@ _DIRECTIONS = word_set("north south east west upper lower new old little great m
 
 
 def name_is_city(subject: ListingInState) -> Placement | None:
-    """The agency's name without its kind equals the address city: that city."""
+    """The agency's name without its kind is the address city: the agency serves that city."""
     site = subject.address
     if site is None or not subject.city or agency_kinds.is_named_after_a_town(subject.name):
         return None
@@ -70,8 +70,8 @@ def name_is_city(subject: ListingInState) -> Placement | None:
 def _township_beside(
     subject: ListingInState, city: NamedPlace, cores: list[agency_kinds.Words]
 ) -> NamedPlace:
-    """The township around a city of its name if the hand-kept list has it, or if it is a post town and the
-    city is none ("Monroe Township" of New Jersey); else the city.
+    """Choose between a city and the township around it: the township if the hand-kept list has it, or if it
+    has a post office and the city has none ("Monroe Township" in New Jersey).
     """
     whole = sites(subject.table, squeeze(cores[0])) if cores else ()
     posted = key(city.name) in subject.table.by_city
@@ -79,7 +79,7 @@ def _township_beside(
 
 
 def municipal(subject: ListingInState) -> Placement | None:
-    """The place named in the agency's name, checked against the address city."""
+    """Find the place named in the agency's name, and check it against the address city."""
     site = named_site(subject)
     if site is None:
         return None
@@ -117,13 +117,13 @@ def municipal(subject: ListingInState) -> Placement | None:
 
 
 def address_city(subject: ListingInState) -> Placement | None:
-    """The address city, when the name says nothing of another place."""
+    """Use the address city, if the name does not name another place."""
     address = subject.address
     return _town(subject, address, "address_city", Confidence.APPROXIMATE, "address") if address else None
 
 
 def branch(subject: ListingInState) -> Placement | None:
-    """A later part of the name that is a town ("Cuartel de la Policia - Patillas")."""
+    """Find a town in a later part of the name ("Cuartel de la Policia - Patillas")."""
     for part in subject.name.parts[1:]:
         for core in (part, *agency_kinds.variants(agency_kinds.core_of(part)[0])):
             site = next((s for s in subject.fit(sites(subject.table, squeeze(core))) if s.located), None)
@@ -133,7 +133,7 @@ def branch(subject: ListingInState) -> Placement | None:
 
 
 def namesake(subject: ListingInState) -> Placement | None:
-    """A village without a known point, beside the town that it is named after: North Hodge by Hodge."""
+    """Find a village without a known point by the town that it is named after: North Hodge by Hodge."""
     table = subject.table
     for core in agency_kinds.variants(subject.name.core):
         if squeeze(core) in table.unlocated and core[0] in _DIRECTIONS:
@@ -157,7 +157,9 @@ def regional_jail(subject: ListingInState) -> Placement | None:
 
 
 def joint(subject: ListingInState) -> Placement | None:
-    """The name split at "and", "regional", commas and hyphens: every part that is a town near the others."""
+    """Split the name at "and", "regional", commas and hyphens, and find every part that is a town near the
+    others.
+    """
     found: list[NamedPlace] = []
     pieces = _all_pieces(subject)
     if len(pieces) == 1:
@@ -178,7 +180,7 @@ def _all_pieces(subject: ListingInState) -> list[agency_kinds.Words]:
 
 
 def _counties_in(subject: ListingInState, piece: agency_kinds.Words) -> list[int]:
-    """The counties that a piece is, or that two halves of it are ("Albemarle-Charlottesville")."""
+    """The counties that a part of a name means, as a whole or by its halves ("Albemarle-Charlottesville")."""
     table = subject.table
     whole = counties_by_key(table, squeeze(piece))
     if whole:
@@ -225,12 +227,12 @@ def _nearest_of_name(
 
 
 def misspelt_town(subject: ListingInState) -> Placement | None:
-    """A misspelled town, by a bounded edit distance inside the state; only when one name alone comes near."""
+    """Find a misspelled town, by a bounded edit distance within the state, if only one name is near."""
     table = subject.table
     for text in (*agency_kinds.variants(subject.name.core), tuple(subject.city.split())):
         wanted = squeeze(text)
         if wanted in table.unlocated:
-            return None  # it is spelt right: such a place exists
+            return None  # not a misspelling: such a place exists
         near = sorted(set(near_keys(wanted, table.towns)) | set(near_keys(wanted, table.by_city)))
         if len(near) != 1:
             continue
@@ -241,7 +243,7 @@ def misspelt_town(subject: ListingInState) -> Placement | None:
 
 
 def named_site(subject: ListingInState) -> NamedPlace | None:
-    """The place in the agency's name that fits the listing best."""
+    """Find the place in the agency's name that fits the listing best."""
     cores = agency_kinds.variants(subject.name.core)
     if cores and squeeze(cores[0]) in subject.table.unlocated:
         cores = cores[:1]  # Junction City is a village of its own, and not Junction
@@ -279,7 +281,7 @@ def _away_from(subject: ListingInState, site: NamedPlace, address: NamedPlace) -
 
 
 def _named_only(subject: ListingInState, site: NamedPlace) -> Placement | None:
-    """Place by the name alone, or with a county."""
+    """Find the place by the name alone, or by the name and a county."""
     if subject.counties and site.located and not counties_of(subject.table, site) & subject.counties:
         return _town(subject, site, "name", Confidence.CONFLICT, "other_county")
     if not site.located:
@@ -289,9 +291,8 @@ def _named_only(subject: ListingInState, site: NamedPlace) -> Placement | None:
 
 
 def _is_beside_another(subject: ListingInState, site: NamedPlace, address: NamedPlace) -> bool:
-    """Whether a township of the name also lies in another county around the address.
-
-    Both Douglass Townships are served by the post office of Boyertown.
+    """Whether a township of that name also lies in another county near the address. The post office of
+    Boyertown, for example, serves both Douglass Townships.
     """
     if subject.name.designator != "twp" or subject.counties or subject.point is not None:
         return False
@@ -304,7 +305,7 @@ def _is_beside_another(subject: ListingInState, site: NamedPlace, address: Named
 
 
 def _is_outgrown(subject: ListingInState, site: NamedPlace) -> bool:
-    """Whether a populated place of the name lies elsewhere, while the post town is none."""
+    """Whether a populated place of that name lies elsewhere while the post town has no population."""
     if site.population or subject.point is not None or subject.counties:
         return False
     others = sites(subject.table, squeeze(tuple(subject.city.split())))
@@ -312,16 +313,15 @@ def _is_outgrown(subject: ListingInState, site: NamedPlace) -> bool:
 
 
 def _post_towns(subject: ListingInState) -> int:
-    """How many places of the address city's name have ZIPs of their own."""
+    """Count the places with the address city's name that have ZIPs of their own."""
     if subject.point is not None or subject.counties:
         return 1
     return sum(bool(s.rows) for s in sites(subject.table, squeeze(tuple(subject.city.split()))))
 
 
 def _rivals(subject: ListingInState, site: NamedPlace) -> bool:
-    """Whether another place of the same name in the state could be meant as well.
-
-    Not a much smaller one than a town with a post office, unless the name says township.
+    """Whether another place with the same name in the state could be meant. A much smaller one does not count
+    if the first has a post office, unless the name says township.
     """
     if subject.point is not None or subject.counties:
         return False
@@ -346,7 +346,9 @@ def _town(
     rule: str = "covers",
     other: str = "",
 ) -> Placement | None:
-    """A town's ZIPs: an independent city's by land, others by mailing city, distance and population."""
+    """The ZIPs of a town: for an independent city by land, for others by mailing city, distance and
+    population.
+    """
     table = subject.table
     if confidence is Confidence.EXACT and _is_astray(subject, site):
         confidence, rule = Confidence.CONFLICT, "point_astray"
@@ -366,14 +368,16 @@ def _town(
 
 
 def _is_astray(subject: ListingInState, site: NamedPlace) -> bool:
-    """Whether the listing's point lies farther from the town than one of its stations could."""
+    """Whether the listing's point is farther from the town than any of its stations could be."""
     if subject.point is None or site.point is None:
         return False
     return distance(subject.point, site.point) > BOTH_KM + radius_km(site.population)
 
 
 def _city_rows(subject: ListingInState, city: int) -> set[int]:
-    """The ZIPs that lie in an independent city for a good part or are a good part of it; else all."""
+    """The ZIPs that lie mostly in an independent city or cover much of it; if there are none, all of its
+    ZIPs.
+    """
     table = subject.table
     rows = table.counties[city].zips
     shares = {r: dict(table.shares[r])[city] for r in rows}
@@ -384,10 +388,8 @@ def _city_rows(subject: ListingInState, city: int) -> set[int]:
 
 
 def _township(subject: ListingInState, site: NamedPlace) -> Placement | None:
-    """A township known by its county only.
-
-    The ZIPs near its point, the part of the address city in the county, the village that bears its name
-    there, or else the county.
+    """Place a township of which only the county is known: the ZIPs near its point, the part of the address
+    city in the county, the village with its name in the county, or else the whole county.
     """
     table, county = subject.table, site.county
     assert county is not None
@@ -421,7 +423,7 @@ def _township(subject: ListingInState, site: NamedPlace) -> Placement | None:
 
 
 def _namesake(subject: ListingInState, county: int) -> NamedPlace | None:
-    """A village of the township's name in the county: Lampeter for West Lampeter."""
+    """Find a village with the township's name in the county: Lampeter for West Lampeter."""
     core = agency_kinds.variants(subject.name.core)[-1]
     while len(core) > 1 and core[0] in _DIRECTIONS:
         core = core[1:]

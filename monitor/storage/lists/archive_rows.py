@@ -1,4 +1,4 @@
-"""The fetches of a source whose content is known, as a web archive needs them."""
+"""The fetches of a source whose content is stored, in the form that a web archive needs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class KeptFetch:
 
 
 def iterate_captures(conn: Connection, source: str) -> Iterator[KeptFetch]:
-    """What others captured of a source, oldest first; without an address the file's name stands for it."""
+    """Yield what others captured of a source, oldest first. If no address is known, the file's name replaces
+    it.
+    """
     columns = CaptureRow.c
     query = sa.select(columns.at, columns.url, columns.name, columns.hash, columns.captured_by)
     for row in stream(conn, query.where(columns.source == source).order_by(columns.at)):
@@ -44,7 +46,7 @@ def iterate_captures(conn: Connection, source: str) -> Iterator[KeptFetch]:
 
 
 def iterate_fetches(conn: Connection, source: str) -> Iterator[KeptFetch]:
-    """The fetches of a source that brought or confirmed content, oldest first."""
+    """Yield the fetches of a source that brought or confirmed content, oldest first."""
     columns = FetchRow.c
     query = sa.select(
         columns.at,
@@ -74,7 +76,7 @@ def iterate_fetches(conn: Connection, source: str) -> Iterator[KeptFetch]:
 
 
 def iterate_looks(conn: Connection, source: str) -> Iterator[KeptFetch]:
-    """The looks at the agreements of a source that brought or confirmed a document, oldest first."""
+    """Yield the checks of the agreements of a source that brought or confirmed a document, oldest first."""
     look = AgreementLookRow.c
     query = (
         sa.select(

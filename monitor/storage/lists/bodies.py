@@ -1,18 +1,18 @@
 """Raw bodies of publications: stored by difference, read back exactly, verified by their hash.
 
-A body is stored whole, or as a zstd frame that takes an earlier body of the same source as its dictionary: a
-change of six rows in a list of 2,600 costs 0.3 kB instead of 100. Bodies of a source form chains of at most
-`CHAIN`: the first of each is whole, and number n takes number n & (n - 1) as its dictionary, so that reading
-any of them decodes at most log2(CHAIN) frames before it.
+A body is stored whole, or as a zstd frame with an earlier body of the same source as its dictionary: a change
+of six rows in a list of 2,600 takes 0.3 kB instead of 100. The bodies of a source form chains of at most
+`CHAIN`. The first of each chain is whole, and number n has number n & (n - 1) as its dictionary, so that
+reading any of them decodes at most log2(CHAIN) frames before it.
 
-The wire form (what the server sent, compressed with gzip) is kept too. A whole body is stored as that form.
-For a difference the parameters of zlib are kept when they reproduce the very bytes, which is about 60 bytes;
-otherwise only the hash of the wire form is.
+The wire form (what the server sent, compressed with gzip) is kept too. A whole body is stored in that form.
+For a difference the parameters of zlib are stored if they reproduce exactly these bytes (about 60 bytes);
+otherwise only the hash of the wire form is stored.
 
-A workbook (XLSX) is a ZIP archive whose parts are compressed already. Its unpacked parts would make small
-differences, but the archive could not be restored byte by byte: zlib reproduced 18 of the 279 parts of 13
-real workbooks. So it is stored as it came, and by difference only where that saves half, as for a workbook
-that was published again under another comment.
+A workbook (XLSX) is a ZIP archive whose parts are compressed already. Differences of its unpacked parts would
+be small, but the archive could not be restored byte by byte: zlib reproduced 18 of the 279 parts of 13 real
+workbooks. So it is stored as received, and by difference only if that saves half, as for a workbook that was
+published again with another comment.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 RAW, ZSTD, GZIP, DIFFERENCE, REDACTED = "raw", "zstd", "gzip", "difference", "redacted"
 CHAIN = 32
-"""Bodies per whole one: at 730 changed publications a year, 23 whole ones."""
+"""The bodies of a chain, of which one is whole: at 730 changed publications a year, 23 whole ones."""
 DIFFERENCE_LIMIT = 16 * 2**20
 """Bytes of the largest body that takes part in differences: it bounds the memory of writing and reading one
 to about 100 MiB.
@@ -55,7 +55,7 @@ _MEMORY = (8, 9)  # memLevel of zlib: its own default, and that of Apache httpd
 
 @dataclass(frozen=True, slots=True)
 class GzipParameters:
-    """Parameters with which zlib compresses a body to the very bytes that a server sent. ``header`` is the
+    """Parameters with which zlib compresses a body to exactly the bytes that a server sent. ``header`` is the
     gzip header, verbatim.
     """
 
@@ -122,10 +122,8 @@ def insert_body(
     previous: str | None = None,
     wire: bytes | None = None,
 ) -> None:
-    """Keep a body, once per hash.
-
-    ``previous`` is the hash of the body of the same source that it most likely resembles, ``wire`` the gzip
-    form in which the server sent it, if it did.
+    """Store a body, once per hash. ``previous`` is the hash of the body of the same source that it most
+    likely resembles, ``wire`` the gzip form in which the server sent it, if it did.
     """
     if conn.scalar(sa.select(sa.exists().where(BodyRow.c.hash == sha256))):
         return
@@ -148,7 +146,7 @@ def insert_body(
 
 
 def load_body(conn: Connection, sha256: str) -> bytes | None:
-    """The decoded bytes of a kept body; None when it is not (or no longer) kept. Raises DamagedBody when they
+    """The decoded bytes of a stored body; None if it is not (or no longer) stored. Raises DamagedBody if they
     do not match the hash.
     """
     chain = _load_chain(conn, sha256)
@@ -156,10 +154,9 @@ def load_body(conn: Connection, sha256: str) -> bytes | None:
 
 
 def load_wire(conn: Connection, sha256: str) -> bytes | None:
-    """The gzip form in which a server first sent a body; None when it sent another, or it was not kept.
-
-    Raises StoreError when the bytes do not match their hash: zlib of another version may compress
-    differently.
+    """The gzip form in which a server first sent a body; None if it sent another form, or if it was not
+    stored. Raises StoreError if the bytes do not match their hash, because another version of zlib may
+    compress differently.
     """
     chain = _load_chain(conn, sha256)
     if chain is None or chain[0].wire_hash is None or chain[0].encoding == REDACTED:
@@ -181,7 +178,7 @@ def load_wire(conn: Connection, sha256: str) -> bytes | None:
 
 
 def load_kept_size(conn: Connection, sha256: str) -> int:
-    """Load how many bytes a kept body has. Raises UsageError for one that is not kept."""
+    """Load the size of a stored body, in bytes. Raises UsageError if it is not stored."""
     kept = sa.and_(BodyRow.c.hash == sha256, BodyRow.c.encoding != REDACTED)
     size = conn.scalar(sa.select(BodyRow.c.size).where(kept))
     if size is None:
@@ -190,16 +187,15 @@ def load_kept_size(conn: Connection, sha256: str) -> int:
 
 
 def find_kept(conn: Connection, hashes: Iterable[str]) -> dict[str, bool]:
-    """Which of these bodies have a row, and whether their bytes are there (False: they were redacted)."""
+    """Which of these bodies have a row, and whether their bytes are stored (False: they were redacted)."""
     query = sa.select(BodyRow.c.hash, BodyRow.c.encoding).where(BodyRow.c.hash.in_(list(hashes)))
     return {row.hash: row.encoding != REDACTED for row in conn.execute(query)}
 
 
 def redact_body(conn: Connection, sha256: str) -> None:
-    """Remove the bytes of a body and keep its hash. Bodies that start from it are stored whole first.
-
-    Raises UsageError for a body that is not kept, DamagedBody for one that others need and that cannot be
-    read.
+    """Remove the bytes of a body and keep its hash. Bodies that have it as their dictionary are stored whole
+    first. Raises UsageError for a body that is not stored, DamagedBody if another body depends on it and it
+    cannot be read.
     """
     known = conn.scalar(sa.select(BodyRow.c.encoding).where(BodyRow.c.hash == sha256).with_for_update())
     if known is None or known == REDACTED:
@@ -222,10 +218,9 @@ def redact_body(conn: Connection, sha256: str) -> None:
 
 
 def convert_bodies(engine: Engine) -> Conversion:
-    """Store bodies of earlier versions by difference, each in a transaction of its own.
-
-    It can be stopped at any moment and started again. Bodies that others take as their dictionary, and bodies
-    that were stored with their wire form, stay as they are.
+    """Store bodies of earlier versions by difference, each in a transaction of its own. It can be stopped at
+    any moment and started again. Bodies that are the dictionary of others, and bodies with a wire form, are
+    not converted.
     """
     done = Conversion()
     with reading(engine) as conn:
@@ -252,8 +247,8 @@ def convert_bodies(engine: Engine) -> Conversion:
 
 
 def find_gzip_parameters(wire: bytes, body: bytes) -> GzipParameters | None:
-    """Parameters that reproduce a wire form exactly; None when zlib does not, because the server compresses
-    with something else.
+    """Find the parameters that reproduce a wire form exactly; None if there are none, because the server does
+    not use zlib.
     """
     header = _gzip_header(wire)
     if header is None:
@@ -289,7 +284,9 @@ def _list_hashes(engine: Engine, source: str) -> list[str]:
 
 
 def _convert(conn: Connection, sha256: str, previous: str) -> tuple[int, int] | None:
-    """Replace a whole body by a difference; its bytes before and after, None if it stays as it is."""
+    """Replace a whole body by a difference; returns its size before and after in bytes, None if it is not
+    replaced.
+    """
     # the lock keeps a poll from taking this body as a dictionary between the question and the update
     row = conn.execute(sa.select(*_COLUMNS[:5]).where(BodyRow.c.hash == sha256).with_for_update()).first()
     if row is None or row.encoding not in (RAW, ZSTD):
@@ -323,8 +320,8 @@ def _compress_whole(body: bytes) -> _Form:
 
 
 def _difference(conn: Connection, body: bytes, previous: str, wire: bytes | None = None) -> _Form | None:
-    """A body by its difference to an earlier one; None at the end of a chain, and where the earlier one is
-    not usable.
+    """A body as the difference to an earlier one; None at the end of a chain, or if the earlier one is not
+    usable.
     """
     position = conn.scalar(
         sa.select(BodyRow.c.position).where(BodyRow.c.hash == previous).with_for_update(read=True)
@@ -348,9 +345,8 @@ def _difference(conn: Connection, body: bytes, previous: str, wire: bytes | None
 
 
 def _load_chain(conn: Connection, sha256: str, until: int | None = None) -> list[Any] | None:
-    """The rows that a body is decoded from, itself first, a whole one last; None when it is not kept.
-
-    With ``until`` the chain of the nearest body below it whose position is at most that.
+    """The rows from which a body is decoded, its own first and a whole one last; None if it is not stored.
+    With ``until``, the chain of the nearest body below it whose position is at most that.
     """
     chain: list[Any] = []
     wanted: str | None = sha256

@@ -33,13 +33,13 @@ _NOISE = re.compile(
 class Attempt:
     """One attempt to get a source's bytes: evidence that cannot be collected later.
 
-    ``url`` is the address that answered, ``redirects`` those that led to it, in order. ``wire_bytes`` are as
-    received, ``size`` decoded; ``hash`` is the SHA-256 of the decoded body, also where the server only said
-    that it is as it was, and ``wire_hash`` that of the gzip form, where it came in one. ``kept``: the body is
-    in the database, or need not be. ``request`` is what was sent, as `SentRequestRow` holds it, and
-    ``validators`` the headers that made it conditional; ``clock`` is the server's Date minus our
-    clock when the answer began, in whole seconds. ``digest`` and ``listings`` are those of its snapshot, if
-    it has one.
+    ``url`` is the address that answered, ``redirects`` those that led to it, in order. ``wire_bytes`` is the
+    size as received, ``size`` the size decoded. ``hash`` is the SHA-256 of the decoded body, also if the
+    server only answered that it is unchanged; ``wire_hash`` is that of the gzip form, if it came in one.
+    ``kept``: the body is in the database, or need not be. ``request`` is the request that was sent, in the
+    form of `SentRequestRow`, and ``validators`` the headers that made it conditional. ``clock`` is the
+    server's Date minus our clock when the answer began, in whole seconds. ``digest`` and ``listings`` are
+    those of its snapshot, if it has one.
     """
 
     source: str
@@ -77,10 +77,8 @@ class PollEntry:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotInfo:
-    """A snapshot's row.
-
-    ``at`` is the first poll that saw this content, ``last_seen_at`` the last one in a row with it.
-    ``release_at``: when a rejected one ends to be rejected by itself.
+    """A snapshot's row. ``at`` is the first poll that saw this content, ``last_seen_at`` the last one in a
+    row. ``release_at``: when the rejection of a rejected snapshot ends by itself.
     """
 
     id: int
@@ -99,7 +97,7 @@ class SnapshotInfo:
 
 @dataclass(frozen=True, slots=True)
 class StoredValidators:
-    """What a server gave with the last good body of one URL."""
+    """What a server sent with the last good body of one URL, for a conditional request."""
 
     etag: str | None
     last_modified: str | None
@@ -107,19 +105,19 @@ class StoredValidators:
 
 
 def condense_attempt(conn: Connection, attempt: Attempt) -> Attempt:
-    """Condense an attempt for storage. Headers are kept verbatim, except those that say nothing about the
-    content.
+    """Condense an attempt for storage.
 
-    Of an unchanged poll only the news is kept: the headers that the last good fetch of the source did not
-    have just so (but the date, which the row has itself), and URL and hash where they are others. There are
-    9,000 such rows a year, and a server says nearly the same each time.
+    Headers are kept verbatim, except those that say nothing about the content. The row of an unchanged poll
+    keeps only what is new: headers that differ from those of the source's last good fetch (except the date,
+    which the row has itself), and the URL and the hash if they differ. There are 9,000 such rows a year, and
+    a server sends nearly the same each time.
     """
     attempt = drop_noise(attempt)
     return _news(conn, attempt) if attempt.outcome == UNCHANGED else attempt
 
 
 def drop_noise(attempt: Attempt) -> Attempt:
-    """The attempt without headers that say nothing of what was served."""
+    """The attempt without headers that say nothing about the content."""
     return replace(
         attempt, headers=tuple(header for header in attempt.headers if not _NOISE.match(header[0]))
     )
@@ -189,8 +187,8 @@ def poll_after(conn: Connection, source: str, at: datetime) -> datetime | None:
 
 
 def find_rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:
-    """The rejected snapshot that the publisher still serves; None when the last content that came was
-    believed. Failures are passed over.
+    """The rejected snapshot that the publisher still serves; None if the last content was believed. Failed
+    polls are ignored.
     """
     row = conn.execute(
         sa.select(FetchRow.c.outcome, FetchRow.c.hash)
@@ -206,11 +204,9 @@ def find_rejected_now(conn: Connection, source: str) -> SnapshotInfo | None:
 def find_rejected_run(
     conn: Connection, source: str, *, digest: str, now: datetime, longest: timedelta, gap: timedelta
 ) -> tuple[datetime | None, datetime | None]:
-    """Since when every poll of a source was rejected until ``now``, and since when each had this set of
-    listings.
-
-    A good poll ends the run, and so does a time of more than ``gap`` without a rejected one; failed polls say
-    nothing. Nothing that is older than ``longest`` is looked at.
+    """Since when every poll of a source was rejected until ``now``, and since when each rejected poll had
+    this set of listings. A good poll ends the run, and so does a time longer than ``gap`` without a rejected
+    poll; failed polls do not count. Polls before ``longest`` ago are not read.
     """
     fetches = conn.execute(
         sa.select(FetchRow.c.at, FetchRow.c.outcome, FetchRow.c.hash)
@@ -236,7 +232,9 @@ def find_rejected_run(
 
 
 def was_read_whole(conn: Connection, source: str, since: datetime) -> bool:
-    """Whether a server sent a whole body of a source since a moment, not only that nothing changed."""
+    """Whether a server sent a whole body of a source since a moment, not only the answer that nothing
+    changed.
+    """
     row = conn.execute(
         sa.select(FetchRow.c.id)
         .where(FetchRow.c.source == source, FetchRow.c.at > since, FetchRow.c.bytes.is_not(None))
@@ -304,7 +302,7 @@ def find_snapshot(
 
 
 def find_snapshots_by_prefix(conn: Connection, prefix: str, verdict: str) -> tuple[SnapshotInfo, ...]:
-    """The latest snapshot of each source and body whose hash begins so."""
+    """The latest snapshot of each source and body whose hash begins with a prefix."""
     latest = (
         sa.select(sa.func.max(SnapshotRow.c.id))
         .where(SnapshotRow.c.hash.startswith(prefix, autoescape=True), SnapshotRow.c.verdict == verdict)
@@ -315,7 +313,7 @@ def find_snapshots_by_prefix(conn: Connection, prefix: str, verdict: str) -> tup
 
 
 def note_seen_again(conn: Connection, snapshot_id: int, now: datetime) -> None:
-    """Note that a poll found the same content once more."""
+    """Note that a poll found the same content again."""
     conn.execute(sa.update(SnapshotRow).where(SnapshotRow.c.id == snapshot_id).values(last_seen_at=now))
 
 
@@ -325,11 +323,11 @@ def accept_snapshot(conn: Connection, snapshot_id: int) -> None:
 
 
 def find_last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -> datetime | None:
-    """When this very set of listings, or this body, was last the accepted publication; None if it never was,
-    or still is.
+    """When exactly this set of listings, or this body, was last the accepted publication; None if it never
+    was, or still is.
 
-    A rejected snapshot does not count: it would make itself familiar by being looked at. The body counts
-    because a digest is that of one parser version.
+    Rejected snapshots do not count: otherwise a rejected publication would become familiar by being polled.
+    The body counts too, because a digest depends on the parser's version.
     """
     rows = conn.execute(
         sa.select(SnapshotRow.c.digest, SnapshotRow.c.hash, SnapshotRow.c.last_seen_at)
@@ -343,7 +341,7 @@ def find_last_seen(conn: Connection, source: str, *, digest: str, sha256: str) -
 
 
 def load_validators(conn: Connection, source: str) -> dict[str, StoredValidators]:
-    """What to ask conditionally with, by URL: only where "as it was" would name a body that is kept."""
+    """The validators for conditional requests, by URL: only where the body to which they refer is kept."""
     rows = conn.execute(
         sa.select(
             ValidatorRow.c.url,
@@ -358,7 +356,9 @@ def load_validators(conn: Connection, source: str) -> dict[str, StoredValidators
 
 
 def put_validators(conn: Connection, source: str, url: str, given: StoredValidators) -> None:
-    """Keep what a server gave with a good body, over what it gave before; nothing to ask with removes it."""
+    """Store the validators of a good body in place of earlier ones; if the server sent none, earlier ones are
+    removed.
+    """
     if given.etag is None and given.last_modified is None:
         conn.execute(
             sa.delete(ValidatorRow).where(ValidatorRow.c.source == source, ValidatorRow.c.url == url)

@@ -1,13 +1,13 @@
-"""Finds the versions of listings that made a list at a baseline number or at a moment, at the cost of that
+"""Finds the versions of listings that made up a list at a baseline number or at a moment, at the cost of that
 list and not of its whole history.
 
-What was believed has numbers: a list at a number never changes, and steps lead from one to the next. What
-was published has moments: a change that waited is dated by the first poll that saw it, once it is believed.
-So the list at a moment is the one that was believed then, with what was seen by then and believed later,
-and without what was missing by then and believed to be gone later.
+What was believed has numbers: a list at a number never changes, and steps lead from one to the next. What was
+published has moments: once a change that waited is believed, it is dated by the first poll that saw it. So
+the list at a moment is the one that was believed then, plus what had been seen by then and was believed
+later, minus what was missing by then and was believed to be gone later.
 
-A version that has ended keeps its ``span``: how many bits the count of its numbers has. Those of one span
-that were current at a number began within as many numbers before it, and an index gives these alone.
+A version that has ended stores its ``span``: the number of bits of the count of its numbers. Versions of one
+span that were current at a number began within 2**span numbers before it, and an index finds exactly these.
 """
 
 from __future__ import annotations
@@ -27,23 +27,25 @@ _LONGEST = 31  # spans: numbers are 32-bit integers
 SEEN_FROM = sa.func.coalesce(_VERSION.seen_at, _VERSION.from_at, type_=UtcDateTime())
 """The first poll that saw a version."""
 SEEN_TO = sa.func.coalesce(_VERSION.gone_at, _VERSION.to_at, type_=UtcDateTime())
-"""The first poll that did not see it any more; NULL while it is in the baseline."""
+"""The first poll that no longer saw it; NULL while it is in the baseline."""
 
 
 class ListMoment(NamedTuple):
-    """A moment at which a list became as it stood, and the baseline number that was believed then."""
+    """The moment at which a list became what it was, and the baseline number that was believed then."""
 
     number: int
     at: datetime
 
 
 def compute_span(from_number: int, to_number: int | None) -> int | None:
-    """The span of a version: the smallest for which 2**span numbers hold it; None while it is current."""
+    """The span of a version: the smallest for which 2**span is at least the count of its numbers; None while
+    it is current.
+    """
     return None if to_number is None else (to_number - from_number - 1).bit_length()
 
 
 def express_span(from_number: Any, to_number: Any) -> sa.ColumnElement[int | None]:
-    """`compute_span` for a statement."""
+    """`compute_span` as an SQL expression."""
     width = to_number - from_number
     return sa.case(*((width <= 2**span, span) for span in range(_LONGEST)), else_=sa.null())
 
@@ -82,7 +84,7 @@ def was_current(source: str, number: int) -> sa.ColumnElement[bool]:
 
 
 def was_published(source: str, moment: ListMoment) -> sa.ColumnElement[bool]:
-    """The condition that polls saw a version at a moment, as far as that is believed now."""
+    """The condition that polls saw a version at a moment, according to what is believed now."""
     seen = _SEEN_AT.params(of_source=source, at_number=moment.number, at_moment=moment.at)
     return sa.and_(_VERSION.id.in_(seen), sa.or_(SEEN_TO.is_(None), moment.at < SEEN_TO))
 
@@ -104,15 +106,17 @@ def find_moment(conn: Connection, source: str, at: datetime) -> ListMoment | Non
 
 
 def _highest(number: Any) -> sa.Function[int]:
-    """The highest number of the rows of a moment. As the maximum of a mere column a planner would look for it
-    in the index of the numbers, from their end, past all that came after that moment.
+    """The highest number of the rows of a moment.
+
+    The maximum of a plain column would make a planner search the index of the numbers from its end, past
+    everything that came after that moment.
     """
     return sa.func.max(number + 0)
 
 
 def find_move(conn: Connection, source: str, at: datetime | None = None) -> ListMoment | None:
     """The last baseline number that changed the list at a moment or before (None: until now), and its time;
-    None before the list was first read.
+    None if the list had not been read yet.
     """
     moves = []
     for time, number in (
@@ -150,7 +154,7 @@ _LAST_MOVES = sa.union_all(
 
 
 def find_moves(conn: Connection) -> dict[str, ListMoment]:
-    """What `find_move` finds of every source until now, by name, with one statement."""
+    """What `find_move` finds for every source until now, by name, in one statement."""
     found: dict[str, ListMoment] = {}
     for name, at, number in conn.execute(_LAST_MOVES):
         if at is not None:

@@ -1,4 +1,6 @@
-"""Places that the operator gave agencies by a notice or by `monitor place`; beside the file of overrides."""
+"""Places that the operator assigned to agencies on the page of a notice or with `monitor place`, in addition
+to the file of overrides.
+"""
 
 from __future__ import annotations
 
@@ -44,13 +46,13 @@ def put_override(conn: Connection, override: StoredOverride) -> None:
 
 
 def delete_override(conn: Connection, source: str, key: str) -> bool:
-    """Delete the places that were given to an agency; whether there were any."""
+    """Delete the places that were assigned to an agency; returns whether there were any."""
     rows = PlaceOverrideRow
     return conn.execute(sa.delete(rows).where(rows.c.source == source, rows.c.key == key)).rowcount > 0
 
 
 def load_stored_overrides(conn: Connection) -> tuple[StoredOverride, ...]:
-    """Read all of them, by list and name."""
+    """Read all stored overrides, by list and name."""
     rows = PlaceOverrideRow.c
     found = conn.execute(sa.select(PlaceOverrideRow).order_by(rows.source, rows.name, rows.key))
     return tuple(

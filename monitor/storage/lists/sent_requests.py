@@ -1,4 +1,4 @@
-"""Requests as they were sent: equal ones once, and what made a request conditional with each poll."""
+"""Stores requests as they were sent: equal ones once, and what made a request conditional with each poll."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Validators: TypeAlias = "Sequence[Sequence[str]]"
 
 
 def put_request(conn: Connection, content: dict[str, Any] | None) -> int | None:
-    """Keep a request unless an equal one is kept; its id. The caller holds the log's head, so that no other
-    writes the same one.
+    """Store a request unless an equal one is stored; returns its id. The caller holds the lock on the log's
+    head, so that nobody else writes the same one.
     """
     if content is None:
         return None
@@ -32,7 +32,7 @@ def put_request(conn: Connection, content: dict[str, Any] | None) -> int | None:
 
 
 def join_validators(content: dict[str, Any] | None, validators: Validators | None) -> dict[str, Any] | None:
-    """A request with the headers that made it conditional, as the record tells it."""
+    """A request with the headers that made it conditional, in the form of the record."""
     if content is None or not validators:
         return content
     return content | {"validators": [list(header) for header in validators]}
