@@ -4,10 +4,11 @@ expat checks that a document is complete and well-formed, and never opens a file
 events go directly to the standard library's `TreeBuilder`, which is written in C: a Python handler for each
 element took twice as long. The tree stays small, because placemarks are removed as they are read.
 
-The standard library's `XMLParser` is the fastest way there. Control characters and stray bytes, which
-programs are known to write, are mended before. What it refuses (a prefix without a declaration, a break) is
-read once more by a patient parser, which knows the byte at which a body breaks. A DOCTYPE is refused where it
-begins, so no entity is ever declared; a broken document is never recovered.
+The standard library's `XMLParser` is the fastest way there. Control characters, stray bytes and prefixes
+without a declaration, which programs are known to write, are mended before. What it refuses (such a prefix
+that is first used late, a break) is read once more by a patient parser, which knows the byte at which a body
+breaks. A DOCTYPE is refused where it begins, so no entity is ever declared; a broken document is never
+recovered.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from html.entities import html5
 from itertools import chain, islice
 from operator import methodcaller
@@ -75,6 +77,25 @@ class _Parser(Protocol):
     def feed(self, data: bytes, /) -> object: ...
 
     def close(self) -> object: ...
+
+
+class _QuickParser:
+    """The standard library's `XMLParser`, given what it reads in the least time: a root that declares the
+    prefixes that programs forget, and line ends as ``as_tabs`` writes them.
+    """
+
+    def __init__(self, as_tabs: Callable[[bytes], bytes], target: ElementTree.TreeBuilder) -> None:
+        self._as_tabs, self._begun = as_tabs, False
+        self._parser = ElementTree.XMLParser(target=target)  # noqa: S314  for no body with a DOCTYPE
+
+    def feed(self, data: bytes, /) -> None:
+        if not self._begun:
+            self._begun = True
+            data = _declare_prefixes(data)
+        self._parser.feed(self._as_tabs(data))
+
+    def close(self) -> None:
+        self._parser.close()
 
 
 class _PatientParser:
@@ -170,13 +191,13 @@ class Document:
                 as_tabs = _find_tabs_for_lines(self._body)
                 self._tabs_are_lines = as_tabs is not None
                 try:
-                    for ready in self._read(ElementTree.XMLParser, _LONGEST, as_tabs or bytes):
+                    for ready in self._read(partial(_QuickParser, as_tabs or bytes), _LONGEST):
                         given += len(ready)
                         yield from ready
                     return
                 except (ElementTree.ParseError, LookupError, ValueError):
                     self._begin()
-            yield from islice(chain.from_iterable(self._read(_PatientParser, math.inf, bytes)), given, None)
+            yield from islice(chain.from_iterable(self._read(_PatientParser, math.inf)), given, None)
         except RecursionError:
             raise ParseError(_TOO_DEEP) from None
         except (LookupError, ValueError):
@@ -184,20 +205,19 @@ class Document:
             raise ParseError("The XML is in an encoding that cannot be read.") from None
 
     def _read(
-        self, make_parser: Callable[..., _Parser], longest: float, prepare: Callable[[bytes], bytes]
+        self, make_parser: Callable[[ElementTree.TreeBuilder], _Parser], longest: float
     ) -> Iterator[list[_Row]]:
-        """Yield the placemarks that each window of the body completes; ``prepare`` is applied to each window.
-        Raises ElementTree.ParseError where only the patient parser can report the error, or for a window of
-        more than ``longest`` bytes.
+        """Yield the placemarks that each window of the body completes. Raises ElementTree.ParseError where
+        only the patient parser can report the error, or for a window of more than ``longest`` bytes.
         """
         builder = ElementTree.TreeBuilder()
         top = _Container(builder.start("", {}), None, None)
-        parser = make_parser(target=builder)
+        parser = make_parser(builder)
         at, window, newest = 0, _WINDOW, top.element
         while at < len(self._body):
             if window > longest:
                 raise ElementTree.ParseError
-            parser.feed(prepare(self._body[at : at + window]))
+            parser.feed(self._body[at : at + window])
             at += window
             if len(top.element) and self._local[top.element[0].tag] != "kml":
                 raise ElementTree.ParseError
@@ -385,9 +405,31 @@ _PROLOG = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
 
 def _may_have_doctype(body: bytes) -> bool:
     """Whether a document may have a DOCTYPE: one follows its prolog, or its characters have several bytes."""
+    return body.startswith(b"<!DOCTYPE", _end_of_prolog(body)) or _is_wide(body)
+
+
+def _end_of_prolog(body: bytes) -> int:
     prolog = _PROLOG.match(body)
     assert prolog is not None  # the expression matches nothing, too
-    return body.startswith(b"<!DOCTYPE", prolog.end()) or _is_wide(body)
+    return prolog.end()
+
+
+_ROOT = re.compile(rb"<(?:[\w.-]+:)?kml(?=[\s/>])")
+_PREFIX = re.compile(rb"<([A-Za-z][\w.-]*):")
+_MOST_PREFIXES = 10
+
+
+def _declare_prefixes(start: bytes) -> bytes:
+    """The start of a document whose root declares the prefixes of elements in it that have no declaration
+    there, at most `_MOST_PREFIXES` of them.
+    """
+    root = _ROOT.match(start, _end_of_prolog(start))
+    used = dict.fromkeys(_PREFIX.findall(start)) if root else ()
+    missing = [prefix for prefix in used if prefix != b"xml" and b"xmlns:%s=" % prefix not in start]
+    if not root or not missing:
+        return start
+    declarations = b"".join(b' xmlns:%s="urn:%s"' % (each, each) for each in missing[:_MOST_PREFIXES])
+    return start[: root.end()] + declarations + start[root.end() :]
 
 
 _TABS_FOR_LINES = bytes.maketrans(b"\t\n", b" \t")

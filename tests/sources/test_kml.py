@@ -198,6 +198,16 @@ def test_what_programs_are_known_to_write_late_costs_no_second_reading(
     assert len(document.mended) == 1
 
 
+@pytest.mark.parametrize("root", ["kml", "k:kml", "k:kml xmlns:k='urn:k'", "kml xmlns='urn:k' a='1'"])
+def test_a_prefix_without_a_declaration_costs_no_second_reading(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(reader, "_PatientParser")
+    odd = "<Placemark xml:lang='en'><gx:media_links>a</gx:media_links><k:name>Gary</k:name></Placemark>"
+    document = Document(f"<!-- <kml> --><{root}><xml:a/>{PLAIN}{odd}</{root.split()[0]}>".encode())
+    assert [each.name for each in document.placemarks()] == ["Hammond Police", "Gary"]
+
+
 def test_a_long_text_of_short_lines_takes_little_memory() -> None:
     body = b"<kml><Placemark><name>A</name><description>%s</description></Placemark></kml>" % (
         b"ab\n" * 2**21
