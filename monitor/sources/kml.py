@@ -14,12 +14,9 @@ recovered.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from html.entities import html5
 from itertools import chain, islice
-from operator import methodcaller
 from typing import NamedTuple, Protocol
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -28,7 +25,7 @@ from xml.parsers import expat
 from monitor.errors import ParseError
 from monitor.sources.cells import clean_all
 from monitor.sources.column_map import MIB
-from monitor.sources.sniff import decode_utf8, is_utf16
+from monitor.sources.kml_bytes import declare_prefixes, find_tabs_for_lines, may_have_doctype, mend_bytes
 
 _WINDOW = 32 * 1024  # bytes passed to expat at a time: some 50 placemarks
 _LONGEST = MIB  # bytes without a new element that `XMLParser` may read: it keeps each line as a string
@@ -91,7 +88,7 @@ class _QuickParser:
     def feed(self, data: bytes, /) -> None:
         if not self._begun:
             self._begun = True
-            data = _declare_prefixes(data)
+            data = declare_prefixes(data)
         self._parser.feed(self._as_tabs(data))
 
     def close(self) -> None:
@@ -187,8 +184,8 @@ class Document:
         # Before the first reading: what breaks at the end of a map would otherwise cost a second one.
         self._body, self.mended = mend_bytes(self._body)
         try:
-            if not _may_have_doctype(self._body):
-                as_tabs = _find_tabs_for_lines(self._body)
+            if not may_have_doctype(self._body):
+                as_tabs = find_tabs_for_lines(self._body)
                 self._tabs_are_lines = as_tabs is not None
                 try:
                     for ready in self._read(partial(_QuickParser, as_tabs or bytes), _LONGEST):
@@ -399,67 +396,6 @@ def _refuse_doctype(*_declaration: object) -> None:
     raise ParseError("The XML has a DOCTYPE, which no KML needs; it is refused.")
 
 
-_PROLOG = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
-"""What may stand before a DOCTYPE, which in turn stands before the root (XML 1.0, production 22)."""
-
-
-def _may_have_doctype(body: bytes) -> bool:
-    """Whether a document may have a DOCTYPE: one follows its prolog, or its characters have several bytes."""
-    return body.startswith(b"<!DOCTYPE", _end_of_prolog(body)) or _is_wide(body)
-
-
-def _end_of_prolog(body: bytes) -> int:
-    prolog = _PROLOG.match(body)
-    assert prolog is not None  # the expression matches nothing, too
-    return prolog.end()
-
-
-_ROOT = re.compile(rb"<(?:[\w.-]+:)?kml(?=[\s/>])")
-_PREFIX = re.compile(rb"<([A-Za-z][\w.-]*):")
-_MOST_PREFIXES = 10
-
-
-def _declare_prefixes(start: bytes) -> bytes:
-    """The start of a document whose root declares the prefixes of elements in it that have no declaration
-    there, at most `_MOST_PREFIXES` of them.
-    """
-    root = _ROOT.match(start, _end_of_prolog(start))
-    used = dict.fromkeys(_PREFIX.findall(start)) if root else ()
-    missing = [prefix for prefix in used if prefix != b"xml" and b"xmlns:%s=" % prefix not in start]
-    if not root or not missing:
-        return start
-    declarations = b"".join(b' xmlns:%s="urn:%s"' % (each, each) for each in missing[:_MOST_PREFIXES])
-    return start[: root.end()] + declarations + start[root.end() :]
-
-
-_TABS_FOR_LINES = bytes.maketrans(b"\t\n", b" \t")
-_TAB_REFERENCE = re.compile(rb"&#(?:0*9|x0*9);")
-_RETURN_ALONE = re.compile(rb"\r(?!\n)")
-
-
-def _find_tabs_for_lines(body: bytes) -> Callable[[bytes], bytes] | None:
-    """A function that writes the line ends in a piece of the body as tabs, and its tabs as spaces. None if a
-    tab in a text could then be something else than a line end.
-
-    expat reports each line end by itself, so the white space between two elements is two texts, which
-    `TreeBuilder` joins. With tabs it is one text, and the tree is built in five sixths of the time.
-    """
-    # searching for one byte is many times faster than for two, or than counting
-    if b"&" in body and _TAB_REFERENCE.search(body):
-        return None
-    has_returns = b"\r" in body
-    if has_returns and _RETURN_ALONE.search(body):
-        return None
-    if has_returns or b"\t" in body:
-        return methodcaller("translate", _TABS_FOR_LINES, b"\r")
-    return methodcaller("replace", b"\n", b"\t")
-
-
-def _is_wide(body: bytes) -> bool:
-    """Whether the body is UTF-16, which expat reads by itself."""
-    return is_utf16(body) or b"\0" in body[:4]
-
-
 _UNFINISHED = frozenset(
     expat.errors.codes[message]
     for message in (
@@ -476,59 +412,3 @@ def _describe(error: expat.ExpatError, at: int, size: int) -> str:
     if error.code in _UNFINISHED:
         return f"The XML is cut off at byte {size:,}."
     return f"The XML is broken at byte {at:,} (line {error.lineno:,}): {expat.ErrorString(error.code)}."
-
-
-_CONTROLS = bytes(byte for byte in range(0x20) if byte not in (0x09, 0x0A, 0x0D))
-_TO_SPACES = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
-_CONTROL_REFERENCE = re.compile(rb"&#(?:0*(?:[0-8]|1[124-9]|2\d|3[01])|x0*(?:[0-8bcBCeEfF]|1[0-9a-fA-F]));")
-_UTF8 = re.compile(rb"\s*<\?xml[^>]*encoding\s*=\s*[\"'](?!utf-?8)", re.IGNORECASE)
-
-
-def mend_bytes(body: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Remove what XML 1.0 forbids but programs write anyway; returns the body and a description of the
-    changes.
-
-    White space before the declaration, control characters, bytes that are not UTF-8 in a document that is,
-    references of HTML, and a bare "&". Numbers of bytes in later errors count in the mended body.
-    """
-    if _is_wide(body):
-        return body, ()
-    mended: list[str] = []
-    body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
-    controls = sum(body.count(byte) for byte in _CONTROLS if byte in body)  # fast if there are none
-    if controls:
-        body = body.translate(_TO_SPACES)
-    # searching for one byte is many times faster than for two
-    referring = b"&" in body and b"&#" in body
-    body, references = _CONTROL_REFERENCE.subn(b" ", body) if referring else (body, 0)
-    if controls + references:
-        mended.append(f"{controls + references:,} control characters, which XML forbids, are read as spaces")
-    if not _UTF8.match(body[:200]):
-        text, strays = decode_utf8(body)
-        if strays:
-            body = text.encode()
-            mended.append(f"{strays:,} bytes are not UTF-8; they are read as Windows-1252")
-    if b"&" in body and (_NAMED.search(body) or _BARE.search(body)):
-        for pattern, read, what in (
-            (_NAMED, _resolve, "references that only HTML knows are read as in HTML"),
-            (_BARE, b"&amp;", 'an "&" that XML wants as "&amp;" is read'),
-        ):
-            parts = _CDATA.split(body)
-            parts[::2] = [pattern.sub(read, part) for part in parts[::2]]
-            if (resolved := b"".join(parts)) != body:
-                body = resolved
-                mended.append(what)
-    return body, tuple(mended)
-
-
-_CDATA = re.compile(rb"(<!\[CDATA\[(?:[^\]]|\](?!\]>))*\]\]>)")
-_NAMED = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos);)([A-Za-z][A-Za-z0-9]{1,31};)")
-"""A reference by a name, such as "&nbsp;", that XML does not know."""
-_BARE = re.compile(rb"&(?!#?[\w.-]+;)")
-"""An ampersand that begins no reference, as in "Fish & Game". It hides no cut: that leaves elements open."""
-
-
-def _resolve(match: re.Match[bytes]) -> bytes:
-    """The character that HTML calls so, or the text itself, which then breaks the map."""
-    character = html5.get(match[1].decode())
-    return character.encode("ascii", "xmlcharrefreplace") if character else match[0]

@@ -15,6 +15,7 @@ from monitor.sources import kml as reader
 from monitor.sources import parse
 from monitor.sources.cells import clean
 from monitor.sources.kml import Document, Placemark
+from monitor.sources.kml_bytes import mend_bytes
 from tests.sources.bodies import kml, placemark
 from tests.sources.golden import MAP
 
@@ -128,7 +129,7 @@ def a_document(chance: random.Random) -> str:
 @settings(max_examples=300)
 def test_where_a_window_ends_does_not_matter(seed: int, window: int) -> None:
     text = a_document(random.Random(seed))
-    mended, _ = reader.mend_bytes(text.encode())  # which UTF-16 is not
+    mended, _ = mend_bytes(text.encode())  # which UTF-16 is not
     whole = read(mended.decode().encode("utf-16"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "_WINDOW", window)
