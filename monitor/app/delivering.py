@@ -143,10 +143,14 @@ def notice_ways(settings: Settings, clock: Callable[[], datetime] = now) -> list
         def open_channel(channel: str) -> Channel:
             return open_channels(settings, clock)[channel]
 
+        try:
+            normalized = kinds.normalize_address(channel, address)
+        except UsageError as error:
+            raise UsageError(f"[operator] notify: {error}") from None
         ways.append(
             NoticeWay(
                 channel,
-                kinds.normalize_address(channel, address),
+                normalized,
                 partial(open_channel, channel),
                 partial(render_message, settings, channel),
                 has_buttons=has_bot(settings) and kinds.kind_of(channel).takes_answers(address),

@@ -135,7 +135,9 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     if chosen.is_file():
         try:
             given = tomllib.loads(chosen.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError:
+            raise ConfigError([f"{chosen}: not in UTF-8: save it in that encoding"]) from None
+        except tomllib.TOMLDecodeError as error:
             raise ConfigError([f"{chosen}: {_describe_syntax(str(error))}"]) from None
         except OSError as error:
             raise ConfigError([f"{chosen}: cannot be read: {explain_unreadable(error, chosen)}"]) from None

@@ -45,11 +45,23 @@ def find_contradictions(merged: Mapping[str, Any]) -> Iterator[str]:
     for channel, table in tables({name: merged.get(name) for name in KINDS}):
         problems = KINDS[channel].section.contradictions(table, site if isinstance(site, Mapping) else {})
         yield from (f"{channel}.{key}: {problem}" for key, problem in problems)
+    yield from _find_unknown_addresses(merged.get("operator"))
     bounces = merged.get("bounces")
     if isinstance(bounces, Mapping) and bounces.get("imap_host"):
         for key in ("imap_user", "imap_password"):
             if not bounces.get(key):
                 yield f"bounces.{key}: a mailbox needs a user name and a password"
+
+
+def _find_unknown_addresses(operator: object) -> Iterator[str]:
+    """Yield the operator's own addresses that no channel recognizes."""
+    if not isinstance(operator, Mapping):
+        return
+    notify = operator.get("notify")
+    given = {f"notify.{at}": each for at, each in enumerate(notify if isinstance(notify, list) else ())}
+    for key, address in (given | {"canary": operator.get("canary")}).items():
+        if isinstance(address, str) and not any(kind.recognizes(address) for kind in KINDS.values()):
+            yield f"operator.{key}: write an email address, or the name or number of a Telegram chat"
 
 
 def describe_error(detail: Any) -> str:

@@ -380,6 +380,14 @@ def test_a_key_of_an_earlier_version_that_means_nothing_any_more_is_ignored_and_
     ]
 
 
+def test_a_file_of_another_encoding_says_which_one_to_save_it_in(tmp_path: Path) -> None:
+    """The real bytes: what Notepad calls "Unicode"."""
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xff\xfe" + '[site]\nname = "Año"\n'.encode("utf-16-le"))
+    with pytest.raises(ConfigError, match=r"config\.toml: not in UTF-8: save it in that encoding"):
+        load(path, {})
+
+
 def test_an_unknown_source_is_a_usage_error_that_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean ring"):
         load(None, {}).source("rinng")
@@ -530,6 +538,8 @@ def test_a_channels_place_that_may_be_several_is_refused_with_what_may_be_meant(
         ("[email]\nport = 'abc'", "email.port: must be a whole number"),
         ("[email]\nverp = 'perhaps'", "email.verp: must be true or false"),
         ("[operator]\nnotify = 'ops@watch.example'", "operator.notify: must be a list in brackets"),
+        ("[operator]\nnotify = ['ops@watch.example', 'x']", "operator.notify.1: write an email address, or"),
+        ("[operator]\ncanary = 'x'", "operator.canary: write an email address, or"),
         ("site = 1", "site: must be a table"),
         ("[sources.ring]\nurl = 'https://x.example/a'\nformat = 'table'\ncolumns = 1", "must be a table"),
     ],

@@ -297,6 +297,16 @@ def test_an_address_that_no_channel_reaches_is_a_mistake_of_the_configuration(tm
         app.notice_ways(config.load(path, {}))
 
 
+def test_an_address_that_is_not_valid_names_its_key(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '[email]\nhost = "127.0.0.1"\nsecurity = "none"\nfrom = "a@watch.example"\n'
+        '[operator]\nnotify = ["ops@-.example"]\n'
+    )
+    with pytest.raises(UsageError, match=r"^\[operator\] notify: "):
+        app.notice_ways(config.load(path, {}))
+
+
 def test_a_service_finds_its_own_conditions(
     sqlite_url: str, relay: tuple[Postbox, Server], tmp_path: Path, now: datetime
 ) -> None:
