@@ -38,7 +38,7 @@ def data_folder(config: Path, environment: Mapping[str, str]) -> Path:
     environment's default, which overrides "data", relative to the file's folder.
     """
     try:
-        given = tomllib.loads(config.read_text("utf-8")).get("data", {}).get("folder")
+        given = tomllib.loads(config.read_text("utf-8-sig")).get("data", {}).get("folder")
     except (OSError, ValueError, AttributeError):
         given = None
     return config.parent / str(

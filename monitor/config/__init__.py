@@ -78,7 +78,7 @@ def find_warnings(path: Path | None = None, environment: Mapping[str, str] | Non
             warnings.append(f"there is no file {chosen}: only defaults and the environment count")
         given = {}
     else:
-        given = tomllib.loads(chosen.read_text("utf-8"))
+        given = tomllib.loads(chosen.read_text("utf-8-sig"))
         if chosen.stat().st_mode & 0o077 and (keys := find_written_secrets(given)):
             warnings.append(
                 f"other users of this machine can read {', '.join(keys)} in {chosen};"
@@ -134,7 +134,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     chosen = path or default_path(environment)
     if chosen.is_file():
         try:
-            given = tomllib.loads(chosen.read_text("utf-8"))
+            given = tomllib.loads(chosen.read_text("utf-8-sig"))
         except UnicodeDecodeError:
             raise ConfigError([f"{chosen}: not in UTF-8: save it in that encoding"]) from None
         except tomllib.TOMLDecodeError as error:

@@ -120,7 +120,7 @@ def read_secret_files(merged: Mapping[str, Any], problems: list[str], base: Path
             continue
         file = base / str(table.pop(f"{key}_file"))
         try:
-            table[key] = file.read_text("utf-8").splitlines()[0].strip()
+            table[key] = file.read_text("utf-8-sig").splitlines()[0].strip()
         except (OSError, UnicodeDecodeError, IndexError) as error:
             problems.append(f"{'.'.join(names)}.{key}_file: {file} cannot be used: {_explain(error, file)}")
             # so that keys that depend on it are not reported too

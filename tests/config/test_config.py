@@ -388,6 +388,21 @@ def test_a_file_of_another_encoding_says_which_one_to_save_it_in(tmp_path: Path)
         load(path, {})
 
 
+def test_a_byte_order_mark_is_no_part_of_a_configuration_or_a_secret(tmp_path: Path) -> None:
+    """The real bytes: what Notepad calls "UTF-8 with BOM"."""
+    (tmp_path / "password").write_bytes(b"\xef\xbb\xbfhunter2\r\n")
+    path = tmp_path / "config.toml"
+    path.write_bytes(
+        b'\xef\xbb\xbf[email]\r\nhost = "relay.example"\r\nfrom = "a@watch.example"\r\n'
+        b'username = "alerts"\r\npassword_file = "password"\r\n'
+    )
+    settings = load(path, {})
+    assert settings.email.host == "relay.example"
+    assert settings.email.password is not None
+    assert settings.email.password.get_secret_value() == "hunter2"
+    assert not [warning for warning in find_warnings(path, {}) if "every user" not in warning]
+
+
 def test_an_unknown_source_is_a_usage_error_that_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean ring"):
         load(None, {}).source("rinng")
