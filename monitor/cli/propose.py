@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -202,16 +203,22 @@ def _append(path: Path, section: str) -> None:
     """Append a section to a configuration file if the result is valid. Raises ConfigError."""
     from monitor.config import load
 
+    path = path.resolve()  # a link stays one
     before = path.read_text("utf-8")
     gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
     with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.resolve().parent, prefix=".config-", suffix=".toml", delete=False
+        "w", encoding="utf-8", dir=path.parent, prefix=".config-", suffix=".toml", delete=False
     ) as file:
         file.write(before + gap + section)
     made = Path(file.name)
     try:
         load(made)
-        made.chmod(path.stat().st_mode & 0o7777)
+        state = path.stat()
+        with suppress(
+            PermissionError
+        ):  # only root may, and only root needs to: the service must still read it
+            os.chown(made, state.st_uid, state.st_gid)
+        made.chmod(state.st_mode & 0o7777)
         os.replace(made, path)
     finally:
         made.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -243,6 +244,24 @@ def test_a_written_section_is_one_that_can_be_checked_and_polled(
     again = run(server.url("/agencies.csv"), "--name", "city", "--write")
     assert again.exit_code == 2
     assert "is there already" in again.stderr
+
+
+def test_a_configuration_behind_a_link_keeps_its_place_owner_and_group(
+    run: Callable[..., Result], server: Server, tmp_path: Path
+) -> None:
+    """A file that root writes again would be root's, and the service could not read it any more."""
+    server.put("/agencies.csv", text(TABLE))
+    kept = tmp_path / "kept" / "monitor.toml"
+    kept.parent.mkdir()
+    kept.write_text("")
+    owner = (65_534, 65_534) if os.geteuid() == 0 else (os.geteuid(), kept.stat().st_gid)
+    os.chown(kept, *owner)
+    (tmp_path / "config.toml").symlink_to(kept)
+    result = run(server.url("/agencies.csv"), "--name", "city", "--write")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "config.toml").is_symlink()
+    assert "[sources.city]" in kept.read_text()
+    assert (kept.stat().st_uid, kept.stat().st_gid) == owner
 
 
 def test_without_a_configuration_nothing_is_written_and_init_is_named(
