@@ -44,7 +44,7 @@ def format_duration(value: timedelta) -> str:
 
 def _positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
-        raise ValueError("must be longer than nothing")
+        raise ValueError("must be longer than zero")
     return value
 
 

@@ -124,7 +124,8 @@ def restore(session: Session, folder: Path, replace: bool, yes: bool) -> None:
             used = not transfer.is_unused(conn)
         if used and not replace:
             raise UsageError(
-                f"{describe_database(engine.url)} holds a service already: --replace backs it up first"
+                f"{describe_database(engine.url)} already holds a service: use --replace, which backs it up "
+                "first"
             )
         if not is_missing:
             ask()
@@ -203,10 +204,12 @@ def _refuse_target(source: Engine, target: Engine) -> None:
         for file, engine in zip(files, (source, target), strict=True)
     ]
     if names[0] == names[1]:
-        raise UsageError(f"{describe_database(target.url)} is the one in use: name another, empty one")
+        raise UsageError(
+            f"{describe_database(target.url)} is the database in use: name another one, which must be empty"
+        )
     with reading(target) as conn:
         if not transfer.is_unused(conn):
-            raise UsageError(f"{describe_database(target.url)} is not empty: name an empty one")
+            raise UsageError(f"{describe_database(target.url)} is not empty: name an empty database")
 
 
 def _show_steps(bars: ExitStack, quiet: bool) -> Steps:

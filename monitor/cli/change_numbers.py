@@ -41,7 +41,7 @@ def load_named_changes(conn: Connection, text: str) -> tuple[StoredChange, ...]:
         found = changes.load_published(conn, changeset=int(announced[1]))
         if not found:
             raise UsageError(
-                f"there is no announcement {announced[1]}: `monitor changes` lists what was told"
+                f"there is no announcement {announced[1]}: `monitor changes` lists what was announced"
             )
         return found
     raise UsageError(

@@ -118,7 +118,7 @@ def _split_nameserver(text: str) -> tuple[str, int]:
     try:
         return str(ip_address(host)), int(port)
     except ValueError:
-        raise UsageError(f"{text} is no address of a name server: write one such as 9.9.9.9") from None
+        raise UsageError(f"{text} is not the address of a name server: write one, such as 9.9.9.9") from None
 
 
 def _check_file(path: Path | None) -> Iterator[Diagnosis]:

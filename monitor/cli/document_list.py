@@ -61,7 +61,7 @@ def documents(session: Session, read_now: bool, as_json: bool) -> None:
     with reading(engine) as conn:
         state = load_state(conn)
     if state is None:
-        raise UsageError("the file was not read yet: `monitor documents --read`")
+        raise UsageError("the file has not been read yet: run `monitor documents --read`")
     unmatched = load_unmatched(engine)
     if as_json:
         emit(

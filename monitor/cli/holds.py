@@ -161,7 +161,7 @@ def _ids(
         settings.source(source)
         given = tuple(hold.id for hold in load_holds(engine) if hold.source == source)
         if not given:
-            raise UsageError(f"nothing is held of {source}")
+            raise UsageError(f"nothing is held in {source}")
     if not given:
         raise UsageError("give an ID; `monitor holds` lists them")
     return given

@@ -86,11 +86,11 @@ def propose(
     if name is None:
         name = _make_name(settings, target)
     elif name in settings.sources:
-        raise UsageError(f"[sources.{name}] is there already; choose another --name")
+        raise UsageError(f"[sources.{name}] already exists; choose another --name")
     section = _format_section(name, title or _make_title(name), found)
     if write:
         if not found.where:
-            raise UsageError("a file alone cannot be watched; give the list's address with --url")
+            raise UsageError("a file alone cannot be polled; give the list's address with --url")
         _append(path, section)
     if as_json:
         _emit(name, found, section)
@@ -122,7 +122,7 @@ def _set_state(found: FoundList, text: str) -> FoundList:
 
     reading = read_state(text)
     if reading is None or not reading.exact:
-        raise UsageError(f'--state "{text}" is no state; write a name or two letters, such as IN')
+        raise UsageError(f'--state "{text}" is not a state; write a name or two letters, such as IN')
     listings = tuple(
         listing if listing.state or listing.state_text else structs.replace(listing, state=reading.code)
         for listing in found.publication.listings

@@ -73,7 +73,7 @@ def check_reason(texts: Mapping[str, str]) -> dict[str, str]:
     if "en" not in cleaned:
         raise UsageError("the retraction needs a reason")
     if (longest := max(map(len, cleaned.values()))) > LONGEST_REASON:
-        raise UsageError(f"the reason has {longest} characters; {LONGEST_REASON} are the most")
+        raise UsageError(f"the reason has {longest} characters; at most {LONGEST_REASON} are allowed")
     return cleaned
 
 

@@ -34,7 +34,7 @@ def add_note(
     if "en" not in cleaned:
         raise UsageError("the note needs a text")
     if (longest := max(map(len, cleaned.values()))) > LONGEST_NOTE:
-        raise UsageError(f"the note has {longest} characters; {LONGEST_NOTE} are the most")
+        raise UsageError(f"the note has {longest} characters; at most {LONGEST_NOTE} are allowed")
     with transaction(engine) as conn:
         key = _find_agency(conn, source, agency)
         number = agency_notes.insert_note(conn, source, key, cleaned, now)

@@ -55,7 +55,7 @@ def poll_documents(engine: Engine, read: Callable[[], bytes], *, now: datetime) 
         body = read()
         rows, skipped = parse_documents(body, now)
         if not rows and before.rows:
-            raise DocumentsError("it has no row any more; those that were there before stay")
+            raise DocumentsError("it has no rows any more; the earlier ones are kept")
     except MonitorError as error:
         failed = replace(before, at=at, problem=str(error))
         with transaction(engine) as conn:
@@ -153,12 +153,12 @@ def _read_row(row: Mapping[str | None, str | list[str] | None], now: datetime) -
     if cells["state"]:
         read = read_state(cells["state"])
         if read is None or not read.exact:
-            raise UsageError(f"{cells['state']!r} is no state")
+            raise UsageError(f"{cells['state']!r} is not a state")
         cells["state"] = read.code
     for name in ("url", "archived_url"):
         parts = urlsplit(cells[name])
         if cells[name] and (parts.scheme not in ("http", "https") or not parts.netloc or " " in cells[name]):
-            raise UsageError(f"{name} is no address of the web")
+            raise UsageError(f"{name} is not a web address")
     cells["kind"] = cells["kind"].lower()
     day = _read_day(cells["date"])
     if cells["kind"] == MEETING and day is None:

@@ -127,7 +127,7 @@ def _load_named(
         raise UsageError(f"there is no change {number}; see `monitor holds`")
     for row in rows:
         if row.state not in changes.OPEN:
-            raise UsageError(f"change {row.id} does not stand any more: it was {row.state.value}")
+            raise UsageError(f"change {row.id} is not open any more: it was {row.state.value}")
     return rows, tuple(rejected)
 
 
@@ -159,7 +159,7 @@ def _publish(engine: Engine, watch: PolledSource, chosen: frozenset[int], now: d
         if row.id in chosen
     ]
     if not judgments:
-        raise UsageError("none of these changes stands any more")
+        raise UsageError("none of these changes is open any more")
     placed = apply.locate_published(watch, judgments)
     with transaction(engine) as conn:
         log.append_decision(conn, watch.name, "approved", now, [row for row in view.rows if row.id in chosen])

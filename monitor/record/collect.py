@@ -134,7 +134,9 @@ def collect_day(
     first = history.poll_before(conn, source.name, start)
     last = history.poll_after(conn, source.name, start + timedelta(days=1))
     if first is None or last is None:
-        raise UsageError(f"{day} is not proved whole: there must be a poll before it and one after it")
+        raise UsageError(
+            f"{day} cannot be proved as a whole: there must be a poll before it and one after it"
+        )
     polls = history.load_polls(conn, source.name, first, last, MOST_POLLS + 1)
     if len(polls) > MOST_POLLS:
         raise UsageError(f"{day} has more than {MOST_POLLS} polls around it, too many for a bundle")

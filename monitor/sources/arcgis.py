@@ -89,7 +89,7 @@ def _load(body: bytes, limits: ParseLimits) -> Record:
     """Load a page's object. ArcGIS reports errors with status 200."""
     document = load_json(body, limits)
     if not isinstance(document, dict):
-        raise ParseError("answered something that is no ArcGIS layer")
+        raise ParseError("answered something that is not an ArcGIS layer")
     error = document.get("error")
     if error is not None:
         code = error.get("code") if isinstance(error, dict) else None
@@ -104,7 +104,7 @@ def _list_fields(document: Record) -> list[Record]:
     if not isinstance(fields, list) or not all(
         isinstance(x, dict) and isinstance(x.get("name"), str) for x in fields
     ):
-        raise ParseError("answered something that is no ArcGIS layer")
+        raise ParseError("answered something that is not an ArcGIS layer")
     return fields
 
 

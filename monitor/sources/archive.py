@@ -1,4 +1,4 @@
-"""Reads untrusted zips: the unpacked bytes are counted while unpacking, regardless of the declared sizes."""
+"""Reads untrusted ZIP files: unpacked bytes are counted while unpacking, whatever the declared sizes are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, Runtim
 
 
 class Archive:
-    """An open zip with a budget of bytes that may still be unpacked, shared by all entries: overlapping ones
+    """An open ZIP with a budget of bytes that may still be unpacked, shared by all entries: overlapping ones
     count twice.
     """
 
@@ -29,10 +29,10 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(body))
         except _BROKEN:
-            raise ParseError(f"The zip is damaged or cut off at byte {len(body):,}.") from None
+            raise ParseError(f"The ZIP is damaged or cut off at byte {len(body):,}.") from None
         self._entries = self._zip.infolist()
         if len(self._entries) > entries:
-            raise ParseError(f"The zip has {len(self._entries):,} entries; at most {entries} are read.")
+            raise ParseError(f"The ZIP has {len(self._entries):,} entries; at most {entries} are read.")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,27 +47,29 @@ class Archive:
             entry = self._zip.getinfo(name)
             if entry.flag_bits & _ENCRYPTED:
                 raise ParseError(
-                    f"The zip's entry {name} is protected by a password; "
+                    f"The ZIP's entry {name} is protected by a password; "
                     "ask the publisher for one that is not."
                 )
             if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 # Other methods may expand one input block to an output block of any size.
-                raise ParseError("The zip is packed by a method other than deflate; ask for a plain one.")
+                raise ParseError(
+                    "The ZIP is compressed by a method other than deflate; ask for an ordinary one."
+                )
             with self._zip.open(entry) as file:
                 while chunk := file.read(_CHUNK):
                     self._count(len(chunk))
                     yield chunk
         except KeyError:
-            raise ParseError(f"The zip has no entry {name}.") from None
+            raise ParseError(f"The ZIP has no entry {name}.") from None
         except _BROKEN:
-            raise ParseError(f"The zip's entry {name} is damaged.") from None
+            raise ParseError(f"The ZIP's entry {name} is damaged.") from None
 
     def _count(self, size: int) -> None:
         self._unpacked += size
         if self._unpacked > self._limits.decoded:
-            raise ParseError(f"The zip unpacks to more than {self._limits.decoded / MIB:g} MiB.")
+            raise ParseError(f"The ZIP unpacks to more than {self._limits.decoded / MIB:g} MiB.")
         if self._unpacked > _CHUNK and self._unpacked > self._limits.ratio * self._size:
-            raise ParseError(f"The zip unpacks to more than {self._limits.ratio} times its size.")
+            raise ParseError(f"The ZIP unpacks to more than {self._limits.ratio} times its size.")
 
     def close(self) -> None:
         self._zip.close()

@@ -59,7 +59,7 @@ class FormatOptions(BaseModel):
     def _is_state(cls, value: str) -> str:
         reading = read_state(value) if value else None
         if value and (reading is None or not reading.exact):
-            raise ValueError(f'"{value}" is no state: write a name or two letters, such as IN')
+            raise ValueError(f'"{value}" is not a state: write a name or two letters, such as IN')
         return value
 
 

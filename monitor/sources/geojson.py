@@ -74,10 +74,10 @@ def _find_features(document: object, level: int = 0) -> tuple[dict[str, object],
     if not isinstance(document, dict) or kind not in ("FeatureCollection", "Feature"):
         inside = document.get("features") if isinstance(document, dict) else None
         if isinstance(inside, list) and inside and isinstance(inside[0], dict) and "attributes" in inside[0]:
-            raise ParseError('The JSON is an answer of ArcGIS and no GeoJSON: use format = "arcgis".')
+            raise ParseError('The JSON is an answer of ArcGIS and not GeoJSON: use format = "arcgis".')
         if isinstance(kind, str) and kind in _GEOMETRIES:
             raise ParseError(f"The GeoJSON is a {kind} alone: no agency is named beside it.")
-        raise ParseError(f"The JSON is no GeoJSON FeatureCollection: its type is {str(kind)[:40]}.")
+        raise ParseError(f"The JSON is not a GeoJSON FeatureCollection: its type is {str(kind)[:40]}.")
     if kind == "Feature":
         return {}, [document]
     inside = document.get("features")

@@ -125,7 +125,7 @@ def parse_page(body: bytes, limits: ParseLimits) -> HtmlElement:
         _drop_unseen(document)
         return document
     except (etree.ParserError, etree.XMLSyntaxError, ValueError):
-        raise ParseError("has a page that is no HTML") from None
+        raise ParseError("has a page that is not HTML") from None
 
 
 def find_tables(document: HtmlElement) -> Iterator[HtmlElement]:

@@ -69,7 +69,7 @@ def _read_documents(body: bytes, limits: ParseLimits) -> Iterator[tuple[str, byt
             if name.lower().endswith((".kml", ".kmz")) and not name.rpartition("/")[2].startswith("._")
         ]
         if not any(name.lower().endswith(".kml") for name in names):
-            raise ParseError("The zip is no KMZ: there is no .kml in it.")
+            raise ParseError("The ZIP is not a KMZ: there is no .kml in it.")
         # Google writes doc.kml; other programs read the first document that is not in a folder.
         for name in sorted(names, key=lambda name: (name.lower() != "doc.kml", name.count("/"))):
             yield name, archive.read(name)

@@ -43,7 +43,7 @@ def read_sheets(body: bytes, limits: ParseLimits) -> Iterator[WorkbookSheet]:
     roomy = replace(limits, decoded=_WORDINESS * limits.decoded)
     with open_archive(body, roomy, limits.entries) as archive:
         if WORKBOOK not in archive.names:
-            raise ParseError("The zip is no workbook (XLSX).")
+            raise ParseError("The ZIP is not a workbook (XLSX).")
         parts = {name: archive.read(name) for name in archive.names if name.endswith((".xml", ".rels"))}
         _unpack_rest(archive, parts)
     for name, part in parts.items():

@@ -96,7 +96,7 @@ def transfer(source: Engine, target: Engine, progress: Progress = lambda _: None
     with db.reading(source) as reader:
         with db.transaction(target) as writer:
             if not is_unused(writer):
-                raise StoreError(f"{db.describe_database(target.url)} is not empty: name an empty one")
+                raise StoreError(f"{db.describe_database(target.url)} is not empty: name an empty database")
             copy_rows(reader, writer, progress)
         before = compute_digests(reader, progress)
     with db.reading(target) as reader:

@@ -80,7 +80,7 @@ def test_a_note_is_added_listed_and_removed(config: Path) -> None:
         ("Garry Police Dept", "x", "near are Gary Police Department ('gary police, IN')"),
         ("Zzz", "x", "never had an agency 'Zzz'"),
         ("gary police, IN", "  ", "the note needs a text"),
-        ("gary police, IN", "x" * 1001, "1001 characters; 1000 are the most"),
+        ("gary police, IN", "x" * 1001, "1001 characters; at most 1000 are allowed"),
     ],
 )
 def test_what_names_no_agency_or_says_nothing_is_refused(

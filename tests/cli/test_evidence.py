@@ -421,7 +421,7 @@ def test_a_day_is_proved_and_what_was_not_listed(run: Run, publication: Publicat
     assert (listed.exit_code, "has the text" in listed.output) == (2, True)
     for other in ("2026-02-28", "2026-03-09"):
         refused = run("evidence", "--source", "list", "--day", other)
-        assert (refused.exit_code, "not proved whole" in refused.output) == (2, True)
+        assert (refused.exit_code, "cannot be proved as a whole" in refused.output) == (2, True)
     for words in ((), ("1", "--source", "list"), ("--source", "list"), ("1", "--without", "x")):
         assert run("evidence", *words).exit_code == 2
 

@@ -243,7 +243,7 @@ def test_a_written_section_is_one_that_can_be_checked_and_polled(
 
     again = run(server.url("/agencies.csv"), "--name", "city", "--write")
     assert again.exit_code == 2
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
 
 
 def test_a_configuration_behind_a_link_keeps_its_place_owner_and_group(

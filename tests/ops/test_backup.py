@@ -250,14 +250,14 @@ def test_a_move_that_cannot_be_is_refused_before_it_asks_or_changes_the_target(
     options = config(tmp_path, f"sqlite:///{tmp_path / 'one.db'}")
     assert run("init", *options).exit_code == 0
     itself = run("move", "--to", f"sqlite:///{tmp_path / 'data' / '..' / 'one.db'}", "--yes", *options)
-    assert (itself.exit_code, "is the one in use" in itself.output) == (2, True)
+    assert (itself.exit_code, "is the database in use" in itself.output) == (2, True)
     older = tmp_path / "older.db"
     with closing(sqlite3.connect(older)) as conn:
         conn.execute("CREATE TABLE subscriber (id INTEGER)")
         conn.execute("INSERT INTO subscriber VALUES (1)")
         conn.commit()
     used = run("move", "--to", f"sqlite:///{older}", *options)
-    assert (used.exit_code, "is not empty: name an empty one" in used.output) == (2, True)
+    assert (used.exit_code, "is not empty: name an empty database" in used.output) == (2, True)
     assert "[y/N]" not in used.output
     with closing(sqlite3.connect(older)) as conn:
         assert conn.execute("SELECT name FROM sqlite_master").fetchall() == [("subscriber",)]

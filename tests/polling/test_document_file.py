@@ -67,9 +67,9 @@ def test_rows_are_read_with_their_days_and_codes() -> None:
     [
         ("camera,,,,policy,T,https://a.example,,,,", "line 2: give an agency's key (agency), or its name"),
         ("camera,gary,,,,T,https://a.example,,,,", "line 2: kind is empty"),
-        ("camera,gary,,,policy,T,ftp://a.example,,,,", "line 2: url is no address of the web"),
-        ("camera,gary,,,policy,T,javascript:alert(1),,,,", "line 2: url is no address of the web"),
-        ("camera,gary,,,policy,T,https://a.example,,,data:x,", "line 2: archived_url is no address"),
+        ("camera,gary,,,policy,T,ftp://a.example,,,,", "line 2: url is not a web address"),
+        ("camera,gary,,,policy,T,javascript:alert(1),,,,", "line 2: url is not a web address"),
+        ("camera,gary,,,policy,T,https://a.example,,,data:x,", "line 2: archived_url is not a web address"),
         (
             "camera,,Gary,Indianna Jones,policy,T,https://a.example,,,,",
             "line 2: 'Indianna Jones' is no",
@@ -113,7 +113,7 @@ def test_a_file_without_rows_and_one_that_is_gone_keep_what_was_there_too(engine
     def gone() -> bytes:
         raise DocumentsError("documents.csv: No such file or directory")
 
-    for read, says in ((HEAD.encode, "no row any more"), (gone, "No such file")):
+    for read, says in ((HEAD.encode, "no rows any more"), (gone, "No such file")):
         assert says in (poll_documents(engine, read, now=NOW).problem or "")
     assert poll_documents(engine, (HEAD + ROWS).encode, now=NOW).problem is None
     with db.reading(engine) as conn:

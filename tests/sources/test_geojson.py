@@ -45,7 +45,7 @@ def test_dates_come_as_milliseconds_and_texts(joined: object) -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"[]", "no GeoJSON FeatureCollection"),
+        (b"[]", "not a GeoJSON FeatureCollection"),
         (b'{"type": "Feature"}', "No property is called"),
         (b'{"error": {"code": 500}}', "its type is None"),
         (collection(), "no feature"),

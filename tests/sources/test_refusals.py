@@ -60,7 +60,7 @@ def test_an_empty_body_or_a_web_page_is_refused(body: bytes, reason: str, spec: 
         (XLSX, r"no \.kml"),
         (zipped({f"{n}.png": b"x" for n in range(4097)}), "4,097 entries; at most 4096"),
         (zipped({"doc.kml": kml(placemark())})[:-30], "damaged or cut off"),
-        (zipped({"doc.kml": kml(placemark())}, zipfile.ZIP_LZMA), "packed by a method"),
+        (zipped({"doc.kml": kml(placemark())}, zipfile.ZIP_LZMA), "compressed by a method"),
         (zipped({"doc.kml": b" " * 10_000_000 + kml(placemark())}), "more than 100 times"),
     ],
 )
@@ -84,7 +84,7 @@ def test_a_map_that_cannot_be_read_says_why(body: bytes, reason: str) -> None:
         (b"Agency Name,State,County\nHammond,IN,Lake\nGary,I", "cut off"),
         (b'Agency Name,State\n"Hammond,IN\nGary,IN\n', "CSV is broken"),
         (b"\x00\x01\x02\x03", "neither a workbook"),
-        (zipped({"doc.kml": kml(placemark())}), "no workbook"),
+        (zipped({"doc.kml": kml(placemark())}), "not a workbook"),
         (XLSX[:-40], "damaged or cut off"),
         (zipped(unzipped(XLSX) | {"xl/worksheets/sheet1.xml": b"<worksheet>"}), "damaged"),
         (zipped(unzipped(XLSX) | {"xl/workbook.xml": b"<!DOCTYPE x><workbook/>"}), "DOCTYPE"),

@@ -232,7 +232,7 @@ def _stopping(values: Mapping[str, str]) -> list[str]:
         link for link, scheme in ((one_click, "https:"), (by_mail, "mailto:")) if link.startswith(scheme)
     ]
     if not all(_LINK.fullmatch(link) for link in links):
-        raise Permanent("a link for stopping holds a character that no header may carry")
+        raise Permanent("an unsubscribe link has a character that is not allowed in a header")
     if not links:
         return []
     header = ["List-Unsubscribe: " + ", ".join(f"<{link}>" for link in links)]
