@@ -214,9 +214,8 @@ def _append(path: Path, section: str) -> None:
     try:
         load(made)
         state = path.stat()
-        with suppress(
-            PermissionError
-        ):  # only root may, and only root needs to: the service must still read it
+        # only root may, and only root needs to: the service must still be able to read the file
+        with suppress(PermissionError):
             os.chown(made, state.st_uid, state.st_gid)
         made.chmod(state.st_mode & 0o7777)
         os.replace(made, path)
