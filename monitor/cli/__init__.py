@@ -196,8 +196,22 @@ class Session:
         """The parts of the program on the configured database, which is closed when the command ends."""
         from monitor.app import Components
 
+        _warn_of_owner(self.settings.data.folder)
         opened = Components.open if self.creates_database else Components.open_existing
         return self.closing.enter_context(opened(self.settings))
+
+
+def _warn_of_owner(folder: Path) -> None:
+    """Tell an administrator at a terminal whose data folder this is: a file that root creates in it, such as
+    a new key, cannot be read by the service of another user.
+    """
+    if os.geteuid() or not folder.exists() or not folder.stat().st_uid or not sys.stderr.isatty():
+        return
+    try:
+        owner = folder.owner()
+    except KeyError:
+        owner = f"user {folder.stat().st_uid}"
+    click.echo(f"monitor: {folder} belongs to {owner}: run commands as that user, not as root", err=True)
 
 
 def command(*, creates_database: bool = False, **attributes: Any) -> Callable[[F], click.Command]:

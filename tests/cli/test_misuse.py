@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,25 @@ def test_a_file_that_the_system_refuses_is_one_line_with_its_name(tmp_path: Path
     assert said.exit_code == 1
     assert said.stderr.startswith(f"monitor: {target}")
     assert said.stderr.endswith(": not a directory; check the path, its owner and its mode\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be in the wrong folder")
+def test_root_in_another_users_data_folder_is_warned_at_a_terminal(tmp_path: Path) -> None:
+    """A key that root replaces is root's, and the service cannot read it any more."""
+    (tmp_path / "config.toml").write_text("")
+    options = ["--config", str(tmp_path / "config.toml")]
+    assert CliRunner().invoke(root, ["init", *options]).exit_code == 0
+    os.chown(tmp_path / "data", 54_321, 54_321)
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "monitor", "outbox", *options]
+    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=PATIENCE)
+    os.close(theirs)
+    assert said.stdout == b"every message that was tried has been accepted\n"
+    expected = f"monitor: {tmp_path / 'data'} belongs to user 54321: run commands as that user, not as root"
+    assert os.read(ours, 65_536).decode().strip() == expected
+    os.close(ours)
+    piped = subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE)
+    assert piped.stderr == b""
 
 
 def test_an_output_without_room_is_one_line() -> None:
