@@ -80,7 +80,8 @@ def list_(session: Session, source: str | None, as_json: bool) -> None:
 @click.argument("number", type=int)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def remove(session: Session, number: int, as_json: bool) -> None:
-    """Remove the note with this NUMBER of `monitor note list`. The log keeps that it was there, and its hash.
+    """Remove the note with this NUMBER of `monitor note list`. The log still proves that it existed, by its
+    hash.
 
     JSON keys: id, source, agency, at, en, es (null: none).
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--dump", is_flag=True, help="Also write dump.tar.zst: everything, with all publications.")
 @click.option("--gzip", "compressed", is_flag=True, help="Also write each file of a list compressed.")
 @click.option("--warc", is_flag=True, help="Also write every kept fetch as a web archive (WARC 1.1).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a file: path, bytes, sha256.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per file: path, bytes, sha256.")
 def export(
     session: Session,
     folder: Path,

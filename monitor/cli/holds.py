@@ -122,14 +122,14 @@ def approve(
     fan_out(session.components)
 
 
-@subcommand(holds, name="reject", short_help="Silence held changes.")
+@subcommand(holds, name="reject", short_help="Discard held changes.")
 @_selection_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def reject(
     session: Session, ids: tuple[str, ...], source: str | None, everything: bool, as_json: bool
 ) -> None:
-    """Discard the changes with these IDs of `monitor holds`: nobody is told of them for as long as the list
-    stays as it is. A publication is rejected for good.
+    """Discard the changes with these IDs of `monitor holds`: nobody is alerted to them as long as the list
+    stays unchanged. A publication is rejected permanently.
 
     JSON keys: rejected (the IDs).
     """

@@ -57,7 +57,7 @@ def locate(
 
     The places are ZIP codes; or one state when the agency serves all of it or could not be placed within it
     ("state_only"); or US when its state is missing or unreadable. With --file the answers come in the order
-    of the rows, one JSON object a line. Places that the operator assigned (`monitor place set`, the file of
+    of the rows, one JSON object per line. Places that the operator assigned (`monitor place set`, the file of
     [places] overrides) override the rules; they are found by the agency's name and state.
     """
     if (name is None) == (file is None):

@@ -88,7 +88,9 @@ def _process_imap(settings: Settings, act: Callable[[bytes], BounceVerdict]) -> 
 
 
 @command(short_help="Delete expired personal data; prove that it is gone.")
-@click.option("--prove", is_flag=True, help="Then search database and logs; exit 1 when something is found.")
+@click.option(
+    "--prove", is_flag=True, help="Also search the database and the logs; exit 1 when something is found."
+)
 @click.option(
     "--log",
     "logs",

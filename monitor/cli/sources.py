@@ -78,7 +78,7 @@ def listings(session: Session, source: str, at: str | None, form: str) -> None:
     """List the agencies on SOURCE now, or at TIME. A listing whose addition had to wait counts from the first
     check that saw it.
 
-    JSON is one object a line with the keys name, city, county, state, since, url, attributes (an object),
+    JSON is one object per line with the keys name, city, county, state, since, url, attributes (an object),
     folder, key. CSV has the same columns, and one for each attribute; cells that a spreadsheet would read as
     formulas get an apostrophe in front.
     """
