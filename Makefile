@@ -69,7 +69,7 @@ torture-delivery: .venv/dev ## kills, hostile relays, cut databases and crashes 
 
 torture-processes: .venv/dev ## workers killed, frozen and copied, half-open requests (tens of minutes)
 	MONITOR_TORTURE=1 $(BIN)/pytest -n auto tests/torture/test_processes.py tests/torture/test_killed_senders.py \
-		tests/storage/test_killed_conversion.py tests/polling/test_together.py tests/web/test_connections.py \
+		tests/storage/test_killed_conversion.py tests/polling/test_concurrent_polls.py tests/web/test_connections.py \
 		tests/torture/test_half_open.py tests/cli/test_supervisor.py tests/cli/test_outgoing.py $(ARGS)
 
 places: .venv/dev ## rebuild the table of places and report what changed: make places ARGS="--postal FILE --counties FILE --places FILE --names FILE"

@@ -1,4 +1,4 @@
-"""The catalogue is whole, and says the same in both languages."""
+"""The catalog is whole, and says the same in both languages."""
 
 from __future__ import annotations
 

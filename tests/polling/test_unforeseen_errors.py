@@ -54,7 +54,7 @@ def test_an_error_at_any_step_leaves_its_row_and_waits_for_the_interval(
         assert publication.seen([*agencies(30), *agencies(1, 40)]).outcome is PollOutcome.FAILED
     outcome, reason = fetches(publication.engine)[-1]
     assert outcome == "failed"
-    assert reason.startswith("an error of the program: ArithmeticError at test_unforeseen.py:")
+    assert reason.startswith("an error of the program: ArithmeticError at test_unforeseen_errors.py:")
     assert str(next_poll(publication.engine)) >= str(
         (publication.now + publication.watch.every).replace(tzinfo=None)
     )

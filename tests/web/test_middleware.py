@@ -1,4 +1,4 @@
-"""What every answer has, what no request can do, and that looking changes nothing."""
+"""Rules for every response: its headers, what no request can do, and that GET changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine: two ways in, what it promises, and how it refuses."""
+"""The engine: its two ways in, what each promises, and how it refuses."""
 
 from __future__ import annotations
 
