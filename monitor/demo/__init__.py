@@ -11,6 +11,7 @@ import asyncio
 import logging
 import shutil
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -349,20 +350,26 @@ def _read_headers(path: Path) -> tuple[str, str]:
     return to.display_name or to.addr_spec, str(mail["Subject"])
 
 
+def find_program_name(started: str, on_path: str | None) -> str:
+    """What to type to start this program as it was ``started``: in a checkout it is not on the path."""
+    return started if on_path is None and Path(started).name == "monitor" else "monitor"
+
+
 def _print_end(stage: _Stage, folder: Path, seconds: float, say: Callable[[str], None]) -> None:
     config = folder / "config.toml"
+    monitor = find_program_name(sys.argv[0], shutil.which("monitor"))
     say(
         click.style(f"\n{stage.sent} messages in {seconds:.0f} s.", bold=True)
         + " Look at them, and at what is behind them:"
     )
     looks = (
         (f"{folder / 'mailbox'}", "the alerts, one .eml file each: open one in a mail program"),
-        (f"monitor changes --config {config}", "what was published, with its interval"),
+        (f"{monitor} changes --config {config}", "what was published, with its interval"),
         (
-            f"monitor listings ice-287g --config {config}",
+            f"{monitor} listings ice-287g --config {config}",
             "the list as believed; add --at 2026-03-01 for an earlier day",
         ),
-        (f"monitor status --config {config}", "how everything is"),
+        (f"{monitor} status --config {config}", "the health of every part"),
     )
     width = max(len(command) for command, _ in looks)
     for command, shown in looks:

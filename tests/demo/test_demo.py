@@ -37,6 +37,18 @@ def test_the_first_sight_of_a_list_is_its_baseline_and_told_to_nobody(told: tupl
     assert not any(mail["Subject"].startswith("37 agencies") for mail in mails(told[0]))
 
 
+@pytest.mark.parametrize(
+    ("started", "on_path", "shown"),
+    [
+        (".venv/bin/monitor", None, ".venv/bin/monitor"),
+        ("/usr/local/bin/monitor", "/usr/local/bin/monitor", "monitor"),
+        ("/usr/lib/python3/monitor/__main__.py", None, "monitor"),
+    ],
+)
+def test_commands_that_are_shown_can_be_copied(started: str, on_path: str | None, shown: str) -> None:
+    assert demo.find_program_name(started, on_path) == shown
+
+
 def test_a_sign_in_page_and_a_broken_answer_are_not_believed(told: tuple[Path, str]) -> None:
     assert len(re.findall("not believed: ", told[1])) == 2
 
