@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from struct import unpack_from
 
 from monitor.errors import ParseError
@@ -40,61 +40,78 @@ def read_xls_extras(body: bytes) -> tuple[list[SheetExtras], bool]:
     Raises ParseError if the file is damaged or protected.
     """
     try:
-        stream = _read_stream(body)
+        stream = _CompoundFile(body).read_stream(("Workbook", "Book"))
         return _read_workbook(stream)
     except (struct.error, IndexError, ValueError):
         raise ParseError("The workbook (XLS) is damaged.") from None
 
 
-def _read_stream(body: bytes) -> bytes:
-    """Read the workbook's stream of a compound file."""
-    size = 1 << unpack_from("<H", body, 30)[0]
-    small_size = 1 << unpack_from("<H", body, 32)[0]
-    if not (128 <= size <= 4096 and 8 <= small_size <= 512):
-        raise ParseError("The workbook (XLS) is damaged.")
-    first, least, first_small = unpack_from("<I4xI", body, 48) + unpack_from("<I", body, 60)
+class _CompoundFile:
+    """The sectors of a compound file ([MS-CFB]). Raises ParseError or `struct.error` if it is damaged."""
 
-    def sector(number: int) -> bytes:
-        return body[(number + 1) * size : (number + 2) * size]
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._size = 1 << unpack_from("<H", body, 30)[0]
+        self._small_size = 1 << unpack_from("<H", body, 32)[0]
+        if not (128 <= self._size <= 4096 and 8 <= self._small_size <= 512):
+            raise ParseError("The workbook (XLS) is damaged.")
+        self._directory, self._least, self._small_table = unpack_from("<I4xI", body, 48) + unpack_from(
+            "<I", body, 60
+        )
+        self._following = [each for number in self._list_tables() for each in _numbers(self._sector(number))]
 
-    def numbers(data: bytes) -> tuple[int, ...]:
-        return unpack_from(f"<{len(data) // 4}I", data)
+    def read_stream(self, names: Collection[str]) -> bytes:
+        """Read the first stream with one of these names."""
+        directory = self._read(self._directory)
+        root = 0
+        for at in range(0, len(directory) - _ENTRY + 1, _ENTRY):
+            length = unpack_from("<H", directory, at + 64)[0]
+            name = directory[at : at + length].decode("utf-16-le", "replace").rstrip("\0")
+            start, size = unpack_from("<II", directory, at + 116)
+            if at == 0:
+                root = start
+            elif name in names:
+                return (self._read(start) if size >= self._least else self._read_small(root, start))[:size]
+        raise ParseError("The workbook (XLS) is damaged, or the file holds something else.")
 
-    tables = list(unpack_from(f"<{_FIRST_SECTORS}I", body, 76))
-    more, count = unpack_from("<I", body, 68)[0], 0
-    while more < _END_OF_CHAIN and count < _MOST_SECTORS // size:
-        *named, more = numbers(sector(more))
-        tables += named
-        count += 1
-    tables = [number for number in tables if number < _END_OF_CHAIN]
-    if len(tables) > len(body) // (size * size // 4) + 2:
-        raise ParseError("The workbook (XLS) is damaged: it names more tables of sectors than it can have.")
-    following = [each for number in tables for each in numbers(sector(number))]
+    def _list_tables(self) -> list[int]:
+        """The sectors with the table of sectors: the header names the first ones, a chain the others."""
+        tables = list(unpack_from(f"<{_FIRST_SECTORS}I", self._body, 76))
+        more, count = unpack_from("<I", self._body, 68)[0], 0
+        while more < _END_OF_CHAIN and count < _MOST_SECTORS // self._size:
+            *named, more = _numbers(self._sector(more))
+            tables += named
+            count += 1
+        tables = [number for number in tables if number < _END_OF_CHAIN]
+        if len(tables) > len(self._body) // (self._size * self._size // 4) + 2:
+            raise ParseError(
+                "The workbook (XLS) is damaged: it names more tables of sectors than it can have."
+            )
+        return tables
 
-    def chain(number: int, table: list[int] | tuple[int, ...]) -> Iterator[int]:
-        for _ in range(min(_MOST_SECTORS, len(table))):
-            if number >= _END_OF_CHAIN:
-                return
-            yield number
-            number = table[number]
+    def _sector(self, number: int) -> bytes:
+        return self._body[(number + 1) * self._size : (number + 2) * self._size]
 
-    def read(number: int) -> bytes:
-        return b"".join(map(sector, chain(number, following)))
+    def _read(self, start: int) -> bytes:
+        return b"".join(map(self._sector, _chain(start, self._following)))
 
-    directory = read(first)
-    root = 0
-    for at in range(0, len(directory) - _ENTRY + 1, _ENTRY):
-        name = directory[at : at + unpack_from("<H", directory, at + 64)[0]].decode("utf-16-le", "replace")
-        start, length = unpack_from("<II", directory, at + 116)
-        if at == 0:
-            root = start
-        elif name.rstrip("\0") in ("Workbook", "Book"):
-            if length >= least:
-                return read(start)[:length]
-            small, table = read(root), numbers(read(first_small))
-            pieces = (small[each * small_size : (each + 1) * small_size] for each in chain(start, table))
-            return b"".join(pieces)[:length]
-    raise ParseError("The workbook (XLS) is damaged, or the file holds something else.")
+    def _read_small(self, root: int, start: int) -> bytes:
+        """Read a small stream, whose sectors are parts of the root's stream."""
+        small, size = self._read(root), self._small_size
+        chain = _chain(start, _numbers(self._read(self._small_table)))
+        return b"".join(small[each * size : (each + 1) * size] for each in chain)
+
+
+def _numbers(data: bytes) -> tuple[int, ...]:
+    return unpack_from(f"<{len(data) // 4}I", data)
+
+
+def _chain(number: int, following: Sequence[int]) -> Iterator[int]:
+    for _ in range(min(_MOST_SECTORS, len(following))):
+        if number >= _END_OF_CHAIN:
+            return
+        yield number
+        number = following[number]
 
 
 def _records(stream: bytes, at: int, end: int) -> Iterator[tuple[int, bytes]]:
@@ -131,8 +148,8 @@ def _read_sheet(stream: bytes, start: int, end: int) -> SheetExtras:
     extras = SheetExtras()
     hidden: set[int] = set()
     filled: set[int] = set()
-    blank: list[tuple[int, int]] = []  # formulas with an empty text
-    has_values, widest = False, 0
+    formulas = _Formulas(extras)
+    widest = 0
     for kind, data in _records(stream, start, end):
         if kind == _ROW:
             if unpack_from("<H", data, 12)[0] & _HIDDEN:
@@ -142,15 +159,7 @@ def _read_sheet(stream: bytes, start: int, end: int) -> SheetExtras:
             if is_error:
                 extras.unvalued[row + 1][column + 1] = ERRORS.get(code, NO_VALUE)
         elif kind == _FORMULA:
-            row, column, of, code, mark = unpack_from("<HH2xBxB3xH", data)
-            if mark == 0xFFFF and of == _OF_ERROR:
-                extras.unvalued[row + 1][column + 1] = ERRORS.get(code, NO_VALUE)
-            elif mark == 0xFFFF and of == _OF_BLANK:
-                blank.append((row + 1, column + 1))
-            else:
-                has_values = True
-            if link := _find_link(data[22:]):
-                extras.links[row + 1, column + 1] = link
+            formulas.read(data)
         elif kind == _HLINK:
             _read_link(data, extras)
         elif kind == _DIMENSIONS:
@@ -161,12 +170,37 @@ def _read_sheet(stream: bytes, start: int, end: int) -> SheetExtras:
             row, column = unpack_from("<HH", data)
             filled.add(row + 1)
             widest = max(widest, column + 1)
-    if not has_values:  # a program wrote them, and computed none
-        for row, column in blank:
-            extras.unvalued[row][column] = NO_VALUE
+    formulas.finish()
     extras.hidden = len(hidden & filled)
     refuse_far_cells(max(filled, default=0), widest)
     return extras
+
+
+class _Formulas:
+    """Reads the formulas of a sheet: their errors, empty values and links."""
+
+    def __init__(self, extras: SheetExtras) -> None:
+        self._extras = extras
+        self._blank: list[tuple[int, int]] = []  # with an empty text
+        self._has_values = False
+
+    def read(self, data: bytes) -> None:
+        """Read a record of a formula."""
+        row, column, of, code, mark = unpack_from("<HH2xBxB3xH", data)
+        if mark == 0xFFFF and of == _OF_ERROR:
+            self._extras.unvalued[row + 1][column + 1] = ERRORS.get(code, NO_VALUE)
+        elif mark == 0xFFFF and of == _OF_BLANK:
+            self._blank.append((row + 1, column + 1))
+        else:
+            self._has_values = True
+        if link := _find_link(data[22:]):
+            self._extras.links[row + 1, column + 1] = link
+
+    def finish(self) -> None:
+        """If no formula has a value, a program wrote them without computing any: none is an empty text."""
+        if not self._has_values:
+            for row, column in self._blank:
+                self._extras.unvalued[row][column] = NO_VALUE
 
 
 _CELLS = frozenset((0x06, 0xFD, 0x203, 0x204, 0x205, 0x27E, 0xBD, 0xD6))
