@@ -63,14 +63,16 @@ ENOUGH = 2 << 30  # bytes; temporary files take a tenth of it, PostgreSQL a quar
 TOGETHER = (
     "tests/demo/",
     "tests/outbox/test_earlier_deliveries.py",
+    "tests/places/test_finder_costs.py",
     "tests/subscribers/test_browser.py",
     "tests/subscribers/test_push_browser.py",
+    "tests/web/test_agencies_by_county.py",
     "tests/web/test_brief.py",
     "tests/web/test_browser.py",
     "tests/web/test_maps.py",
     "tests/web/test_numbers.py",
 )
-"""Folders and files whose tests share what is dear to make: a browser, a story told, a migration.
+"""Folders and files whose tests share what is dear to make: a browser, a story, a long list, a migration.
 pytest-xdist's own groups are silently none with pytest 9.2.
 """
 
