@@ -26,7 +26,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def run(database_url: str, server: Server, tmp_path: Path) -> Run:
+def run(database_url: str, server: Server, tmp_path: Path, kept_parser: None) -> Run:
     config = tmp_path / "config.toml"
     config.write_text(CONFIG.format(database=database_url, url=server.url("/list.csv")))
     files = tmp_path / "files"
