@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Hashable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
@@ -72,8 +73,8 @@ class Templates:
         )
         environment.filters |= {
             "outside": clean,
-            "day": lambda when: locale.day(when, language),
-            "short_day": lambda when: locale.short_day(when, language),
+            "day": lambda when: locale.day(local_day(when, site.timezone), language),
+            "short_day": lambda when: locale.short_day(local_day(when, site.timezone), language),
             "moment": lambda when: _time(when, locale.moment(when, site.timezone, language)),
             "time_of_day": lambda when: locale.time_of_day(when, language),
             "clock": lambda when: _time(when, locale.clock(when, site.timezone, language)),
@@ -119,6 +120,11 @@ def _translate_plain(gettext: Callable[[str], str]) -> Callable[[str], Markup]:
         return Markup(gettext(sentence) % {})  # noqa: S704 - the catalog's own text
 
     return translated
+
+
+def local_day(when: date, timezone: str) -> date:
+    """The day of a moment in the site's time zone, as in all other times on pages; a date stays itself."""
+    return when.astimezone(ZoneInfo(timezone)).date() if isinstance(when, datetime) else when
 
 
 def _time(when: datetime, text: str) -> Markup:

@@ -153,6 +153,20 @@ def test_a_letter_asks_for_records_and_names_no_law_of_its_own(own: Own) -> None
     assert client.get(f"/agency/{SOURCE}/nobody-0000000000/letter").status_code == 404
 
 
+def test_the_letter_and_the_pages_date_by_the_site_s_own_zone(own: Own) -> None:
+    """It is the next day there when the list is first read, at 13:00 UTC."""
+    engine, clock, client = own
+    path = agency_path_of(client, "IL", "Chicago")
+    made = replace(site(engine, clock), timezone="Pacific/Kiritimati")
+    with served(create_app(made)) as address:
+        for page, said in (
+            (path, "Mar 2, 2026, 3:00 am"),
+            (f"{path}/letter", 'was first seen on "The camera list" on Mar 2, 2026'),
+            ("/changes", "Mar 2, 2026 The camera list 1 agency added"),
+        ):
+            assert said in words(client.get(address + page).text), page
+
+
 def test_no_state_s_law_ships_and_a_wrong_table_is_refused(tmp_path: Path) -> None:
     letter = write_letter(
         agency="A", state="Ohio", publisher="P", title="T", since="Jan 1, 2026", address="x", law=None
