@@ -78,6 +78,11 @@ _APOSTROPHES = re.compile("['\u2018\u2019\u02bb\u02bc`\u00b4.]")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 
 
+def write_digits_in_ascii(text: str) -> str:
+    """Write the digits of every script as 0 to 9: keyboards for Chinese, Arabic and others have their own."""
+    return text if text.isascii() else "".join(str(int(c)) if c.isdecimal() else c for c in text)
+
+
 def remove_accents(text: str) -> str:
     """Remove accents; no two names of places differ only by an accent."""
     if text.isascii():

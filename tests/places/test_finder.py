@@ -158,6 +158,9 @@ def test_a_typo_is_answered_with_what_is_near(text: str, first: str) -> None:
         ("1 Police Plaza", "no_town"),
         ("6032", "digits"),
         ("Qwxzt", "nothing"),
+        ("纽约", "nothing"),
+        ("Нью-Йорк", "nothing"),
+        ("sheriff", "which_agency"),
     ],
 )
 def test_what_is_missing_is_said(text: str, problem: str) -> None:
@@ -232,3 +235,19 @@ def test_the_end_of_an_unknown_name_is_suggested_and_not_taken_for_it(text: str,
     result = look_up(text)
     assert (result.kind, result.places) == ("typo", ())
     assert near in result.suggestions
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\uff16\uff10\uff16\uff10\uff11",  # full width, from a keyboard for Japanese or Chinese
+        "\u3000\uff16\uff10\uff16\uff10\uff11 ",
+        "٦٠٦٠١",  # Arabic
+        "६०६०१",  # Hindi
+    ],
+)
+def test_a_zip_is_read_in_the_digits_of_every_script(text: str) -> None:
+    """The answer was that a ZIP code has five digits."""
+    assert look_up(text).places == ("60601",)
+    (radius,) = look_up(f"10 miles of {text.strip()}").towns
+    assert radius.key == "radius-60601-10"

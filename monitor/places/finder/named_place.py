@@ -314,7 +314,7 @@ _READINGS: tuple[Callable[[_TypedName], FinderResult | None], ...] = (
 
 def _find_problem(typed: str) -> str:
     if not strip_office(typed):
-        return "which_agency"
+        return "which_agency" if re.search("[a-z]", typed, re.IGNORECASE) else "nothing"
     return "no_town" if ROAD.search(typed) else "nothing"
 
 

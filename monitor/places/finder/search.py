@@ -31,7 +31,7 @@ from monitor.places.finder.typed_list import split_places
 from monitor.places.finder.typed_names import LONGEST, put_crossing_as_address, state_at_the_end
 from monitor.places.finder.typed_zips import middle_zip
 from monitor.places.gazetteer import Gazetteer, TownZips
-from monitor.places.names import remove_accents
+from monitor.places.names import remove_accents, write_digits_in_ascii
 from monitor.places.packaged_table import distance
 from monitor.states import STATES
 
@@ -86,7 +86,8 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
     all meant. A part that means nothing is named beside the others, unless the text is one name or address.
     Where no name is found, what people write around one is left out: "police in Hammond".
     """
-    text = put_crossing_as_address(put_state_last(drop_topic(text[:_MOST_TYPED])))
+    text = write_digits_in_ascii(text[:_MOST_TYPED])
+    text = put_crossing_as_address(put_state_last(drop_topic(text)))
     look_up = remember_found(gazetteer)
     result = _find(text, gazetteer, look_up)
     plain = remove_accents(" ".join(text[:LONGEST].split()))
