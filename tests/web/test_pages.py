@@ -53,6 +53,20 @@ def test_the_postal_address_stands_in_the_footer_of_every_page(web: Running) -> 
         assert "Dirección postal: PO Box 1" in page(other, "/?lang=es", **{"Accept-Language": "es"})
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/zip/46320", "/zip/46320+46324", "/town/IN-Hammond", "/state/IN", "/map/IN", "/changes", "/api"],
+)
+def test_a_link_within_a_page_leads_to_one_of_its_elements(web: Running, path: str) -> None:
+    answer = web.get(path)
+    assert answer.status_code == 200
+    ids = re.findall(r'\sid="([^"]*)"', answer.text)
+    assert len(ids) == len(set(ids))
+    links = re.findall(r'href="#([^"]*)"', answer.text)
+    assert links, "each page has one to its content"
+    assert set(links) <= set(ids)
+
+
 def test_a_blind_list_is_said_to_be_blind_everywhere(web: Running) -> None:
     web.clock.now += timedelta(hours=30)
     for path in ("/", "/zip/46320", "/state/IN", "/changes"):
