@@ -33,7 +33,7 @@ from monitor.domain import Listing
 from monitor.fetch import Fetched, NotModified, Target, Validators
 from monitor.history.replay import ReplaySummary, Served, replay
 from monitor.polling import PolledSource, poll
-from monitor.polling.body_source import UnlinkedSource
+from monitor.polling.polled_source import UnlinkedSource
 from monitor.sources import ColumnMap, ParseOptions
 from monitor.storage.columns import metadata
 from monitor.storage.engine import connect, reading, transaction

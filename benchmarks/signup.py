@@ -39,7 +39,7 @@ from monitor.demo.workbooks import unpack_files
 from monitor.fetch import Fetched, Validators
 from monitor.keys import KeyFile
 from monitor.polling import poll
-from monitor.polling.body_source import UnlinkedSource
+from monitor.polling.polled_source import UnlinkedSource
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.subscribers import SignupRequest

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -45,6 +46,20 @@ class PackTexts(BuildHookInterface[Any]):
             more = {path: Path(self.root, file) for path, file in EXAMPLE.get(name, {}).items()}
             packed.write_bytes(pack(package, patterns, more))
             build_data["force_include"][str(packed)] = f"monitor/{name}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        if version != "editable":
+            compress_again(Path(artifact_path))
+
+
+def compress_again(wheel: Path) -> None:
+    """Compress each file of a wheel as far as zlib can; hatchling uses its default level."""
+    with ZipFile(wheel) as archive:
+        files = [(entry, archive.read(entry)) for entry in archive.infolist()]
+    with ZipFile(wheel, "w") as archive:
+        for entry, content in files:
+            is_small = entry.filename.endswith((".xz", ".zip"))
+            archive.writestr(entry, content, ZIP_STORED if is_small else ZIP_DEFLATED, compresslevel=9)
 
 
 def pack(package: Path, patterns: tuple[str, ...], more: Mapping[str, Path]) -> bytes:

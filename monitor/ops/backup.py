@@ -27,7 +27,7 @@ from monitor.keys import KeyFile
 from monitor.keys.key_file import read_fingerprint
 from monitor.storage import database_facts, migrate, transfer
 from monitor.storage import engine as db
-from monitor.storage.sqlite_file import copy_file, merge_log
+from monitor.storage.database_copies import copy_file, merge_log
 from monitor.storage.transfer import Progress, TableDigest
 from monitor.subscribers import erasures
 

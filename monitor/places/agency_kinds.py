@@ -229,7 +229,7 @@ def _core_behind_kind(part: Words) -> tuple[Words, str]:
 
 
 def variants(core: Words) -> list[Words]:
-    """The core, and the core without its designator ("lower merion twp", "lower merion"), longest first."""
+    """The core with and without its designator ("lower merion twp", "lower merion"), the longest first."""
     if len(core) > 2 and core[-1] == "ward":
         core = core[:-2]  # "Lower Burrell Fourth Ward Constable"
     found = [core]
@@ -268,7 +268,7 @@ def state_words(state: str) -> Words:
 
 
 def is_institution(part: Words) -> bool:
-    """Whether a school, hospital, airport, transit system, park or the like is named."""
+    """Whether the name is that of a school, hospital, airport, transit system, park or the like."""
     return any(w in INSTITUTION_WORDS for w in part) or contains(part, _SCHOOL_BOARD)
 
 
@@ -278,7 +278,7 @@ def is_surely_institution(part: Words) -> bool:
 
 
 def is_part_of_county(said: Words) -> bool:
-    """Whether the name is of a district of a county ("King County Fire District 2")."""
+    """Whether the name is that of a district of a county ("King County Fire District 2")."""
     if any(w in COUNTY_OFFICES for w in said) or "police" in said:
         return False
     numbered = any(w.isdigit() and w != "911" for w in said)
@@ -295,10 +295,10 @@ def is_named_after_a_town(name: AgencyName) -> bool:
 
 
 def is_tribal(part: Words) -> bool:
-    """Whether a tribal nation's agency is named."""
+    """Whether the name is that of a tribal nation's agency."""
     return any(w in TRIBAL_WORDS for w in part)
 
 
 def spoken(core: Words) -> str:
-    """Words for people: "Schiller Park"."""
+    """Format words for people: "Schiller Park"."""
     return " ".join(w.capitalize() for w in core)

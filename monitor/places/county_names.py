@@ -58,8 +58,8 @@ def county_keys(text: str) -> tuple[str, ...]:
 
 
 def counties_by_keys(table: StateTable, keys: Iterable[str], *, city: bool) -> list[int]:
-    """The counties of the first key that is one; of a county and a city with one name, the one that is meant
-    by the text.
+    """The counties of the first key that has any. If a county and a city have the same name, the one that the
+    text means.
     """
     for each in keys:
         found = counties_by_key(table, each)
@@ -71,9 +71,9 @@ def counties_by_keys(table: StateTable, keys: Iterable[str], *, city: bool) -> l
 
 
 def _county_stems(said: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """A county's name as it was said, and without the word for its kind behind it, before it, and both.
+    """A county's name as it was written, and without the word for its kind after it, before it, and both.
 
-    Whole first: the Isle of Wight and James City County have such words in their names.
+    The whole name is first, because the Isle of Wight and James City County contain such words.
     """
     fronts = [said, *(said[len(kind) :] for kind in _KINDS_BEFORE if said[: len(kind)] == kind)]
     for front in fronts:
@@ -82,7 +82,7 @@ def _county_stems(said: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 
 def counties_by_key(table: StateTable, stem: str) -> list[int]:
-    """The counties of that name, old names included."""
+    """The counties with that name, including old names."""
     found = list(table.by_county.get(stem, ()))
     for later in OLD_COUNTIES.get((table.state, stem), ()):
         found.extend(table.by_county.get(later, ()))

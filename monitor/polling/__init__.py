@@ -5,10 +5,9 @@ writes them, `reparse` handles bytes that are parsed differently after a change 
 configuration, and `review` carries out an operator's decisions.
 """
 
-from monitor.polling.body_source import BodySource, UnlinkedSource, fetch_whole
 from monitor.polling.poll import poll
 from monitor.polling.poll_result import PollOutcome, PollResult
-from monitor.polling.polled_source import PolledSource
+from monitor.polling.polled_source import BodySource, PolledSource, UnlinkedSource, fetch_whole
 from monitor.polling.review import Hold, approve, load_holds, reject
 
 __all__ = [

@@ -18,9 +18,8 @@ from monitor.errors import BaselineMoved, DamagedBody, FetchError, ParseError, S
 from monitor.fetch import Fetched, FetchEvidence, FetchFailed, NotModified, Validators
 from monitor.parser import IN_PROCESS, Parser
 from monitor.polling import apply
-from monitor.polling.body_source import BodySource, fetch_whole
 from monitor.polling.poll_result import PollResult
-from monitor.polling.polled_source import PolledSource
+from monitor.polling.polled_source import BodySource, PolledSource, fetch_whole
 from monitor.polling.received import Received
 from monitor.polling.reparse import rebase
 from monitor.polling.transactions import (

@@ -25,8 +25,7 @@ from sqlalchemy.engine import Connection, Engine
 from monitor.errors import MigrationError, StoreError
 from monitor.storage import engine as db
 from monitor.storage import grants, schema_repair
-from monitor.storage.server_copy import copy_tables
-from monitor.storage.sqlite_file import copy_file, merge_log
+from monitor.storage.database_copies import copy_file, copy_tables, merge_log
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory

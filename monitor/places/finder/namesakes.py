@@ -1,4 +1,4 @@
-"""Decides which of several places of one name is meant, or asks: by their populations, kinds and ZIPs."""
+"""Decides which of several places with the same name is meant, or asks: by population, kind and ZIPs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MANY_ZIPS = 5
 
 
 def choose(towns: tuple[TownZips, ...], states: tuple[str, ...], gazetteer: Gazetteer) -> FinderResult:
-    """The result with these choices, and whether the first one is meant."""
+    """Make a result of these choices; the first one is meant if it is clearly the most likely."""
     towns = _with_counties(towns[:CHOICES], gazetteer) + towns[CHOICES:]
     if len(towns) + len(states) == 1:
         sure = True
@@ -62,7 +62,7 @@ def estimate_population(area: TownZips) -> int:
 
 
 def _with_counties(towns: tuple[TownZips, ...], gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """Distinguish towns of one name and state by county: "Springfield (Delaware County)"."""
+    """Distinguish towns with the same name and state by county: "Springfield (Delaware County)"."""
     count = Counter(map(label_area, towns))
     return tuple(
         replace(town, name=f"{town.name} ({county})")
@@ -81,7 +81,7 @@ def county_of(town: TownZips, gazetteer: Gazetteer) -> str:
 
 
 def add_namesakes(result: FinderResult, rest: str, state: str | None, gazetteer: Gazetteer) -> FinderResult:
-    """A question with the large counties and the universities of the name behind its towns."""
+    """A question with the large counties and the universities with that name after its towns."""
     largest = estimate_population(result.towns[0])
     of_city = largest >= LARGE_TOWN
     others = (
@@ -97,9 +97,9 @@ def add_namesakes(result: FinderResult, rest: str, state: str | None, gazetteer:
 
 
 def add_larger_namesakes(result: FinderResult, name: str, gazetteer: Gazetteer) -> FinderResult:
-    """A question where many more people live in a county of the name than in the town, or a small town is not
-    that of the university or airport: "Cook" is a town in Minnesota, "Cornell" one in Wisconsin. A city
-    within its own county is meant before it.
+    """A question if many more people live in a county with that name than in the town, or if a small town is
+    not the town of the university or airport with its name: "Cook" is a town in Minnesota, "Cornell" one in
+    Wisconsin. A city within its own county takes precedence over the county.
     """
     town = result.towns[0]
     if town.kind != "town" or town.meant:
@@ -123,7 +123,9 @@ def add_larger_namesakes(result: FinderResult, name: str, gazetteer: Gazetteer) 
 
 
 def distinct_areas(towns: tuple[TownZips, ...]) -> tuple[TownZips, ...]:
-    """Each set of ZIPs in a state once: small places of one name often share their post office."""
+    """The areas with distinct sets of ZIPs in each state: small places with the same name often share a post
+    office.
+    """
     seen: dict[tuple[str, tuple[str, ...]], TownZips] = {}
     for town in towns:
         if town.zips:

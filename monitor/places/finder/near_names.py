@@ -1,4 +1,4 @@
-"""Names that a misspelled text is near to: of towns, counties and states."""
+"""Finds the names of towns, counties and states that are near to a misspelled text."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _state_keys() -> dict[str, str]:
 
 
 def respell(text: str) -> Iterator[str]:
-    """Other spellings of what sounds alike, or is near to a word that names abbreviate: "Memfis", "Forth
-    Worth", "Montain Brook".
+    """Other spellings of a text that sound alike, or whose words are near to a word that names abbreviate:
+    "Memfis", "Forth Worth", "Montain Brook".
     """
     typed = text.lower().split()
     for at, part in enumerate(typed if len(typed) > 1 else ()):
@@ -131,7 +131,7 @@ def near_areas(
 
 
 def areas_beginning(text: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """The towns and counties whose names begin so, the largest first, at most `NEAR`: "La Canada"."""
+    """The towns and counties whose names begin with a text, the largest first, up to `NEAR`: "La Canada"."""
     wanted = key(text)
     if len(wanted) < LEAST_LETTERS_OF_MORE:
         return ()

@@ -55,14 +55,13 @@ LookUp = Callable[[str], FinderResult]
 
 
 def remember_found(gazetteer: Gazetteer) -> LookUp:
-    """`find_exact` for the names of one text, each of which is looked up once."""
+    """`find_exact` for the names of one text; each name is looked up once."""
     return cache(partial(find_exact, gazetteer=gazetteer))
 
 
 def find_exact(text: str, gazetteer: Gazetteer) -> FinderResult:
-    """Find the place that a text names without a slip; the problem is "nothing" where it names none.
-
-    A ZIP takes precedence over a town, and a house number is never read as a ZIP.
+    """Find the place that a text names exactly; the problem is "nothing" if it names none. A ZIP takes
+    precedence over a town, and a house number is never read as a ZIP.
     """
     typed = _one_line(text)
     if not any(map(str.isalnum, typed)):
@@ -84,7 +83,7 @@ def find_exact(text: str, gazetteer: Gazetteer) -> FinderResult:
 
 
 def suggest_place(text: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """Suggest places whose names a text is near to; None if there are none."""
+    """Suggest places with names near to a text; None if there are none."""
     return find_near(_plain_name(text), gazetteer)
 
 
@@ -93,7 +92,7 @@ def _one_line(text: str) -> str:
 
 
 def _numbers(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """What a text means that is only ZIPs or other numbers; None for any other."""
+    """The meaning of a text that consists of ZIPs or other numbers; None for any other text."""
     if alone := _ZIP_ALONE.fullmatch(typed):
         return zips_of([alone[1]], gazetteer)
     if _ZIPS.fullmatch(typed):
@@ -110,7 +109,7 @@ def _without_country(typed: str) -> str:
 
 
 def _in_english(typed: str) -> str:
-    """A name without accents, with what is Spanish in it in English."""
+    """A name without accents, and with its Spanish words in English."""
     plain = put_in_english(put_names_in_english(remove_accents(typed)))
     return _ALL_OF.sub("", _AIR_FORCE_BASE.sub("AFB", plain))
 
@@ -122,12 +121,14 @@ def _split_zip(typed: str) -> tuple[str, str]:
 
 
 def _plain_name(text: str) -> str:
-    """The name that is looked up for a text that is neither numbers nor a radius."""
+    """The name to look up for a text that is neither numbers nor a radius."""
     return _split_zip(_in_english(_without_country(_one_line(text))))[0]
 
 
 def _with_listed(result: FinderResult, typed: str, gazetteer: Gazetteer) -> FinderResult:
-    """A result with the agencies of that name on the lists; where nothing else was found, their places."""
+    """Add the listed agencies with that name to a result; if nothing else was found, their places are the
+    result.
+    """
     unknown = result.problem == "nothing"
     if not unknown and not is_agency(typed):
         return result
@@ -158,7 +159,9 @@ def _own_state(result: FinderResult) -> tuple[str, ...]:
 
 
 def _within_radius(typed: str, gazetteer: Gazetteer) -> FinderResult:
-    """ "10 miles of 60601"; "25 miles of Chicago" is asked with the ZIPs in the middle of Chicago."""
+    """A radius around a ZIP: "10 miles of 60601". "25 miles of Chicago" becomes a question with ZIPs in the
+    middle of Chicago.
+    """
     try:
         place = parse_place(typed)
     except UsageError:
@@ -169,7 +172,7 @@ def _within_radius(typed: str, gazetteer: Gazetteer) -> FinderResult:
 
 
 def _around_name(typed: str, gazetteer: Gazetteer) -> FinderResult:
-    """The radiuses around the middles of the places that a name means, to choose from."""
+    """The radiuses around the centers of the places that a name means, to choose from."""
     miles, name = split_radius(typed)
     result = find_exact(name, gazetteer) if miles and not names_radius(name) else FinderResult()
     if result.problem == "nothing":
@@ -184,9 +187,8 @@ def _around_name(typed: str, gazetteer: Gazetteer) -> FinderResult:
 
 
 def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """A ZIP before its own town or state ("90210 Beverly Hills").
-
-    Before anything else five digits are a house number.
+    """A ZIP before its own town or state ("90210 Beverly Hills"). Before any other text, five digits are a
+    house number.
     """
     code, _, rest = typed.partition(" ")
     code = code.rstrip(",:")
@@ -208,7 +210,7 @@ def _zip_in_front(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
 
 
 def _serves(area: ZipArea, town: str, gazetteer: Gazetteer) -> bool:
-    """Whether a ZIP is one of a town of that name, without working out all that it serves."""
+    """Whether a ZIP belongs to a town with that name, without computing all the ZIPs of the town."""
     if key(town) == key(area.city):
         return True
     return any(area.zip in each.zips for each in gazetteer.towns(town, area.state))

@@ -80,11 +80,11 @@ _SURELY_WRONG = ("digits", "unknown_zip", "radius")
 
 
 def find(text: str, gazetteer: Gazetteer) -> FinderResult:
-    """The places that a text names.
+    """Find the places that a text names.
 
     Several places ("Hammond and Gary, IN") result in a question that offers each of them; several ZIPs are
-    all meant. A part that means nothing is named beside the others, unless the text is one name or address.
-    Where no name is found, what people write around one is left out: "police in Hammond".
+    all meant. A part that is not known is listed as unknown beside the others, unless the text is one name or
+    address. If no name is found, the words that people write around one are removed: "police in Hammond".
     """
     text = write_digits_in_ascii(text[:_MOST_TYPED])
     text = put_crossing_as_address(put_state_last(drop_topic(text)))
@@ -111,14 +111,14 @@ def find(text: str, gazetteer: Gazetteer) -> FinderResult:
 
 
 def _find_part(text: str, city: FinderResult, look_up: LookUp) -> FinderResult | None:
-    """The part of a city that a question names before it: "is ice in Tenderloin, San Francisco?"."""
+    """Find the part of a city that a question names before it: "is ice in Tenderloin, San Francisco?"."""
     name = drop_question(text)
     return _find_in_city(name, city, look_up) if name != text else None
 
 
 def _find_in_sentence(text: str, look_up: LookUp) -> FinderResult | None:
-    """What a sentence says behind "in" and the like, if that is surely one place and no small town by chance:
-    "Detroit in Michigan", "send me what is new in Flint".
+    """Find what a sentence names after "in" and the like, if that is surely one place, and not a small town
+    by coincidence: "Detroit in Michigan", "send me what is new in Flint".
     """
     if (parts := split_at_state(text)) and (found := look_up(", ".join(parts))).towns:
         return found
@@ -174,7 +174,7 @@ def _find(text: str, gazetteer: Gazetteer, look_up: LookUp) -> FinderResult:
 
 
 def _look_up_first(names: list[str], look_up: LookUp) -> dict[str, FinderResult]:
-    """What the first names of a list mean."""
+    """Look up the first names of a list."""
     results: dict[str, FinderResult] = {}
     areas = 0
     for name in names[:MOST_NAMED]:
@@ -185,8 +185,8 @@ def _look_up_first(names: list[str], look_up: LookUp) -> dict[str, FinderResult]
 
 
 def _suggest(typed: str, result: FinderResult, gazetteer: Gazetteer, look_up: LookUp) -> FinderResult | None:
-    """Suggest places for a text of which none was found: for each of its parts, for the whole, or the city
-    behind a part that is not known ("Kensington Philly"); None if there are none.
+    """Suggest places for a text in which none was found: for each of its parts, for the whole text, or the
+    city after a part that is not known ("Kensington Philly"); None if there are none.
     """
     if result.problem not in _MAY_BE_NEAR:
         return None
@@ -195,9 +195,7 @@ def _suggest(typed: str, result: FinderResult, gazetteer: Gazetteer, look_up: Lo
 
 
 def _suggest_parts(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """Suggest places for each of several misspelled names, the first ones; None where one of them is near to
-    none.
-    """
+    """Suggest places for the first of several misspelled names; None if one of them is near to no name."""
     parts = [part.strip() for part in _PARTS.split(typed) if part.strip()]
     looked_up = parts[:MOST_SUGGESTED] if len(parts) > 1 else []
     near: list[FinderResult] = []
@@ -212,7 +210,7 @@ def _suggest_parts(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
 
 
 def _find_in_city(typed: str, whole: FinderResult, look_up: LookUp) -> FinderResult | None:
-    """A part of a city, with the city behind it: "Lincoln Park, Chicago", "Jamaica Queens"."""
+    """Find a part of a city that is followed by the city: "Lincoln Park, Chicago", "Jamaica Queens"."""
     if (whole.kind == "question" and "," not in typed) or not _may_be_in_city(typed):
         return None
     for part, behind in _cities_behind(typed, look_up):
@@ -225,7 +223,7 @@ def _find_in_city(typed: str, whole: FinderResult, look_up: LookUp) -> FinderRes
 
 
 def _suggest_city(typed: str, look_up: LookUp) -> FinderResult | None:
-    """The large city behind a part of it that is not known: "Kensington Philly"."""
+    """Suggest the large city after a part of it that is not known: "Kensington Philly"."""
     if not _may_be_in_city(typed):
         return None
     for _, behind in _cities_behind(typed, look_up):
@@ -240,13 +238,15 @@ def _may_be_in_city(typed: str) -> bool:
 
 
 def _cities_behind(typed: str, look_up: LookUp) -> Iterator[tuple[str, FinderResult]]:
-    """The beginnings of a text, each with what the words behind it mean, the longest of these first."""
+    """Yield each beginning of a text with the meaning of the words after it, the longest rest first."""
     for match in re.finditer("[, ]+", typed):
         yield typed[: match.start()], look_up(typed[match.end() :].strip())
 
 
 def _find_joined(typed: str, gazetteer: Gazetteer, look_up: LookUp) -> FinderResult | None:
-    """Two cities of a state whose names are joined, to choose from: "Provo-Orem", "Gary Hammond Indiana"."""
+    """Find two cities of one state whose names are joined, to choose from: "Provo-Orem", "Gary Hammond
+    Indiana".
+    """
     names = typed.split("-")
     if len(names) == 2 and all(map(_is_plain, names)):
         first, second = (look_up(name.strip()) for name in names)
@@ -263,7 +263,7 @@ def _find_joined(typed: str, gazetteer: Gazetteer, look_up: LookUp) -> FinderRes
 
 
 def _pair_towns(first: Iterable[TownZips], second: Iterable[TownZips], least: int = 0) -> FinderResult | None:
-    """The first two towns that are in one state and have ``least`` people, to choose from."""
+    """The first two towns in one state with at least ``least`` people each, to choose from."""
     second = tuple(second)
     pairs = (
         (one, other)
@@ -278,7 +278,7 @@ def _pair_towns(first: Iterable[TownZips], second: Iterable[TownZips], least: in
 def _pair_near(
     first: tuple[TownZips, ...], second: tuple[TownZips, ...], gazetteer: Gazetteer
 ) -> FinderResult | None:
-    """The largest two cities that are near to each other, in two states: "Fargo-Moorhead"."""
+    """The two largest cities in different states that are near to each other: "Fargo-Moorhead"."""
     if not first or not second or min(first[0].population, second[0].population) < CITY_OF_PAIR:
         return None
     middles = [middle_zip(area, gazetteer) for area in (first[0], second[0])]
@@ -304,10 +304,10 @@ def _is_within(part: TownZips, city: TownZips) -> bool:
 def _without_unknown(
     results: Mapping[str, FinderResult], typed: str, gazetteer: Gazetteer
 ) -> FinderResult | None:
-    """A question with the places of a list of which a part means nothing: "Xyzzy and Hammond, IN". What a
-    misspelled part is near to comes behind them.
+    """A question with the known places of a list that has an unknown part: "Xyzzy and Hammond, IN".
+    Suggestions for a misspelled part follow the known places.
 
-    None where a text is rather one address: its other parts have numbers, or an "and" of their own ("Boys and
+    None if the text is more likely one address: its other parts have numbers, or contain "and" ("Boys and
     Girls Club, Chicago, IL").
     """
     unknown = tuple(name for name, result in results.items() if result.problem)
@@ -336,9 +336,10 @@ def _is_one_agency(text: str) -> bool:
 def _join_results(
     results: list[FinderResult], whole: FinderResult, gazetteer: Gazetteer, *, listed: bool
 ) -> FinderResult:
-    """One result for several places, each once.
+    """Join several results into one, each place once.
 
-    Unless they are ``listed`` with "and" or the like, one that holds another only says where that is.
+    Unless the places are ``listed`` with "and" or the like, a place that contains another only says where
+    that is.
     """
     if any(each.country for each in results):
         return FinderResult(country=True)
@@ -360,13 +361,13 @@ def _join_results(
 
 
 def _without_surrounding(towns: tuple[TownZips, ...]) -> tuple[TownZips, ...]:
-    """The areas of which no other one is a part."""
+    """The areas of which no other area is a part."""
     zips = [frozenset(area.zips) for area in towns]
     return tuple(area for area, own in zip(towns, zips, strict=True) if not any(part < own for part in zips))
 
 
 def _list_areas(results: Collection[FinderResult]) -> tuple[TownZips, ...]:
-    """The areas that results mean, or ask about, each once; of each result as many as there is room for."""
+    """The areas that results mean, or ask about, each once; from each result as many as there is room for."""
     most = CHOICES // len(results)
     return tuple(dict.fromkeys(area for each in results for area in islice(_areas(each), most)))
 

@@ -1,4 +1,6 @@
-"""Suggests places for a text that names none: for slips, and for a town whose name only begins or ends so."""
+"""Suggests places for a text that names none: for a misspelled name, and for a town whose name only begins or
+ends like the text.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,8 @@ _TERRITORIES = ("AS", "GU", "MP", "VI")
 
 
 def find_near(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
-    """Suggest places for a name that was not found; None if there are none.
-
-    Names are compared with all others a few times at most, and only if they are no longer than towns' names.
+    """Suggest places for a name that was not found; None if there are none. Names are compared with all
+    others only a few times, and only if they are no longer than towns' names.
     """
     name = LEAD_IN.sub("", typed)
     if is_agency(name):
@@ -67,7 +68,7 @@ def find_near(typed: str, gazetteer: Gazetteer) -> FinderResult | None:
 
 
 def _split_near_state(name: str) -> tuple[str, str | None]:
-    """The text before a misspelled state at its end, and that state: "Chicago Ilinois"."""
+    """Split a text before a misspelled state at its end: "Chicago Ilinois"."""
     words = name.replace(",", " ").split()
     for count in range(min(2, len(words) - 1), 0, -1):
         near = near_states(" ".join(words[-count:]))
@@ -77,8 +78,8 @@ def _split_near_state(name: str) -> tuple[str, str | None]:
 
 
 def _suggest(rest: str, state: str | None, gazetteer: Gazetteer, *, most_slips: int) -> tuple[TownZips, ...]:
-    """The first of these that are any: names with a slip, of which the text is the end or the beginning, that
-    sound alike, of other states.
+    """The first suggestions that exist, in this order: misspelled names, names that end or begin with the
+    text, names that sound alike, names in other states.
     """
     end = _at_the_end(rest, state, gazetteer)
     if len(rest.rpartition(",")[2].split()) > LONGEST_NAME:
@@ -102,14 +103,14 @@ def _suggest(rest: str, state: str | None, gazetteer: Gazetteer, *, most_slips: 
 
 
 def _behind_a_state(rest: str, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """The towns behind the state in front of a text: "TX - Houston"."""
+    """The towns named after the state at the beginning of a text: "TX - Houston"."""
     first, _, behind = rest.partition(" ")
     state = read_exact_state(first) if behind else None
     return towns_named(behind.lstrip("- "), state, gazetteer) if state is not None else ()
 
 
 def _at_the_end(rest: str, state: str | None, gazetteer: Gazetteer) -> tuple[TownZips, ...]:
-    """The towns of a state whose name ends an unknown one, as a suggestion: "Broadway New York, NY"."""
+    """Suggest the towns of a state whose names are at the end of an unknown name: "Broadway New York, NY"."""
     words = rest.split()[-LONGEST_NAME:] if state is not None else []
     for first in range(1, len(words)):
         if towns := gazetteer.towns(" ".join(words[first:]), state):
@@ -118,7 +119,9 @@ def _at_the_end(rest: str, state: str | None, gazetteer: Gazetteer) -> tuple[Tow
 
 
 def or_a_city(result: FinderResult, typed: str, gazetteer: Gazetteer) -> FinderResult:
-    """A question where a city is one letter away from a small town: "Huston" is a post office in Idaho."""
+    """Ask if the name of a small town is one letter away from that of a city: "Huston" is a post office in
+    Idaho.
+    """
     if not result.sure or result.kind != "town" or not typed.isalpha():
         return result
     town = result.towns[0]

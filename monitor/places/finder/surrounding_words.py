@@ -101,7 +101,9 @@ _EDGE = " ,.;:?!\u00bf\u00a1-\u2013\"'"
 
 
 def drop_topic(text: str) -> str:
-    """A text without what is no part of a place's name: addresses, "287(g)", "Ring cameras", "police in"."""
+    """Remove from a text what is not part of a place's name: addresses, "287(g)", "Ring cameras", "police
+    in".
+    """
     text = text.strip(_SIGNS)
     text = _ILLINOIS.sub(", IL", _IN_CARE_OF.sub("", _HASH.sub("", text)))
     kept = _ZIP_OF.sub("", _TOPIC.sub(" ", _PASTED.sub(" ", text)))
@@ -116,9 +118,8 @@ def asks_about_here(text: str) -> bool:
 
 
 def put_state_last(text: str) -> str:
-    """A text with the state between town and office at its end: "Gary, IN police" is "Gary police, IN".
-
-    A state in brackets or behind a point stands behind a comma.
+    """Move the state between a town and an office to the end: "Gary, IN police" becomes "Gary police, IN". A
+    state in brackets or after a period is put after a comma.
     """
     if between := _STATE_BETWEEN.fullmatch(text):
         reading = read_state(between["state"])
@@ -133,22 +134,24 @@ def put_state_last(text: str) -> str:
 
 
 def split_at_state(text: str) -> tuple[str, str] | None:
-    """The name and the code of "Detroit in Michigan"; None for any other text."""
+    """Split a text such as "Detroit in Michigan" into a name and a state's code; None for other texts."""
     match = _IN_STATE.fullmatch(text)
     reading = read_state(match["state"]) if match else None
     return (match["town"], reading.code) if match and reading and reading.exact else None
 
 
 def follow_prepositions(text: str) -> list[str]:
-    """What stands behind the first prepositions of a sentence: "Gary" of "send me what is new in Gary"."""
+    """Yield the text after each of the first prepositions of a sentence: "Gary" of "send me what is new in
+    Gary".
+    """
     text = _HERE.sub("", text)  # "near me" is not near Maine
     return [drop_question(text[match.end() :]) for match in islice(_AFTER.finditer(text), MOST_PREPOSITIONS)]
 
 
 def drop_question(text: str) -> str:
-    """A text, without accents, of which no place is found, without what may stand around the name of one.
-
-    "Is the Gary PD on Neighbors?" is "Gary PD", "police in Hammond" is "Hammond", "ICE near me" is "".
+    """Remove accents and the words that people write around the name of a place, from a text in which no
+    place is found. "Is the Gary PD on Neighbors?" becomes "Gary PD", "police in Hammond" becomes "Hammond",
+    "ICE near me" becomes "".
     """
     kept = text.strip(_EDGE)
     kept = " ".join(_HERE.sub("", kept).split()).strip(_EDGE)

@@ -36,9 +36,8 @@ _COUNTIES = re.compile(r" (count(?=ies$)|parish(?=es$))(?:ies|es)$", re.IGNORECA
 
 
 def split_places(text: str, look_up: LookUp) -> list[str]:
-    """Split places at lines, commas and "and", ZIP codes also at spaces.
-
-    "IL 60601" is one ZIP code, as on an envelope.
+    """Split a text into places at lines, commas and "and", and ZIP codes also at spaces. "IL 60601" is one
+    ZIP code, as on an envelope.
     """
     twice = _TWO_STATES.match(text.strip())
     if twice and {twice[2], twice[3]} <= STATES.keys():
@@ -60,9 +59,8 @@ def split_places(text: str, look_up: LookUp) -> list[str]:
 
 
 def _parts(text: str, look_up: LookUp) -> Iterator[str]:
-    """The parts between lines and commas; what is one place stays whole ("Hammond, IN", "Queens, NY").
-
-    A street before its town is left out, and so is the country after it.
+    """Split a text at lines and commas, but keep one place whole ("Hammond, IN", "Queens, NY"). A street
+    before its town is left out, and so is the country after it.
     """
     text = _AND_AFTER_CODE.sub("\n", _REMARK.sub(r"\1", text))
     lines = [line for each in re.split(r"(?:[;/+\n]|&(?!\w\b))+", text) if (line := each.strip())]
@@ -100,7 +98,7 @@ def _is_street(part: str, look_up: LookUp) -> bool:
 
 
 def _names_town(parts: list[str]) -> bool:
-    """Whether the parts after a street go on with its town or its ZIP code, and not with a state alone."""
+    """Whether the parts after a street continue with its town or its ZIP code, and not with a state alone."""
     rest = [part for part in parts if not _BOX_OR_UNIT.match(part)]
     known = parse_known_place(rest[0]) if rest else EVERYWHERE
     with_state = len(rest) > 1 and parse_known_place(rest[1]) is not None  # "Washington, D.C."
@@ -108,8 +106,8 @@ def _names_town(parts: list[str]) -> bool:
 
 
 def _count_parts(name: str, following: list[str], look_up: LookUp) -> int:
-    """How many of the following parts are one place with a name: "Hammond", then "IN", "IN 46320" or
-    "Lake County", "IN".
+    """Count how many of the following parts are one place: "Hammond", then "IN", "IN 46320" or "Lake County",
+    "IN".
     """
     if not following or not any(map(str.isalpha, name)):
         return 0
@@ -154,7 +152,7 @@ def _is_name_with_state(name: str, following: str, look_up: LookUp) -> bool:
 
 
 def _split_after_place(part: str) -> list[str]:
-    """Split the "IL and Gary" of "Chicago, IL and Gary, IN"; a name without a state stays whole here."""
+    """Split the "IL and Gary" of "Chicago, IL and Gary, IN"; a name without a state is not split here."""
     first, *others = _AND.split(part, maxsplit=1)
     return [first, *others] if others and parse_known_place(first) is not None else [part]
 
@@ -191,7 +189,9 @@ def _split_at_and(text: str, look_up: LookUp) -> list[str]:
 
 
 def _split_state(text: str) -> tuple[str, str]:
-    """A name and the state after its comma, or the two letters of a state behind it; "" if there is none."""
+    """Split a name from the state after its comma, or from the two letters of a state at its end; "" if there
+    is none.
+    """
     name, comma, state = text.rpartition(",")
     if comma:
         return name, state.strip()
@@ -200,7 +200,7 @@ def _split_state(text: str) -> tuple[str, str]:
 
 
 def _split_after_states(text: str, look_up: LookUp) -> list[str]:
-    """Split "Gary IN Hammond IN" where each part is sure to be a place of its state."""
+    """Split "Gary IN Hammond IN" if each part is surely a place in its state."""
     if "," in text:
         return [text]
     pieces: list[list[str]] = [[]]
@@ -225,5 +225,5 @@ def _is_sure(text: str, look_up: LookUp) -> bool:
 
 
 def _labels(result: FinderResult) -> list[str]:
-    """The names that were found, or that are asked about."""
+    """The labels of the places that were found or asked about."""
     return [label for label in (result.label, *result.suggestions) if label]

@@ -60,12 +60,14 @@ LONGEST_NAME = 5  # words of a town's name: "Village of Oak Creek" and the like
 
 
 def put_crossing_as_address(text: str) -> str:
-    """Two streets that cross as a house: "Main St & 1st Ave, Hackensack" is "1 1st Ave, Hackensack"."""
+    """Rewrite a crossing of two streets as an address: "Main St & 1st Ave, Hackensack" becomes "1 1st Ave,
+    Hackensack".
+    """
     return _CROSSING.sub("1 ", text)
 
 
 def state_at_the_end(typed: str) -> tuple[str, str | None]:
-    """The text before a state's name or code at its end, and that state."""
+    """Split a text before the name or code of a state at its end."""
     words = typed.replace(",", " , ").split()
     for count in (4, 3, 2, 1):  # "District of Columbia", "N. Mariana Islands"
         tail = words[-count:]
@@ -75,8 +77,8 @@ def state_at_the_end(typed: str) -> tuple[str, str | None]:
 
 
 def names_at_the_end(text: str, *, within: bool) -> Iterator[str]:
-    """The names that a text may end in, or one of its parts between commas, the last part first and of each
-    the longest; ``within`` a state the end of a street address is one too.
+    """The names at the end of a text, or of one of its parts between commas: the last part first, and the
+    longest name of each first. ``within`` a state, the end of a street address counts too.
     """
     parts = [part for part in map(str.strip, text.split(",")) if part and not _UNIT.match(part)]
     for part in reversed(parts[-3:]):

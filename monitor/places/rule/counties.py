@@ -26,7 +26,7 @@ MAIN_PART = 4  # at least one in this many of a county agency's ZIPs must be in 
 
 
 def county_agency(subject: ListingInState) -> Placement | None:
-    """Sheriff, county police, prosecutor: all ZIPs with at least 2 % of their land in the county."""
+    """Place a sheriff, county police or prosecutor: ZIPs with at least 2 % of their land in the county."""
     for part in subject.name.parts:
         found = counties_in_words(subject.table, part)
         says_county = "county" in part or "parish" in part
@@ -49,9 +49,9 @@ def county_agency(subject: ListingInState) -> Placement | None:
 
 
 def constable(subject: ListingInState) -> Placement | None:
-    """A constable of a township, borough, ward or precinct whose listing gives the county: the part of it.
-
-    Pennsylvania's constables are elected by municipality, although they call themselves state constables.
+    """Place a constable of a township, borough, ward or precinct whose listing gives the county: the ZIPs of
+    that part of it. Pennsylvania's constables are elected by municipality, although they call themselves
+    state constables.
     """
     said = subject.name.words
     if not subject.counties or not any(w in ("constable", "constables") for w in said):
@@ -131,7 +131,9 @@ def _covers(subject: ListingInState, counties: Iterable[int]) -> Placement | Non
 
 
 def _covers_part(subject: ListingInState, rows: set[int], counties: tuple[str, ...]) -> Placement | None:
-    """A district of a county ("King County Fire District 2"): about its address, else the county."""
+    """Place a district of a county ("King County Fire District 2"): around its address, or else the whole
+    county.
+    """
     address = subject.address
     near = rows & set(town_rows(subject.table, address)) if address is not None else set()
     reason = (
@@ -143,7 +145,7 @@ def _covers_part(subject: ListingInState, rows: set[int], counties: tuple[str, .
 
 
 def _office_without_the_word(subject: ListingInState) -> Placement | None:
-    """A sheriff or constable whose name does not say "county"."""
+    """Place a sheriff or constable whose name does not contain "county"."""
     table, name = subject.table, subject.name
     city = name.designator == "city" or "city" in name.words
     for core in agency_kinds.variants(name.core):
@@ -175,7 +177,9 @@ def _seat(subject: ListingInState) -> int | None:
 
 
 def county_by_name(subject: ListingInState) -> Placement | None:
-    """An agency named like a county and no town ("Anne Arundel Police Department")."""
+    """Place an agency with the name of a county that is not the name of a town ("Anne Arundel Police
+    Department").
+    """
     table = subject.table
     if agency_kinds.is_institution(subject.name.words) or subject.name.designator:
         return None
@@ -194,7 +198,7 @@ def county_by_name(subject: ListingInState) -> Placement | None:
 
 
 def given_county(subject: ListingInState) -> Placement | None:
-    """The county that stands in the listing or in the name, as an estimate."""
+    """Place an agency in the county that the listing or the name gives, as an estimate."""
     table = subject.table
     found = sorted(subject.counties) or [
         c for part in subject.name.parts for c in counties_in_words(table, part)

@@ -36,7 +36,7 @@ _NEVER = agency_kinds.SURE_INSTITUTION_WORDS | word_set("of at and the for")
 
 
 def institution(subject: ListingInState) -> Placement | None:
-    """Universities, schools, airports and the like: the ZIPs near their point, seat or address."""
+    """Place a university, school, airport or the like: the ZIPs near its point, seat or address."""
     said = subject.name.words
     known = campus(said, subject.state)
     if known is None and not agency_kinds.is_institution(said) and not agency_kinds.is_tribal(said):
@@ -57,7 +57,7 @@ def _is_municipality(subject: ListingInState) -> bool:
 
 
 def near_point(subject: ListingInState) -> Placement | None:
-    """Place an agency by its point where none of the places in its name is known."""
+    """Place an agency by its point if none of the places in its name is known."""
     return _near_point(subject, "point")
 
 
@@ -129,7 +129,7 @@ def _in_town(subject: ListingInState, site: NamedPlace) -> Placement | None:
 
 
 def _near_name(subject: ListingInState) -> Placement | None:
-    """The county or the town that the institution is named after."""
+    """The county or town after which the institution is named."""
     table = subject.table
     counties = [c for part in subject.name.parts for c in counties_in_words(table, part)]
     if not counties:

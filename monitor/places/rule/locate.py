@@ -77,8 +77,9 @@ def locate_in(listing: Listing, table: StateTable) -> Placement:
 
 
 def _less_sure(subject: ListingInState, placement: Placement) -> Placement:
-    """Less sure of what is only called after a town: a prison or a drug squad (Jessup Correctional
-    Institution), a regional jail, and a town around the village, or a township around the city, of its name.
+    """Lower the confidence of a placement that follows only from a town's name: of a prison or a drug squad
+    (Jessup Correctional Institution), of a regional jail, and of a town around a village, or a township
+    around a city, with the same name.
     """
     if placement.how not in ("name", "name_is_city") or placement.confidence is not Confidence.EXACT:
         return placement
@@ -98,9 +99,9 @@ _FEW_ZIPS = 3  # of a township; more belong to the city of its name
 
 
 def _is_beside_its_name(subject: ListingInState, placement: Placement) -> bool:
-    """Whether the agency is of a town that reaches beyond the post town of its name, or of a township around
-    the city of its name: the Town of Brookhaven has half a million people and Brookhaven 3,000, and Lansing
-    Township is not Lansing. The hand-kept list has the ZIPs of some of them.
+    """Whether the agency belongs to a town that is larger than the post town with its name, or to a township
+    around the city with its name. The Town of Brookhaven has half a million people and Brookhaven 3,000;
+    Lansing Township is not Lansing. The hand-kept list has the ZIPs of some of them.
     """
     town = subject.name.designator == "town" and subject.state in _TOWNS_AROUND_VILLAGES
     if not town and not (subject.name.designator == "twp" and len(placement.places) > _FEW_ZIPS):
@@ -110,8 +111,8 @@ def _is_beside_its_name(subject: ListingInState, placement: Placement) -> bool:
 
 
 def _keep_town(name: AgencyName, table: StateTable) -> AgencyName:
-    """The name with the whole town in it, where words of offices or an article belong to the town: College
-    Station, State College, District Heights, The Villages.
+    """Restore the whole name of a town that contains words of offices or an article: College Station, State
+    College, District Heights, The Villages.
     """
     said = name.parts[0] if name.parts else ()
     while len(said) > 2 and said[1] == "of" and said[0] in DESIGNATORS:

@@ -27,7 +27,7 @@ ACRONYMS: dict[str, frozenset[str]] = {
         "UT": "uhp", "VT": "vsp", "VA": "vsp", "WA": "wsp wdfw", "WV": "wvsp", "WI": "wsp", "WY": "whp",
     }.items()
 }  # fmt: skip
-"""Letters by which a state's own agencies are known."""
+"""The initials by which a state's own agencies are known."""
 
 
 def known_government(subject: ListingInState) -> Placement | None:
@@ -44,7 +44,9 @@ def known_government(subject: ListingInState) -> Placement | None:
 
 
 def state_wide(subject: ListingInState) -> Placement | None:
-    """State police, highway patrol, department of corrections, attorney general and the like: the state."""
+    """Place state police, highway patrol, a department of corrections, an attorney general and the like: the
+    state.
+    """
     parts = subject.name.parts
     branch = not subject.name.core and any(_always(part) for part in parts[1:])
     if not parts or not (branch or _names_state(subject, parts[0])):
@@ -80,7 +82,9 @@ def _always(part: agency_kinds.Words) -> bool:
 
 
 def _after_the_state(subject: ListingInState, after: agency_kinds.Words) -> bool:
-    """Whether an office of the state follows its name: not "New York City Police", "Iowa City Police"."""
+    """Whether the name of the state is followed by an office of the state: not so in "New York City Police"
+    and "Iowa City Police".
+    """
     if not after:
         return True
     if after[0] == "state" and agency_kinds.is_surely_institution(after):
