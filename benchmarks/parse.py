@@ -12,6 +12,7 @@ import importlib.util
 import io
 import os
 import random
+import re
 import resource
 import time
 import uuid
@@ -105,6 +106,18 @@ def with_points(body: bytes) -> bytes:
 def with_tabs(body: bytes) -> bytes:
     """The map with tabs before its elements, and the line ends of Windows."""
     return body.replace(b"  ", b"\t").replace(b"\n", b"\r\n")
+
+
+def with_undeclared_prefix(body: bytes) -> bytes:
+    """The map with an element in each placemark whose prefix is not declared."""
+    return body.replace(b"</styleUrl>", b"</styleUrl><gx:drawOrder>1</gx:drawOrder>")
+
+
+def only_names(body: bytes) -> bytes:
+    """The map without descriptions, styles and columns: least XML for a listing."""
+    for tag in (rb"description", rb"styleUrl", rb"ExtendedData"):
+        body = re.sub(rb" *<%s>.*?</%s>\n" % (tag, tag), b"", body, flags=re.DOTALL)
+    return body
 
 
 def with_accents(body: bytes) -> bytes:
@@ -227,6 +240,8 @@ def small() -> None:
     compare("with a point each", with_points(body))
     compare("with an accent in each name", with_accents(body))
     compare("with tabs and the line ends of Windows", with_tabs(body))
+    compare("with a prefix without a declaration", with_undeclared_prefix(body))
+    compare("with names and addresses alone", only_names(body))
 
 
 def compare(title: str, body: bytes) -> None:
