@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -48,6 +48,14 @@ def is_worth_a_query(room: int, concurrency: int) -> bool:
     up now: a query takes as long for one message as for half of what the channel carries.
     """
     return room >= concurrency // 2
+
+
+def find_stalled(begun: Iterable[datetime], now: datetime) -> datetime | None:
+    """When the oldest of the messages being sent was begun, if that is so long ago that it counts as
+    stalled.
+    """
+    oldest = min(begun, default=now)
+    return oldest if now - oldest >= STALLED_AFTER else None
 
 
 class ChannelSender:
@@ -180,8 +188,7 @@ class ChannelSender:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 4)
             now = self._clock()
-            oldest = min(self._sending.values(), default=now)
-            stalled_since = oldest if now - oldest >= STALLED_AFTER else None
+            stalled_since = find_stalled(self._sending.values(), now)
             if stalled_since is not None:
                 log.warning(
                     "%s: a message has waited for the server's answer since %s: the server has stalled",

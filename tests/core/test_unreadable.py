@@ -67,6 +67,12 @@ def test_nine_letters_of_ten_are_nearly_a_name() -> None:
     assert not is_doubted(agency("Birch Jayly", None, key="row"), gone=gone)
 
 
+def test_a_name_without_its_accents_is_the_same_name() -> None:
+    gone = structs.replace(GONE, name="Pe\u00f1\u00f3n PD")
+    assert is_doubted(agency("Penon PD", None, key="row"), gone=gone)
+    assert not is_doubted(agency("Penton PD", None, key="row"), gone=gone)
+
+
 def test_a_document_of_several_missing_listings_explains_none() -> None:
     row = agency("", None, url=DOCUMENT, key="row")
     another = Change(Kind.REMOVED, before=agency("Dogwood Jail", "IL", url=DOCUMENT, key="another"))

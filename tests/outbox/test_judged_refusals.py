@@ -6,11 +6,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy.engine import Engine
 
-from monitor.outbox.outcomes import Outcome, OutcomeKind
-from monitor.outbox.verdicts import PROOF, _find_disproved, _first_of_wave, _split_by_proof
+from monitor.channels import EVERYTHING
+from monitor.core.retry import CHANNEL_PAUSE, LANE_PAUSE
+from monitor.outbox.outcomes import Outcome, OutcomeKind, PauseRequest
+from monitor.outbox.verdicts import PROOF, _find_disproved, _first_of_wave, _split_by_proof, _take_back
 from monitor.storage.deliveries import refusals
-from monitor.storage.deliveries.refusals import Refusal
+from monitor.storage.deliveries.refusals import WAVE_LANES, Refusal
+from monitor.storage.engine import transaction
 from tests.outbox.test_settle import CLAIMED
 
 NOW = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
@@ -107,3 +111,14 @@ def test_the_beginning_of_a_wave_is_what_counted_alike_within_an_hour_before_it(
     ]
     assert _first_of_wave([early, *others], wave) == (early,)
     assert _first_of_wave([early], wave[:1]) == (), "one domain alone refuses its own"
+
+
+def test_the_pause_of_a_wave_grows_and_says_the_last_error(sqlite_engine: Engine) -> None:
+    wave = [REFUSED, replace(REFUSED, id=2, error="550 no, 2nd"), replace(REFUSED, id=3, error="550 no, 3rd")]
+    everywhere = [replace(each, lane=str(at)) for at, each in enumerate((wave * WAVE_LANES)[-WAVE_LANES:])]
+    with transaction(sqlite_engine) as conn:
+        one = _take_back(conn, "email", wave, {"lane": "a.example"}, NOW)
+        all_ = _take_back(conn, "email", everywhere, {}, NOW)
+    assert one == PauseRequest("a.example", NOW + LANE_PAUSE, "550 no, 3rd", grows=True)
+    reason = "the server refuses everybody alike: 550 no, 3rd"
+    assert all_ == PauseRequest(EVERYTHING, NOW + CHANNEL_PAUSE, reason, grows=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
-from monitor.outbox.send import _find_drop_reason, is_worth_a_query
+from monitor.outbox.send import _find_drop_reason, find_stalled, is_worth_a_query
 from monitor.storage.deliveries.queue import DeliveryStatus
 from tests.outbox.world import HAMMOND, Recorder, World
 
@@ -42,6 +44,16 @@ def test_a_row_that_is_gone_is_of_somebody_who_has_left() -> None:
 def test_recipients_are_looked_up_once_half_of_a_channel_is_free(concurrency: int, least: int) -> None:
     worth = [room for room in range(concurrency + 1) if is_worth_a_query(room, concurrency)]
     assert worth == list(range(least, concurrency + 1))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "stalled"), [([], None), ([1.9], None), ([2], 2), ([0, 3, 1, 5, 4], 5), ([0, 1], None)]
+)
+def test_a_message_without_an_answer_for_two_minutes_has_stalled(
+    minutes: list[float], stalled: float | None, now: datetime
+) -> None:
+    begun = [now - timedelta(minutes=ago) for ago in minutes]
+    assert find_stalled(begun, now) == (None if stalled is None else now - timedelta(minutes=stalled))
 
 
 def test_a_drain_that_does_nothing_counts_what_is_due_only_where_it_is_asked(sqlite_world: World) -> None:

@@ -101,9 +101,11 @@ class RecentChanges:
         if change.kind is Kind.REMOVED:
             return (Kind.ADDED, change.before.key) in self.published
         done = self.published.get((Kind.CHANGED, change.before.key))
-        after, earlier = change.after, done.before if done else None
-        if done is None or after is None or earlier is None:
+        if done is None:
             return False
+        after, earlier = change.after, done.before
+        assert after is not None
+        assert earlier is not None
         return all(value_of(after, field) == value_of(earlier, field) for field in done.fields)
 
     def flapping(self, change: Change) -> datetime | None:
