@@ -55,7 +55,7 @@ from monitor.domain import (
 from monitor.messages import render
 from monitor.messages.model import Alert, Sender
 from monitor.outbox import Recipient, drain, fan_out
-from monitor.outbox.recipients import RecipientPlaceholders
+from monitor.outbox.recipient_placeholders import RecipientPlaceholders
 from monitor.storage import schema
 from monitor.storage.engine import connect, transaction
 from monitor.storage.migrate import upgrade

@@ -11,7 +11,7 @@ from monitor.outbox.load import MessageLoader
 from monitor.outbox.notices import insert_due_notices
 from monitor.outbox.placement_renewal import PlacingReport, renew_placements
 from monitor.outbox.prepare import Recipient
-from monitor.outbox.recipients import RecipientPlaceholders
+from monitor.outbox.recipient_placeholders import RecipientPlaceholders
 
 __all__ = [
     "CloneGuard",

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from monitor.channels.telegram.posts import compose_posts
 from monitor.core.due import quiet_end
 from monitor.errors import Transient
-from monitor.outbox.recipients import RecipientPlaceholders
+from monitor.outbox.recipient_placeholders import RecipientPlaceholders
 from monitor.storage import engine as db
 from monitor.storage import people
 from monitor.storage.deliveries.queue import insert_message

@@ -28,7 +28,7 @@ from monitor.keys import KeyFile
 from monitor.messages import Message
 from monitor.messages.model import Alert, Digest
 from monitor.outbox import insert_due_digests
-from monitor.outbox.recipients import RecipientPlaceholders
+from monitor.outbox.recipient_placeholders import RecipientPlaceholders
 from monitor.storage import people
 from monitor.storage.engine import reading, transaction
 from monitor.storage.people import Subscriber
