@@ -14,9 +14,9 @@ from sqlalchemy.engine import Engine
 from monitor.domain import Kind
 from monitor.errors import BaselineMoved
 from monitor.polling import PollOutcome, PollResult, poll
-from monitor.storage.columns import metadata
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, changes
+from monitor.storage.schema import metadata
 from tests.polling.publisher import HOUR, Publication, agencies, agency
 
 

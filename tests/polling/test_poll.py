@@ -20,10 +20,10 @@ from monitor.polling import PollResult, poll
 from monitor.polling.received import NOT_KEPT, compute_clock
 from monitor.record.leaf import dump_canonical
 from monitor.sources import ParseOptions
-from monitor.storage.columns import metadata
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, bodies, changes, log_rows, overview
 from monitor.storage.lists.tables import BodyRow
+from monitor.storage.schema import metadata
 from tests.peers.http import Answer
 from tests.polling.publisher import COLUMNS, HOUR, START, Publication, agencies, agency, csv
 

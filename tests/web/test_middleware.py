@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import sqlalchemy as sa
 
-from monitor.storage.columns import metadata
 from monitor.storage.engine import reading
+from monitor.storage.schema import metadata
 from monitor.web import create_app
 from tests.peers.browser import served
 from tests.web.conftest import Running
