@@ -186,7 +186,7 @@ def read_grid(table: HtmlElement, url: str) -> Iterator[list[Cell]]:
             cell, rows = _read_cell(element, url), _span(element, "rowspan") or _TO_THE_END
             for _ in range(min(_span(element, "colspan") or 1, _MOST_COLUMNS - len(cells))):
                 if rows > 1:
-                    cell = (cell[0], cell[1])  # a cell over several rows is not a heading: see `_is_spread`
+                    cell = (cell[0], cell[1])  # it is no heading: see `fitting_tables.is_spread`
                     below[len(cells)] = (rows - 1, cell)
                 cells.append(cell)
         _repeat_covered(cells, covered, below)
