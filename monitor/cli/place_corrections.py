@@ -105,7 +105,7 @@ def remove(session: Session, source: str, agency: str) -> None:
 
 def _find_listing(session: Session, source: str, text: str) -> Any:
     """Find the accepted listing of a key or a name. Raises UsageError with near names."""
-    from monitor.core.wording import normalise
+    from monitor.core.wording import normalize
     from monitor.errors import UsageError
     from monitor.storage.engine import reading
     from monitor.storage.lists import baseline
@@ -113,7 +113,7 @@ def _find_listing(session: Session, source: str, text: str) -> Any:
     with reading(session.database()) as conn:
         listings = baseline.load_listings(conn, source)
     found = [each for each in listings if each.key == text] or [
-        each for each in listings if normalise(each.name) == normalise(text)
+        each for each in listings if normalize(each.name) == normalize(text)
     ]
     if len(found) == 1:
         return found[0]

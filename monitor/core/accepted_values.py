@@ -15,7 +15,7 @@ from msgspec import structs
 from monitor.core.damage import is_worse, looks_damaged, mend, skeleton
 from monitor.core.identity import assign_keys, dates_of, documents_of, make_named_key
 from monitor.core.renames import Pairing, evidence_of, pair
-from monitor.core.wording import normalise, spellings
+from monitor.core.wording import normalize, spellings
 from monitor.domain import Listing, Problem, Publication
 
 _MOST_NAMESAKES = 100  # larger than the number of states and territories
@@ -169,12 +169,12 @@ def _recognize(
         return {}
     found = _match_by_name(lost, suspects)
     # rows of namesakes that have lost their states are merged into one: then no match is certain
-    names = Counter(normalise(listing.name) for listing in lost)
-    certain = Counter(normalise(was.name) for was in found.values())
+    names = Counter(normalize(listing.name) for listing in lost)
+    certain = Counter(normalize(was.name) for was in found.values())
     found = {
         at: was
         for at, was in found.items()
-        if strangers[at].state or certain[normalise(was.name)] == names[normalise(was.name)]
+        if strangers[at].state or certain[normalize(was.name)] == names[normalize(was.name)]
     }
     blank = {at: x for at, x in strangers.items() if not x.state and at not in found}
     return found | _recognize_by_evidence(lost, blank, {was.key for was in found.values()})
@@ -201,11 +201,11 @@ def _match_by_name(lost: Iterable[Listing], suspects: Mapping[int, Listing]) -> 
     """Match each suspect to the one lost listing that it can be by its name, as far as that can be read."""
     by_mark: dict[Hashable, list[Listing]] = defaultdict(list)
     for listing in lost:
-        for mark in {("s", skeleton(listing.name)), ("n", normalise(listing.name))}:
+        for mark in {("s", skeleton(listing.name)), ("n", normalize(listing.name))}:
             by_mark[mark].append(listing)
     found: dict[int, Listing] = {}
     for at, now in suspects.items():
-        marks = {("s", skeleton(now.name)), ("n", normalise(now.name)), ("n", normalise(mend(now.name)))}
+        marks = {("s", skeleton(now.name)), ("n", normalize(now.name)), ("n", normalize(mend(now.name)))}
         candidates = {x.key: x for mark in marks for x in _few(by_mark.get(mark, ())) if _may_be(x, now)}
         if len(candidates) > 1:
             candidates = {key: x for key, x in candidates.items() if _shares_evidence(x, now)}
@@ -249,10 +249,10 @@ def _may_be(was: Listing, now: Listing) -> bool:
     """Whether a new listing can be an accepted one whose state or text cannot be read."""
     if now.state and now.state != was.state:
         return False
-    if normalise(was.name) != normalise(now.name) and not is_worse(was.name, now.name):
+    if normalize(was.name) != normalize(now.name) and not is_worse(was.name, now.name):
         return False
     for one, other in ((was.city, now.city), (was.county, now.county)):
-        if one and other and normalise(one) != normalise(other) and not is_worse(one, other):
+        if one and other and normalize(one) != normalize(other) and not is_worse(one, other):
             return False
     return not (was.source_id and now.source_id and was.source_id != now.source_id)
 
@@ -262,7 +262,7 @@ def _shares_evidence(was: Listing, now: Listing) -> bool:
         set(dates_of(was)) & set(dates_of(now))
         or set(documents_of(was)) & set(documents_of(now))
         or (was.point and was.point == now.point)
-        or (was.county and now.county and normalise(was.county) == normalise(now.county))
+        or (was.county and now.county and normalize(was.county) == normalize(now.county))
     )
 
 
@@ -357,7 +357,7 @@ def _may_be_spelled(was: Listing, row: Listing) -> bool:
     if was.name == row.name or row.key.split("~")[0] == was.key.split("~")[0]:
         return False
     for one, other in ((was.city, row.city), (was.county, row.county)):
-        if one and other and normalise(one) != normalise(other):
+        if one and other and normalize(one) != normalize(other):
             return False
     pairs = ((was.source_id, row.source_id), (was.point, row.point))
     return not any(one and other and one != other for one, other in pairs)

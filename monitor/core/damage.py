@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 
 _CP1252 = {
     ord(character): byte
@@ -49,16 +49,16 @@ def mend(text: str) -> str:
 def is_worse(before: str, after: str) -> bool:
     """Whether ``after`` is a damaged form of ``before``, or ``before`` without its letters beyond ASCII.
 
-    A difference that `normalise` removes is not damage, and neither is an improved text.
+    A difference that `normalize` removes is not damage, and neither is an improved text.
     """
-    if normalise(before) == normalise(after):
+    if normalize(before) == normalize(after):
         return looks_damaged(after) and not looks_damaged(before)
     if not looks_damaged(after) and "?" not in after and (before.isascii() or not after.isascii()):
         return False
     if looks_damaged(before):
         return False
     bones = skeleton(before)
-    return (len(bones) >= _LEAST_LEFT and bones == skeleton(after)) or normalise(mend(after)) == normalise(
+    return (len(bones) >= _LEAST_LEFT and bones == skeleton(after)) or normalize(mend(after)) == normalize(
         before
     )
 

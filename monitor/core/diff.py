@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from monitor.core.identity import dates_of, make_named_key
 from monitor.core.renames import Pairing, evidence_of, pair
-from monitor.core.wording import is_one_word_apart, normalise, spellings
+from monitor.core.wording import is_one_word_apart, normalize, spellings
 from monitor.domain import Change, Kind, Listing, Policy
 
 _SILENT = Policy().silent
@@ -110,7 +110,7 @@ def _index(listings: Iterable[Listing]) -> dict[str, Listing]:
 
 def _order(change: Change) -> tuple[str, str, str, str]:
     subject = change.subject
-    return subject.state or "", normalise(subject.name), change.kind, change.identity[1]
+    return subject.state or "", normalize(subject.name), change.kind, change.identity[1]
 
 
 def _describe_change(before: Listing, after: Listing, untold: frozenset[str]) -> Change:
@@ -141,7 +141,7 @@ def _differences(before: Listing, after: Listing) -> Iterator[tuple[str, bool]]:
     shown to people.
     """
     if before.name != after.name:
-        yield "name", normalise(before.name) == normalise(after.name)
+        yield "name", normalize(before.name) == normalize(after.name)
     if (before.state, before.state_text) != (after.state, after.state_text):
         yield "state", _state(before) == _state(after)
     if before.city != after.city:
@@ -166,23 +166,23 @@ def _differences(before: Listing, after: Listing) -> Iterator[tuple[str, bool]]:
 
 
 def _alike(one: str | None, other: str | None) -> bool:
-    return normalise(one or "") == normalise(other or "")
+    return normalize(one or "") == normalize(other or "")
 
 
 def _alike_text(one: str | None, other: str | None) -> bool:
     """Whether two attributes mean the same: a single word that differs is a corrected spelling."""
-    here, there = ([normalise(part) for part in (text or "").split(";")] for text in (one, other))
+    here, there = ([normalize(part) for part in (text or "").split(";")] for text in (one, other))
     return len(here) == len(there) and all(map(is_one_word_apart, sorted(here), sorted(there)))
 
 
 def _alike_county(one: str | None, other: str | None) -> bool:
     """Whether two texts name one county: the kind word ("Alpha County", "Alpha") makes no difference."""
-    here, there = (_COUNTY_WORDS.sub("", normalise(text or "")) for text in (one, other))
+    here, there = (_COUNTY_WORDS.sub("", normalize(text or "")) for text in (one, other))
     return here == there
 
 
 def _state(listing: Listing) -> str:
-    return listing.state or normalise(listing.state_text or "")
+    return listing.state or normalize(listing.state_text or "")
 
 
 def _without(
@@ -241,7 +241,7 @@ def find_respelled(removed: Iterable[Listing], added: Iterable[Listing]) -> list
 
 
 def _city(listing: Listing) -> str:
-    return normalise(listing.city or "")
+    return normalize(listing.city or "")
 
 
 _SIGNATURES: tuple[Callable[[Listing], Hashable], ...] = (

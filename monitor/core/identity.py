@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from msgspec import structs
 
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 from monitor.domain import Listing
 
 
@@ -43,9 +43,9 @@ def make_named_key(listing: Listing, *, by_city: bool = False) -> str:
     """Compute a key of normalized state and name (and city), ignoring the source's id: equal for two
     spellings of one name.
     """
-    name = normalise(listing.name) or listing.name.strip()
-    key = f"{listing.state or normalise(listing.state_text or '')}|{name}"
-    return f"{key}|{normalise(listing.city or '')}" if by_city else key
+    name = normalize(listing.name) or listing.name.strip()
+    key = f"{listing.state or normalize(listing.state_text or '')}|{name}"
+    return f"{key}|{normalize(listing.city or '')}" if by_city else key
 
 
 _plain_marks = str.maketrans("|~", "  ")  # the separators within a key
@@ -126,10 +126,10 @@ def digest(listings: Iterable[Listing]) -> str:
     """
     rows = sorted(
         repr((
-            normalise(x.name), x.state or normalise(x.state_text or ""), normalise(x.city or ""),
-            normalise(x.county or ""),
+            normalize(x.name), x.state or normalize(x.state_text or ""), normalize(x.city or ""),
+            normalize(x.county or ""),
             x.since and x.since.isoformat(),
-            tuple((column, normalise(text)) for column, text in x.attributes),
+            tuple((column, normalize(text)) for column, text in x.attributes),
         ))
         for x in listings
     )  # fmt: skip

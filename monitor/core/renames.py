@@ -15,7 +15,7 @@ from typing import Protocol
 from rapidfuzz import fuzz, process
 
 from monitor.core.identity import dates_of, documents_of
-from monitor.core.wording import expand, expand_normalised, named_place, normalise
+from monitor.core.wording import expand, expand_normalized, named_place, normalize
 from monitor.domain import Listing
 
 # Required similarity of two names, from 0 to 1. On 84 labeled renames of the 287(g) list these paired 82 to
@@ -100,12 +100,12 @@ def _trade(words: Collection[str]) -> str:
 
 
 def _candidate(listing: Listing, widespread: frozenset[str]) -> _Candidate:
-    name = normalise(listing.name)
-    text = expand_normalised(name, listing.state)
+    name = normalize(listing.name)
+    text = expand_normalized(name, listing.state)
     words = sorted(text.split())
-    county = normalise(listing.county or "").removesuffix(" county")
-    city = normalise(listing.city or "")
-    whole = expand_normalised(name, None)
+    county = normalize(listing.county or "").removesuffix(" county")
+    city = normalize(listing.city or "")
+    whole = expand_normalized(name, None)
     where = named_place(whole)
     where_bare = where - _KIND_WORDS
     return _Candidate(
@@ -114,7 +114,7 @@ def _candidate(listing: Listing, widespread: frozenset[str]) -> _Candidate:
         words=" ".join(words),
         plain=name,
         whole=whole,
-        state=listing.state or normalise(listing.state_text or ""),
+        state=listing.state or normalize(listing.state_text or ""),
         dates=frozenset(dates_of(listing)),
         documents=frozenset(evidence_of(listing)) - widespread,
         county=county,
@@ -212,7 +212,7 @@ def _nothing_in_common(was: Listing, now: Listing) -> bool:
     for column, text in was.attributes:
         if column in texts:
             shared = True
-            if not {*map(normalise, text.split(";"))}.isdisjoint(map(normalise, texts[column].split(";"))):
+            if not {*map(normalize, text.split(";"))}.isdisjoint(map(normalize, texts[column].split(";"))):
                 return False
     return shared
 

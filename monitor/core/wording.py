@@ -71,7 +71,7 @@ _ASCII = (
 )
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """Remove what readers do not see as a difference: case, accents, punctuation, white space; "&" becomes
     "and".
 
@@ -93,10 +93,10 @@ def expand(name: str, state: str | None) -> str:
 
     A state's name that is part of a place name stays: Oklahoma County, Virginia Beach, Kansas City.
     """
-    return expand_normalised(normalise(name), state)
+    return expand_normalized(normalize(name), state)
 
 
-def expand_normalised(text: str, state: str | None) -> str:
+def expand_normalized(text: str, state: str | None) -> str:
     """`expand` for a name that is already normalized."""
     text = _ARTICLES.sub("", text)
     own = STATES.get(state or "", "").lower()
@@ -123,9 +123,9 @@ def spellings(listing: Listing) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)  # most names of a list are those of its last publication
 def _spell(text: str, state: str | None, state_text: str | None) -> frozenset[str]:
-    name = normalise(text)
-    place = state or normalise(state_text or "")
-    short = sorted(expand_normalised(name, state).split())
+    name = normalize(text)
+    place = state or normalize(state_text or "")
+    short = sorted(expand_normalized(name, state).split())
     words = sorted(_ABBREVIATIONS.get(word, word) for word in name.split() if word not in ("of", "the"))
     return frozenset(f"{place}|{' '.join(text)}" for text in (short, words))
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from rapidfuzz import fuzz, process
 from sqlalchemy.engine import Connection, Engine
 
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 from monitor.errors import UsageError
 from monitor.record import log
 from monitor.storage.engine import transaction
@@ -62,8 +62,8 @@ def _find_agency(conn: Connection, source: str, text: str) -> str:
     names = page_queries.load_agency_names(conn, source)
     if text in names:
         return text
-    wanted = normalise(text)
-    alike = [key for key, name in names.items() if normalise(name) == wanted]
+    wanted = normalize(text)
+    alike = [key for key, name in names.items() if normalize(name) == wanted]
     if len(alike) == 1:
         return alike[0]
     if alike:
@@ -72,7 +72,7 @@ def _find_agency(conn: Connection, source: str, text: str) -> str:
         )
     near = process.extract(
         wanted,
-        {key: normalise(name) for key, name in names.items()},
+        {key: normalize(name) for key, name in names.items()},
         scorer=fuzz.token_sort_ratio,
         score_cutoff=_NEAR,
         limit=_PROPOSED,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from rapidfuzz import fuzz, process
 from sqlalchemy.engine import Engine
 
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 from monitor.errors import MonitorError, UsageError
 from monitor.states import read_state
 from monitor.storage.engine import reading, transaction
@@ -91,7 +91,7 @@ def load_unmatched(engine: Engine) -> tuple[Unmatched, ...]:
             if document.state in ("", *(state for _, state in spelled))
         }
         near = process.extract(
-            normalise(document.name or document.agency),
+            normalize(document.name or document.agency),
             names,
             scorer=fuzz.token_sort_ratio,
             score_cutoff=_NEAR,
@@ -198,7 +198,7 @@ def _find_nobodys(
     stateless = {(source, name) for source, name, _ in by_name}
     for row in rows:
         sources = (row.source,) if row.source else tuple(known)
-        name = normalise(row.name)
+        name = normalize(row.name)
         if row.agency:
             matched = any(row.agency in known.get(source, {}) for source in sources)
         elif row.state:

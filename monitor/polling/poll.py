@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 from monitor.core import guard
 from monitor.core.accepted_values import reconcile
 from monitor.core.diff import diff
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 from monitor.domain import Change, Kind, Publication
 from monitor.errors import BaselineMoved, DamagedBody, FetchError, ParseError, StoreError, location_of
 from monitor.fetch import Fetched, FetchEvidence, FetchFailed, NotModified, Validators
@@ -278,7 +278,7 @@ def _load_identities(conn: Connection, source: str) -> frozenset[tuple[str, str 
     """Read the names and states of a list: its listings, and additions that are about to be announced."""
     added = (row.change.after for row in changes.load_standing(conn, source))
     listings = (*baseline.load_accepted(conn, source).listings, *(listing for listing in added if listing))
-    return frozenset((normalise(listing.name), listing.state) for listing in listings)
+    return frozenset((normalize(listing.name), listing.state) for listing in listings)
 
 
 def _without_moved(
@@ -289,7 +289,7 @@ def _without_moved(
     """
     for change in differences:
         listing = change.subject
-        moved = change.kind is Kind.REMOVED and (normalise(listing.name), listing.state) in there
+        moved = change.kind is Kind.REMOVED and (normalize(listing.name), listing.state) in there
         yield replace(change, quiet=True) if moved else change
 
 

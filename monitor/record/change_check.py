@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from sqlalchemy.engine import Connection
 
 from monitor.core.canonical import dump_canonical
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 from monitor.domain import Kind, State
 from monitor.formatting import format_count
 from monitor.record.leaf import LeafValue, format_time
@@ -254,13 +254,13 @@ class ChangeCheck:
         """Tell of a version that ended without an entry, although its agency was on no other list."""
         left: dict[tuple[str, str | None], list[_Left]] = {}
         for each in self._left:
-            left.setdefault((normalise(each.end.name), each.end.state), []).append(each)
+            left.setdefault((normalize(each.end.name), each.end.state), []).append(each)
         found = logged_rows.iterate_names(self._conn) if left else ()
         for source, name, state, at in found:
-            there = left.get((normalise(name), state), [])
+            there = left.get((normalize(name), state), [])
             there[:] = [each for each in there if each.source == source or at > each.end.at]
         for each in self._left:
-            if each in left[normalise(each.end.name), each.end.state]:
+            if each in left[normalize(each.end.name), each.end.state]:
                 self._find_version(each.source, each.number, each.end.agency, each.what)
 
     def _compare_version(

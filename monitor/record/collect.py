@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy.engine import Connection
 
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 from monitor.domain import Kind, SourceInfo
 from monitor.errors import RecordError, UsageError
 from monitor.formatting import format_count, format_minute
@@ -185,7 +185,7 @@ def _check_readings(conn: Connection, source: str, text: str, first: datetime, l
     """Check that no agency that the publications between two polls list has the text in its name: they may
     write it in another way. Raises UsageError.
     """
-    wanted = normalise(text)
+    wanted = normalize(text)
     names = [
         each.listing.name
         for each in record_rows.load_versions_between(conn, source, first, last)
@@ -193,7 +193,7 @@ def _check_readings(conn: Connection, source: str, text: str, first: datetime, l
     ]
     unbelieved = changes.load_unbelieved_additions(conn, source, first, last)
     for name in [*names, *(row.change.subject.name for row in unbelieved)]:
-        if wanted in normalise(name):
+        if wanted in normalize(name):
             raise UsageError(f"the list had {name!r} then, in which the text {text!r} occurs")
 
 

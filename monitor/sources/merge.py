@@ -68,7 +68,7 @@ def _part_agencies(rows: Rows) -> list[Rows]:
 def _part_by_name(rows: Rows) -> list[Rows]:
     groups: dict[tuple[str | None, str], Rows] = {}
     for number, listing in rows:
-        groups.setdefault((listing.state, wording.normalise(listing.name)), []).append((number, listing))
+        groups.setdefault((listing.state, wording.normalize(listing.name)), []).append((number, listing))
     return list(groups.values())
 
 
@@ -119,7 +119,7 @@ def _merge_group(group: Rows, problems: list[Problem]) -> Listing:
         a typo.
         """
         counts = Counter(value for value in map(field, listings) if value)
-        if len({wording.normalise(value) for value in counts}) > 1:
+        if len({wording.normalize(value) for value in counts}) > 1:
             written = " and ".join(f'"{value[:80]}"' for value in sorted(counts))
             message = f"{listings[0].name} has the {title} {written}"
             problems.append(Problem("rows differ", message, group[0][0]))

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 from monitor.domain import Listing
 from monitor.errors import BundleBusyError, RecordError, UsageError
 from monitor.messages.locale import N_
@@ -257,8 +257,8 @@ def _load_matches(conn: Connection, source: str, first: datetime, last: datetime
 
 def _match_name(asked: str) -> Callable[[Listing], bool]:
     """Whether a listing's name holds the words asked for."""
-    wanted = normalise(asked)
-    return lambda listing: wanted in normalise(listing.name)
+    wanted = normalize(asked)
+    return lambda listing: wanted in normalize(listing.name)
 
 
 def _match_zip(site: Site, source: str, code: str) -> Callable[[Listing], bool]:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 from monitor.domain import Listing, SourceInfo
 from monitor.messages.layout import clean
 from monitor.record.checkpoint import read_checkpoint
@@ -76,7 +76,7 @@ class ListQuery:
         return (
             (not self.state or listing.state == self.state)
             and (not self.joined or (listing.since is not None and listing.since.year == int(self.joined)))
-            and (not self.q or normalise(self.q) in normalise(_text(listing)))
+            and (not self.q or normalize(self.q) in normalize(_text(listing)))
         )
 
 
@@ -258,7 +258,7 @@ def find_elsewhere(
     """Agencies of the same name and state on other lists today, as (list, agency, entry): possibly the
     same. ``numbers`` are those of the lists' baselines.
     """
-    name = normalise(listing.name)
+    name = normalize(listing.name)
     covered = {
         other: site.coverage.of(other, numbers.get(other, 0)) for other in site.sources if other != source
     }
@@ -266,7 +266,7 @@ def find_elsewhere(
         (other, cover.agency, cover.listing)
         for other, found in covered.items()
         for cover in (found.by_state.get(listing.state, ()) if listing.state else found.covers)
-        if cover.listing.state == listing.state and normalise(cover.listing.name) == name
+        if cover.listing.state == listing.state and normalize(cover.listing.name) == name
     ]
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 from monitor.messages.layout import clean
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.documents import AgencyDocument, load_meetings
@@ -39,11 +39,11 @@ def find_meetings(meetings: Iterable[AgencyDocument], covers: Iterable[Cover]) -
     by_name: dict[str, list[Cover]] = {}
     for cover in covers:
         by_key.setdefault(cover.agency, []).append(cover)
-        by_name.setdefault(normalise(cover.listing.name), []).append(cover)
+        by_name.setdefault(normalize(cover.listing.name), []).append(cover)
     found = []
     for document in meetings:
         named = (
-            by_key.get(document.agency, ()) if document.agency else by_name.get(normalise(document.name), ())
+            by_key.get(document.agency, ()) if document.agency else by_name.get(normalize(document.name), ())
         )
         about = next(
             (

@@ -18,7 +18,7 @@ from monitor.core.identity import (
     natural_key,
 )
 from monitor.core.renames import pair
-from monitor.core.wording import expand, is_one_word_apart, normalise
+from monitor.core.wording import expand, is_one_word_apart, normalize
 from monitor.domain import Listing
 from tests.core.simulation import agency
 
@@ -37,7 +37,7 @@ DAY, OTHER_DAY = date(2025, 4, 14), date(2025, 4, 15)
     ],
 )
 def test_what_people_do_not_read_as_a_difference_is_none(written: str, read: str) -> None:
-    assert normalise(written) == read
+    assert normalize(written) == read
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from monitor.core.guard.reasons import name_listing
 from monitor.core.guard.recent_changes import Identity
 from monitor.core.identity import dates_of, make_named_key
 from monitor.core.renames import evidence_of
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 from monitor.domain import Change, Kind, Listing
 
 _ALIKE = 90  # of 100
@@ -32,7 +32,7 @@ def unreadable_rows_of(
     doubts = _doubt_states(changes)
     broken = [*damaged, *(change.after for change in changes if change.after and _lacks_state(change))]
     nowhere = {
-        normalise(x.subject.name): x for x in arrived if not x.subject.state and not x.subject.state_text
+        normalize(x.subject.name): x for x in arrived if not x.subject.state and not x.subject.state_text
     }
     doubts |= _rows_astray(changes, accepted, nowhere, broken)
     broken += [x.subject for x in arrived if x.subject.state and looks_damaged(x.subject.name)]
@@ -78,7 +78,7 @@ def _doubt_missing(
             by_mark[mark].append(row)
     for change in removed:
         gone = change.subject
-        if (blank := nowhere.get(normalise(gone.name))) is not None:
+        if (blank := nowhere.get(normalize(gone.name))) is not None:
             doubts[change.identity] = doubts[blank.identity] = (
                 f"{name_listing(gone)} is missing, and one of that name is published without a state."
             )
@@ -130,10 +130,10 @@ def _rows_astray(
     """Find the reason to hold each change that exists only because one of an agency's rows lost its state:
     that row is no new agency, and the remaining rows lack some of the old values.
     """
-    astray = nowhere.keys() | {normalise(row.name) for row in broken if not row.state}
+    astray = nowhere.keys() | {normalize(row.name) for row in broken if not row.state}
     if not astray:
         return {}
-    there = {name for listing in accepted if listing.state and (name := normalise(listing.name)) in astray}
+    there = {name for listing in accepted if listing.state and (name := normalize(listing.name)) in astray}
     doubts = {
         nowhere[name].identity: (
             f"{name_listing(nowhere[name].subject)} is published without a state, and one of that name is on "
@@ -143,7 +143,7 @@ def _rows_astray(
     }
     for change in changes:
         before, after = change.before, change.after
-        if before and after and after.state and not change.quiet and normalise(before.name) in there:
+        if before and after and after.state and not change.quiet and normalize(before.name) in there:
             doubts[change.identity] = (
                 f"{name_listing(before)} reads differently, and a row of that name has no state that can be "
                 "read."
@@ -156,7 +156,7 @@ def _marks(listing: Listing) -> Iterator[Hashable]:
     if listing.source_id:
         yield "id", listing.source_id
     yield from evidence_of(listing)
-    if name := normalise(listing.name):
+    if name := normalize(listing.name):
         yield "name", name
     yield from dates_of(listing)
 
@@ -170,13 +170,13 @@ def _explains(row: Listing, gone: Listing, shared: Counter[str]) -> bool:
     if any(shared[document] == 1 for document in set(evidence_of(row)) & set(evidence_of(gone))):
         return True
     if (
-        normalise(row.name)
-        and normalise(row.name) == normalise(gone.name)
+        normalize(row.name)
+        and normalize(row.name) == normalize(gone.name)
         and row.state in (None, gone.state)
     ):
         return True
     places = [(row.state, gone.state), (row.county, gone.county), (row.city, gone.city)]
-    known = [normalise(one) == normalise(other) for one, other in places if one and other]
+    known = [normalize(one) == normalize(other) for one, other in places if one and other]
     return bool(set(dates_of(row)) & set(dates_of(gone))) and bool(known) and all(known)
 
 

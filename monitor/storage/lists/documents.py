@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from monitor.core.wording import normalise
+from monitor.core.wording import normalize
 from monitor.storage import database_facts
 from monitor.storage.lists.operator_tables import DocumentRow
 from monitor.storage.lists.tables import ListingVersionRow
@@ -54,7 +54,7 @@ class AgencyDocument:
             return False
         if self.agency:
             return self.agency == agency
-        return self.state in ("", state or "") and normalise(self.name) == normalise(listing_name)
+        return self.state in ("", state or "") and normalize(self.name) == normalize(listing_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ def replace_documents(conn: Connection, documents: Iterable[AgencyDocument]) -> 
         asdict(each)
         | {
             "day": each.day.isoformat() if each.day else None,
-            "name_key": normalise(each.name),
+            "name_key": normalize(each.name),
             "first_at": known.get(each.uid, each.first_at),
         }
         for each in documents
@@ -126,7 +126,7 @@ def load_documents_about(
     conn: Connection, source: str, agency: str, names: Collection[str], state: str | None
 ) -> tuple[AgencyDocument, ...]:
     """Read the rows about an agency, newest first; ``names`` are all that it had."""
-    keys = tuple({normalise(name) for name in names})
+    keys = tuple({normalize(name) for name in names})
     given = {"source": source, "agency": agency, "names": keys, "state": state or ""}
     return tuple(map(_read, conn.execute(_ABOUT, given)))
 
@@ -142,7 +142,7 @@ def load_agencies(conn: Connection) -> dict[str, dict[str, set[tuple[str, str]]]
     listing = ListingVersionRow.c
     rows = conn.execute(sa.select(listing.source, listing.agency, listing.name, listing.state).distinct())
     for source, agency, name, state in rows:
-        found.setdefault(source, {}).setdefault(agency, set()).add((normalise(name), state or ""))
+        found.setdefault(source, {}).setdefault(agency, set()).add((normalize(name), state or ""))
     return found
 
 
