@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -35,6 +36,7 @@ router = Router()
 _MOST_POLLS = 3000  # around one day
 _MOST_MATCHES = 150  # on a page of at most 100 kB
 _LARGEST_ID = 2**31 - 1
+_SHA256 = re.compile("[0-9a-f]{64}")
 _SAW = ("good", "unchanged")
 _NOT_A_DAY = N_("Enter a day that is over (UTC), such as 2026-03-01.")
 _NOT_A_ZIP = N_("Enter a five-digit ZIP code, or at least three letters of an agency's name.")
@@ -185,8 +187,10 @@ def agreement_bundle(request: Request, name: str) -> Response:
 def agreement_file(request: Request, name: str) -> Response:
     """A document that a listing links to, exactly as it was received, by its SHA-256."""
     sha256 = name.removesuffix(".pdf")
-    with reading(site_of(request).engine) as conn:
-        content = bodies.load_body(conn, sha256) if agreements.is_copy(conn, sha256) else None
+    content = None
+    if _SHA256.fullmatch(sha256):  # PostgreSQL refuses to be asked for a text with a NUL
+        with reading(site_of(request).engine) as conn:
+            content = bodies.load_body(conn, sha256) if agreements.is_copy(conn, sha256) else None
     if content is None:
         raise ProblemError(404, "Not kept", "No such document was received, or its bytes were removed.")
     headers = {

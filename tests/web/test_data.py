@@ -462,6 +462,7 @@ def test_a_key_with_a_nul_is_unknown_on_both_databases(
 ) -> None:
     """The real bytes: PostgreSQL refused the statement, and the log asked to report an error of ours."""
     with served(create_app(site(engine, Clock(now)))) as address:
-        for path in (f"/api/v1/agencies/{SOURCE}/%00", f"/api/v1/agencies/{SOURCE}/a%00b"):
+        keys = (f"/api/v1/agencies/{SOURCE}/%00", f"/api/v1/agencies/{SOURCE}/a%00b")
+        for path in (*keys, "/evidence/document/%00"):
             assert httpx.get(address + path, trust_env=False, timeout=300).status_code == 404, path
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
