@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, filterfalse, islice
 from typing import NamedTuple, Protocol
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -25,7 +25,7 @@ from xml.parsers import expat
 from monitor.errors import ParseError
 from monitor.sources.cells import clean_all
 from monitor.sources.column_map import MIB
-from monitor.sources.kml_bytes import declare_prefixes, find_tabs_for_lines, may_have_doctype, mend_bytes
+from monitor.sources.kml_bytes import find_tabs_for_lines, may_have_doctype, mend_bytes, simplify_root
 
 _WINDOW = 32 * 1024  # bytes passed to expat at a time: some 50 placemarks
 _LONGEST = MIB  # bytes without a new element that `XMLParser` may read: it keeps each line as a string
@@ -77,8 +77,8 @@ class _Parser(Protocol):
 
 
 class _QuickParser:
-    """The standard library's `XMLParser`, given what it reads in the least time: a root that declares the
-    prefixes that programs forget, and line ends as ``as_tabs`` writes them.
+    """The standard library's `XMLParser`, given what it reads in the least time: a root without a default
+    namespace, and line ends as ``as_tabs`` writes them.
     """
 
     def __init__(self, as_tabs: Callable[[bytes], bytes], target: ElementTree.TreeBuilder) -> None:
@@ -88,7 +88,7 @@ class _QuickParser:
     def feed(self, data: bytes, /) -> None:
         if not self._begun:
             self._begun = True
-            data = declare_prefixes(data)
+            data = simplify_root(data)
         self._parser.feed(self._as_tabs(data))
 
     def close(self) -> None:
@@ -379,7 +379,7 @@ def _are_clean(texts: list[str]) -> bool:
     ASCII's control characters.
     """
     together = " ".join(["", *filter(None, texts), ""])  # a space at the end of a text is then one of two
-    if not together.isascii() and not "".join(text for text in texts if not text.isascii()).isprintable():
+    if not together.isascii() and not "".join(filterfalse(str.isascii, texts)).isprintable():
         return False  # `isprintable` for all texts takes longer
     return not (
         "\n" in together or "\t" in together or "\r" in together or "\x7f" in together or "  " in together

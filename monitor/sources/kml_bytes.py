@@ -28,20 +28,26 @@ def _end_of_prolog(body: bytes) -> int:
 
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?kml(?=[\s/>])")
 _PREFIX = re.compile(rb"<([A-Za-z][\w.-]*):")
+_NAMESPACE = re.compile(rb"""\sxmlns\s*=\s*(?:"[^"<]*"|'[^'<]*')""")
 _MOST_PREFIXES = 10
 
 
-def declare_prefixes(start: bytes) -> bytes:
-    """The start of a document whose root declares the prefixes of elements in it that have no declaration
-    there, at most `_MOST_PREFIXES` of them.
+def simplify_root(start: bytes) -> bytes:
+    """The start of a document whose root has no default namespace, which `XMLParser` would resolve for each
+    element, and declares the prefixes of elements that have no declaration there, at most `_MOST_PREFIXES`
+    of them. Nothing else reads namespaces.
     """
     root = _ROOT.match(start, _end_of_prolog(start))
-    used = dict.fromkeys(_PREFIX.findall(start)) if root else ()
-    missing = [prefix for prefix in used if prefix != b"xml" and b"xmlns:%s=" % prefix not in start]
-    if not root or not missing:
+    end = start.find(b">", root.end()) if root else -1
+    if root is None or end < 0:
         return start
+    attributes = start[root.end() : end]
+    if len(_NAMESPACE.findall(attributes)) == 1:
+        attributes = _NAMESPACE.sub(b"", attributes)
+    used = dict.fromkeys(_PREFIX.findall(start))
+    missing = [prefix for prefix in used if prefix != b"xml" and b"xmlns:%s=" % prefix not in start]
     declarations = b"".join(b' xmlns:%s="urn:%s"' % (each, each) for each in missing[:_MOST_PREFIXES])
-    return start[: root.end()] + declarations + start[root.end() :]
+    return start[: root.end()] + declarations + attributes + start[end:]
 
 
 _TABS_FOR_LINES = bytes.maketrans(b"\t\n", b" \t")
