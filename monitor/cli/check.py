@@ -11,7 +11,6 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from monitor import app, subscribers
 from monitor.app import Components
@@ -307,7 +306,7 @@ async def _send_sample(settings: Settings, channel: str, to: str) -> str:
         address=subscribers.normalize_address(channel, to),
         message_id=f"<sample.{int(now.timestamp())}@{address.rpartition('@')[2]}>",
         placeholders={
-            "asked": locale.day(now.astimezone(ZoneInfo(settings.site.timezone)).date(), "en"),
+            "asked": locale.day(locale.local_day(now, settings.site.timezone), "en"),
             "stop": f"mailto:{address}?subject=sample",
             "bounce": tokens.make(b"sample", Purpose.BOUNCE, 1, "sample"),
         },

@@ -79,6 +79,11 @@ def short_day(when: date, language: str) -> str:
     return format_date(when, "d MMM y" if language == "es" else "MMM d, y", locale=_locale(language))
 
 
+def local_day(when: datetime, timezone: str) -> date:
+    """The day of a moment in a time zone."""
+    return when.astimezone(ZoneInfo(timezone)).date()
+
+
 def moment(when: datetime, timezone: str, language: str) -> str:
     """A time with its zone: "Nov 24, 2026, 2:07 pm CST", "24 de noviembre de 2026, 2:07 p.m.
     CST".

@@ -29,7 +29,7 @@ def render_retraction(message: ChangeRetracted, sender: Sender) -> Rendered:
     if message.told_at is None:
         opening = say("We told you: %(what)s We take this back.", what=what)
     else:
-        day = locale.day(message.told_at.astimezone(zone).date(), message.language)
+        day = locale.day(locale.local_day(message.told_at, sender.timezone), message.language)
         opening = say("On %(day)s we told you: %(what)s We take this back.", day=day, what=what)
     retracted_at = Moment(message.retracted_at.astimezone(zone))
     reason = sentences.retracted(retracted_at, _reason(message, say))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from monitor.channels.placeholders import OWN_LINE
 from monitor.core import tokens
@@ -57,4 +56,4 @@ class RecipientPlaceholders:
         return tokens.make(self._keys.token_key, purpose, recipient.number, recipient.nonce)
 
     def _day(self, when: datetime, language: str) -> str:
-        return locale.day(when.astimezone(ZoneInfo(self._timezone)).date(), language)
+        return locale.day(locale.local_day(when, self._timezone), language)

@@ -11,12 +11,12 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import groupby
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 
 from monitor import subscribers
 from monitor.core.due import AT_ONCE, DEFAULT_HOUR, FREQUENCIES, ZONES
+from monitor.messages import locale
 from monitor.messages.layout import clean
 from monitor.messages.place_names import name_place
 from monitor.messages.placements import drop_article
@@ -209,7 +209,7 @@ def read_submitted_values(
 
 def _day_at(at: datetime, timezone: str) -> str:
     """Format a day for an HTML date field."""
-    return at.astimezone(ZoneInfo(timezone)).date().isoformat()
+    return locale.local_day(at, timezone).isoformat()
 
 
 def validate_places(

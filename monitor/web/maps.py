@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cache, partial
 from operator import attrgetter
-from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 from sqlalchemy.engine import Connection
@@ -17,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from monitor.domain import SourceInfo
+from monitor.messages import locale
 from monitor.messages.layout import clean
 from monitor.pictures.map_data import COUNTY, STATE, TOWN, MapAgency, NationValues, sum_states
 from monitor.pictures.map_drawing import add_rings, draw_nation, draw_state
@@ -223,7 +223,7 @@ def _refuse(request: Request, conn: Connection) -> Response:
     at = request.query_params.get("at", "")
     if first is None or not re.fullmatch(r"\d{4}-\d\d(?:-\d\d)?", at):
         return not_found_page(request)
-    day = first.astimezone(ZoneInfo(site.timezone)).date().isoformat()
+    day = locale.local_day(first, site.timezone).isoformat()
     if at >= day[: len(at)]:
         return not_found_page(request)
     return before_first_page(request, site.sources[name], first, f"/map?list={name}&at={day}")

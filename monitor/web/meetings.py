@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
 from monitor.core.wording import normalize
+from monitor.messages import locale
 from monitor.messages.layout import clean
 from monitor.storage.lists.coverage import Cover
 from monitor.storage.lists.documents import AgencyDocument, load_meetings
@@ -62,7 +62,7 @@ def find_meetings(meetings: Iterable[AgencyDocument], covers: Iterable[Cover]) -
 
 def load_coming(conn: Connection, site: Site, covers: Iterable[Cover]) -> list[Meeting]:
     """Read the meetings about these agencies from today on."""
-    today = site.clock().astimezone(ZoneInfo(site.timezone)).date()
+    today = locale.local_day(site.clock(), site.timezone)
     meetings = load_meetings(conn, today)
     return find_meetings(meetings, covers) if meetings else []
 

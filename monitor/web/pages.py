@@ -8,7 +8,6 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import date, datetime
 from functools import cache
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
@@ -73,8 +72,8 @@ class Templates:
         )
         environment.filters |= {
             "outside": clean,
-            "day": lambda when: locale.day(local_day(when, site.timezone), language),
-            "short_day": lambda when: locale.short_day(local_day(when, site.timezone), language),
+            "day": lambda when: locale.day(_day_of(when, site), language),
+            "short_day": lambda when: locale.short_day(_day_of(when, site), language),
             "moment": lambda when: _time(when, locale.moment(when, site.timezone, language)),
             "time_of_day": lambda when: locale.time_of_day(when, language),
             "clock": lambda when: _time(when, locale.clock(when, site.timezone, language)),
@@ -122,9 +121,9 @@ def _translate_plain(gettext: Callable[[str], str]) -> Callable[[str], Markup]:
     return translated
 
 
-def local_day(when: date, timezone: str) -> date:
+def _day_of(when: date, site: Site) -> date:
     """The day of a moment in the site's time zone, as in all other times on pages; a date stays itself."""
-    return when.astimezone(ZoneInfo(timezone)).date() if isinstance(when, datetime) else when
+    return locale.local_day(when, site.timezone) if isinstance(when, datetime) else when
 
 
 def _time(when: datetime, text: str) -> Markup:

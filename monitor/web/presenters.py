@@ -339,7 +339,7 @@ class Presenter:
 
     def local_day(self, at: datetime) -> date:
         """The day of a moment in the site's time zone."""
-        return at.astimezone(self._zone).date()
+        return locale.local_day(at, self._site.timezone)
 
     def counts(self, counts: dict[Kind, int]) -> str:
         """Counts of a changeset: "3 agencies added, 1 no longer listed"."""

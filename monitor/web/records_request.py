@@ -15,7 +15,7 @@ from monitor.storage.lists import page_queries
 from monitor.web.agencies import find_agency
 from monitor.web.error_pages import not_found_page
 from monitor.web.list_status import load_statuses
-from monitor.web.pages import local_day, redirect, render_page, site_of
+from monitor.web.pages import redirect, render_page, site_of
 from monitor.web.presenters import agency_path
 from monitor.web.records_laws import RecordsLaw
 from monitor.web.routing import Router, get
@@ -52,7 +52,7 @@ def letter_page(request: Request, source: str, key: str) -> Response:
             state=STATES.get(listing.state or "", ""),
             publisher=clean(watched.publisher),
             title=clean(watched.title()),
-            since=locale.day(local_day(versions[0].from_at, site.timezone), "en"),
+            since=locale.day(locale.local_day(versions[0].from_at, site.timezone), "en"),
             address=site.public(path),
             law=law,
         ),
