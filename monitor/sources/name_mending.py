@@ -34,10 +34,9 @@ class NameMender:
             name = bare
         if "\\" in name:
             name = _ESCAPED.sub(r"\1", name)
-        letters = name if name.isascii() else name.encode("ascii", "replace").decode()
-        if len(name) > _LONG_NAME and _may_be_several(letters) and _SEVERAL.search(name):
+        if len(name) > _LONG_NAME and _may_be_several(name) and _SEVERAL.search(name):
             self._problems.report("several agencies", f'"{brief(name)}" may be several agencies', number)
-        if "?" in letters and _may_be_damaged(name, letters) and looks_damaged(name):
+        if ("?" in name or not name.isascii()) and looks_damaged(name):
             self._problems.report("damaged text", f'"{brief(name)}" may have a broken encoding', number)
         return self._without_number(name, number) if name[0] <= "9" else name
 
@@ -60,10 +59,3 @@ def _may_be_several(name: str) -> bool:
     lower = name.lower()
     offices = lower.count("police") + (lower.count("sheriff") if "sheriff" in lower else 0)
     return offices > 1 or ";" in lower or " pd" in lower or " so" in lower
-
-
-def _may_be_damaged(name: str, letters: str) -> bool:
-    """Whether a cleaned name has a question mark, a replacement character, or two characters beyond ASCII
-    side by side, without which none is damaged. ``letters`` has question marks in place of those.
-    """
-    return "??" in letters or "?" in name or "\ufffd" in name
