@@ -37,6 +37,7 @@ from monitor.subscribers.retention import purge
 from monitor.web.telegram_webhook import create_router
 from tests.bot.world import PATIENCE, TIMING, World
 from tests.peers.botapi import DROP, FORBIDDEN, Answer, flood, message, migrated
+from tests.peers.log_lines import every_line
 
 SECRET = "a-secret-that-only-telegram-knows"
 MENU = ["watch", "list", "lists", "language", "when", "line", "preview", "status", "stop", "help"]
@@ -575,34 +576,20 @@ def test_a_message_that_cannot_be_changed_is_answered_by_a_new_one(still: World)
 def test_nothing_that_was_said_nor_who_said_it_nor_the_token_is_logged(
     still: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            # the database's library shows rows at the level DEBUG; chats are sealed in them
-            if not record.name.startswith("sqlalchemy"):
-                lines.append(f"{self.format(record)} {record.args}")
-
-    keep = Keep(logging.DEBUG)
-    root = logging.getLogger()
-    loggers = [root, *(each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger))]
-    levels = [(each, each.level) for each in loggers]
-    root.addHandler(keep)
-    for each in loggers:
-        each.setLevel(logging.DEBUG)
-    bot = still.bot()
-    monkeypatch.setattr(
-        bot._chats, "stop", lambda chat, *_: (_ for _ in ()).throw(RuntimeError(f"canary {chat}"))
-    )
-    still.api.answers = [
-        FORBIDDEN,
-        Answer(400, "Bad Request: chat 987654321 @canary not found"),
-        flood(600),
-        DROP,
-    ]
-    still.api.failures = {"getUpdates": [Answer(409, "Conflict"), Answer(500, "at 987654321")]}
-    who = {"chat": 987654321, "user": 987654321}
-    try:
+    # the database's library shows rows at the level DEBUG; chats are sealed in them
+    with every_line(but="sqlalchemy") as lines:
+        bot = still.bot()
+        monkeypatch.setattr(
+            bot._chats, "stop", lambda chat, *_: (_ for _ in ()).throw(RuntimeError(f"canary {chat}"))
+        )
+        still.api.answers = [
+            FORBIDDEN,
+            Answer(400, "Bad Request: chat 987654321 @canary not found"),
+            flood(600),
+            DROP,
+        ]
+        still.api.failures = {"getUpdates": [Answer(409, "Conflict"), Answer(500, "at 987654321")]}
+        who = {"chat": 987654321, "user": 987654321}
         with still.running(bot):
             still.api.sends({"message": {"message_id": "canary", "text": "canary"}})
             for text in ("/watch 60601", "canary bird", "/help", "/list", "/stop", "/watch IL @canary"):
@@ -610,10 +597,6 @@ def test_nothing_that_was_said_nor_who_said_it_nor_the_token_is_logged(
             still.api.presses("stop canary", **who)
             still.api.membership("member", "kicked", **who)
             still.done()
-    finally:
-        root.removeHandler(keep)
-        for each, level in levels:
-            each.setLevel(level)
     assert any("the bot polls" in line for line in lines)
     assert any("a command failed: RuntimeError at " in line for line in lines)
     assert [line for line in lines if re.search(r"canary|987654321|60601", line)] == []

@@ -15,6 +15,7 @@ from monitor.errors import SendError
 from tests.channels.examples import MESSAGE, SENDER, clock, envelope
 from tests.channels.test_telegram import telegram
 from tests.peers.botapi import FORBIDDEN, NOT_FOUND, BotApi, flood
+from tests.peers.log_lines import every_line
 from tests.peers.smtp import DROP, SmtpPeer
 
 ADDRESS = "canary.bird@people.example"
@@ -24,24 +25,9 @@ SECRETS = ("canary", "people.example", CHAT, "Hammond", "secret-word")
 
 @pytest.fixture
 def lines() -> Iterator[list[str]]:
-    """Every line that any logger writes, with all of them at DEBUG, also those that exist by then."""
-    seen: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            seen.append(f"{self.format(record)} {record.args}")
-
-    keep = Keep(logging.DEBUG)
-    root = logging.getLogger()
-    loggers = [root, *(each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger))]
-    levels = [(each, each.level) for each in loggers]
-    root.addHandler(keep)
-    for each in loggers:
-        each.setLevel(logging.DEBUG)
-    yield seen
-    root.removeHandler(keep)
-    for each, level in levels:
-        each.setLevel(level)
+    """Every line that any logger writes, with all of them at DEBUG."""
+    with every_line() as seen:
+        yield seen
 
 
 def test_no_line_at_debug_holds_an_address_a_chat_a_text_or_the_token(lines: list[str]) -> None:

@@ -4,36 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from monitor.outbox import fan_out, insert_due_digests
 from monitor.storage import engine as db
 from tests.outbox.world import locate
+from tests.peers.statements import ending_at
 
 LATER = timedelta(hours=2)
-
-
-@contextmanager
-def ending_at(engine: Engine, number: int, end: Callable[[], None]) -> Iterator[None]:
-    """Call ``end`` before the statement of this number, counted from 0."""
-    left = number
-
-    def count(*_: object) -> None:
-        nonlocal left
-        if left == 0:
-            end()
-        left -= 1
-
-    sa.event.listen(engine, "before_cursor_execute", count)
-    try:
-        yield
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", count)
 
 
 def write_all(engine: Engine, now: datetime) -> None:

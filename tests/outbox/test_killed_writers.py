@@ -16,9 +16,10 @@ from monitor.storage import schema
 from monitor.storage.deliveries.tables import DigestChangesetRow
 from monitor.storage.engine import reading
 from tests.outbox.crashes import Killed
-from tests.outbox.killed_writer import LATER, ending_at, write_all, write_until_killed
+from tests.outbox.killed_writer import LATER, write_all, write_until_killed
 from tests.outbox.world import HAMMOND, World
 from tests.peers.forks import PATIENCE, running
+from tests.peers.statements import ending_at
 
 
 def end_here() -> None:

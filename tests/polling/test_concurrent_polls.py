@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from monitor.polling import PollOutcome, PollResult, poll
 from monitor.storage.engine import reading, transaction
 from monitor.storage.lists import baseline, changes
 from monitor.storage.schema import metadata
+from tests.peers.statements import ending_at
 from tests.polling.publisher import HOUR, Publication, agencies, agency
 
 
@@ -109,23 +108,8 @@ class _PowerCut(Exception):
     pass
 
 
-@contextmanager
-def dying_after(engine: Engine, statements: int) -> Iterator[None]:
-    """Every statement that writes counts; the one after the last allowed is not executed."""
-    left = statements
-
-    def count(conn: Any, cursor: Any, statement: str, *_: Any) -> None:
-        nonlocal left
-        if statement.split(maxsplit=1)[0] in {"INSERT", "UPDATE", "DELETE"}:
-            if left == 0:
-                raise _PowerCut
-            left -= 1
-
-    sa.event.listen(engine, "before_cursor_execute", count)
-    try:
-        yield
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", count)
+def cut_the_power() -> None:
+    raise _PowerCut
 
 
 def die_until_done(publication: Publication) -> tuple[int, PollResult]:
@@ -138,7 +122,7 @@ def die_until_done(publication: Publication) -> tuple[int, PollResult]:
     while True:
         publication.now = now
         try:
-            with dying_after(publication.engine, deaths):
+            with ending_at(publication.engine, deaths, cut_the_power, writes_only=True):
                 return deaths, publication.poll()
         except _PowerCut:
             assert dump(publication.engine) == before

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from monitor.storage.engine import connect
 from monitor.storage.lists import bodies
-from tests.outbox.killed_writer import ending_at, kill_this_process
+from tests.outbox.killed_writer import kill_this_process
+from tests.peers.statements import ending_at
 
 
 def convert_until_killed(url: str, number: int) -> None:
